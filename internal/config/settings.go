@@ -1,0 +1,176 @@
+// Package config makes the settings: one struct, filled from defaults, files, environment and command line, checked
+// once. It is the only reader of the environment and of settings files. It keeps nothing, watches nothing, and knows no
+// feature: what a setting does is its owner's business.
+package config
+
+import (
+	"time"
+)
+
+// Size is a number of bytes; 0 is "auto" where a setting allows that.
+type Size int64
+
+// Settings are all settings. Tags: key is the name, doc the explanation, min and max the bounds, enum the choices,
+// pattern the form of a string. A zero in a model's section means that the general setting counts.
+type Settings struct {
+	Server          Server           `key:"server" doc:"The HTTP server."`
+	DefaultModel    string           `key:"default_model" doc:"The model that answers when a request names none; empty: the first installed one."`
+	ModelsDirectory string           `key:"models_directory" doc:"Folder whose model files are served besides what was pulled; relative to the home."`
+	Preload         []string         `key:"preload" doc:"Models that are loaded at the start."`
+	Models          map[string]Model `key:"models" doc:"Settings of single models, by name."`
+	Fleet           Fleet            `key:"fleet" doc:"Loading, queueing and memory."`
+	Engine          Engine           `key:"engine" doc:"How models run, unless their own section says otherwise."`
+	Runtime         Runtime          `key:"runtime" doc:"Which runtime serves."`
+	Worker          Worker           `key:"worker" doc:"Limits of the processes that hold models."`
+	Logs            Logs             `key:"logs" doc:"The log, written to standard error."`
+	Network         Network          `key:"network" doc:"What the server itself may reach."`
+	Database        Database         `key:"database" doc:"The server's own database."`
+	RateLimit       RateLimit        `key:"rate_limit" doc:"How many requests one caller may send."`
+	APIKey          APIKey           `key:"api_key" doc:"Paths that need a key. Accounts and keys are not part of this version."`
+	HTTPS           HTTPS            `key:"https" doc:"TLS. Not part of this version: put a reverse proxy in front."`
+	GPU             GPU              `key:"gpu" doc:"Graphics cards. Not in force in this version: models run on the CPU."`
+	FineTuning      FineTuning       `key:"fine_tuning" doc:"Fine-tuning. Not in force in this version."`
+
+	Home    string   `key:"-"` // absolute; where data lives
+	Notices []string `key:"-"` // sentences about settings that were read and are not in force, for the start to log
+}
+
+// Server settings.
+type Server struct {
+	Addr           string        `key:"addr" pattern:"addr" doc:"Address to listen on, host:port."`
+	InsecureNoAuth bool          `key:"insecure_no_auth" doc:"Answer callers from other machines although there are no accounts. Everybody who reaches the port may do everything."`
+	AllowedHosts   []string      `key:"allowed_hosts" doc:"Names besides the local ones that a request's Host header may carry, as behind a reverse proxy."`
+	DrainTimeout   time.Duration `key:"drain_timeout" min:"0s" max:"1h" doc:"How long running requests may go on when the server stops."`
+	MaxBody        Size          `key:"max_body" min:"1KiB" max:"1GiB" doc:"Largest request body where a call has no limit of its own."`
+	RequestTimeout time.Duration `key:"request_timeout" min:"1s" max:"24h" doc:"The longest a generating request may take."`
+	MaxRequests    int           `key:"max_requests" min:"1" max:"65536" doc:"Requests answered at once, health calls not counted."`
+}
+
+// Model settings of one model.
+type Model struct {
+	Context   int            `key:"context" min:"0" max:"16777216" doc:"Tokens per sequence; 0: as engine.context."`
+	Sequences int            `key:"sequences" min:"0" max:"256" doc:"Sequences served at once; 0: as engine.sequences."`
+	Threads   int            `key:"threads" min:"0" max:"1024" doc:"CPU threads; 0: as engine.threads."`
+	KeepAlive *time.Duration `key:"keep_alive" min:"0s" max:"8760h" doc:"Idle time until the model is unloaded; absent: as fleet.keep_alive."`
+	Pinned    bool           `key:"pinned" doc:"Never unload the model to save memory or because it is idle."`
+	Runtime   string         `key:"runtime" pattern:"runtime" doc:"Runtime that loads the model; empty: as runtime.type."`
+	Sampling  Sampling       `key:"sampling" doc:"Sampling where a request does not say."`
+}
+
+// Sampling defaults of one model; absent is the model's own default.
+type Sampling struct {
+	Temperature      *float64 `key:"temperature" min:"0" max:"5" doc:"0 always takes the likeliest token."`
+	TopK             *int     `key:"top_k" min:"0" max:"1000000" doc:"Keep the likeliest k tokens; 0 is off."`
+	TopP             *float64 `key:"top_p" min:"0.000001" max:"1" doc:"Keep tokens up to this total probability; 1 is off."`
+	MinP             *float64 `key:"min_p" min:"0" max:"1" doc:"Keep tokens at least this likely against the likeliest; 0 is off."`
+	TypicalP         *float64 `key:"typical_p" min:"0.000001" max:"1" doc:"Keep tokens of typical information; 1 is off."`
+	RepeatPenalty    *float64 `key:"repeat_penalty" min:"0.000001" max:"10" doc:"Divides what was said before; 1 is off."`
+	RepeatLastN      *int     `key:"repeat_last_n" min:"-1" max:"1000000" doc:"How many tokens back repeat_penalty looks; -1 is the whole context."`
+	PresencePenalty  *float64 `key:"presence_penalty" min:"-2" max:"2" doc:"Against tokens that occurred; 0 is off."`
+	FrequencyPenalty *float64 `key:"frequency_penalty" min:"-2" max:"2" doc:"Against tokens by how often they occurred; 0 is off."`
+	Seed             *int64   `key:"seed" min:"-9223372036854775808" max:"9223372036854775807" doc:"Makes answers repeat; absent: chosen at random."`
+}
+
+// Fleet settings.
+type Fleet struct {
+	MemoryBudget    Size          `key:"memory_budget" min:"64MiB" max:"64TiB" auto:"true" doc:"Memory for all models together; auto: what the machine can spare."`
+	MaxQueue        int           `key:"max_queue" min:"1" max:"100000" doc:"Requests that may wait for one model."`
+	MaxQueuedTokens int           `key:"max_queued_tokens" min:"1024" max:"1000000000" doc:"Tokens that the waiting requests of one model may ask for."`
+	KeepAlive       time.Duration `key:"keep_alive" min:"0s" max:"8760h" doc:"Idle time until a model is unloaded."`
+	LoadTimeout     time.Duration `key:"load_timeout" min:"1s" max:"24h" doc:"The longest a load may take."`
+}
+
+// Engine settings.
+type Engine struct {
+	Context   int `key:"context" min:"64" max:"16777216" doc:"Tokens per sequence at most; a model's own limit and the memory can make it less."`
+	Sequences int `key:"sequences" min:"0" max:"256" doc:"Sequences served at once; 0: chosen by the runtime."`
+	Batch     int `key:"batch" min:"0" max:"65536" doc:"Tokens computed in one step; 0: chosen by the runtime."`
+	Threads   int `key:"threads" min:"0" max:"1024" doc:"CPU threads of one model, never more than the process has cores; 0: all of them."`
+}
+
+// Runtime choice.
+type Runtime struct {
+	Type string `key:"type" pattern:"runtime" doc:"Runtime that loads models: llamacpp, or mock for tests; empty: by the model's format."`
+}
+
+// Worker limits.
+type Worker struct {
+	MemoryLimit Size `key:"memory_limit" min:"64MiB" max:"64TiB" auto:"true" doc:"Memory of one worker process; auto: what its model needs and some more."`
+}
+
+// Logs settings.
+type Logs struct {
+	Level  string `key:"level" enum:"debug,info,warn,error" doc:"The least serious line that is written."`
+	Format string `key:"format" enum:"auto,text,json" doc:"auto: text on a terminal, else one JSON object per line."`
+}
+
+// Network settings.
+type Network struct {
+	Allow []string `key:"allow" pattern:"network" doc:"Hosts (host or host:port) and networks (CIDR) that pulls may reach although they are private."`
+}
+
+// Database settings.
+type Database struct {
+	Path string `key:"path" doc:"The database file; relative to the home."`
+}
+
+// RateLimit settings.
+type RateLimit struct {
+	Enabled           bool `key:"enabled" doc:"Whether the rates below are in force."`
+	RequestsPerMinute int  `key:"requests_per_minute" min:"1" max:"1000000" doc:"Requests of one caller per minute."`
+	RequestsPerHour   int  `key:"requests_per_hour" min:"1" max:"60000000" doc:"Requests of one caller per hour."`
+}
+
+// APIKey settings.
+type APIKey struct {
+	ProtectedPaths []string `key:"protected_paths" doc:"Paths that need a key. This version has no keys, so a path here stops the start."`
+	ExemptPaths    []string `key:"exempt_paths" doc:"Paths that need no key although a protected path covers them."`
+}
+
+// HTTPS settings.
+type HTTPS struct {
+	Enabled             bool   `key:"enabled" doc:"This version does not speak TLS itself, so true stops the start."`
+	Port                int    `key:"port" min:"1" max:"65535" doc:"Port of the TLS listener."`
+	CertificatePath     string `key:"certificate_path" doc:"Certificate file."`
+	CertificatePassword string `key:"certificate_password" doc:"Its password."`
+}
+
+// GPU settings.
+type GPU struct {
+	Enabled      bool   `key:"enabled" doc:"Whether to use a graphics card."`
+	Backend      string `key:"backend" enum:",auto,cuda,vulkan,rocm,metal,cpu" doc:"Which interface to use."`
+	DeviceID     int    `key:"device_id" min:"0" max:"1024" doc:"Which card."`
+	LayerOffload int    `key:"layer_offload" min:"-1" max:"10000" doc:"Layers on the card; -1: all."`
+	BatchSize    int    `key:"batch_size" min:"1" max:"65536" doc:"Tokens computed in one step on the card."`
+}
+
+// FineTuning settings.
+type FineTuning struct {
+	Enabled             bool     `key:"enabled" doc:"Whether fine-tuning is offered."`
+	MaxTrainingDataSize Size     `key:"max_training_data_size" min:"1KiB" max:"1TiB" doc:"Largest training file."`
+	MaxEpochs           int      `key:"max_epochs" min:"1" max:"10000" doc:"Most epochs of one job."`
+	MaxConcurrentJobs   int      `key:"max_concurrent_jobs" min:"1" max:"1000" doc:"Jobs at once."`
+	AllowedUsers        []string `key:"allowed_users" doc:"Who may start jobs."`
+}
+
+// Default returns the settings of a server that nobody configured. Paths are still relative to a home.
+func Default() *Settings {
+	const mib = 1 << 20
+	return &Settings{
+		Server: Server{
+			Addr: "127.0.0.1:7077", DrainTimeout: 30 * time.Second, MaxBody: 16 * mib,
+			RequestTimeout: 10 * time.Minute, MaxRequests: 512,
+		},
+		ModelsDirectory: "models",
+		Fleet:           Fleet{MaxQueue: 256, MaxQueuedTokens: 4 * mib, KeepAlive: 5 * time.Minute, LoadTimeout: 5 * time.Minute},
+		Engine:          Engine{Context: 8192},
+		Logs:            Logs{Level: "info", Format: "auto"},
+		Database:        Database{Path: "ashatai.db"},
+		RateLimit:       RateLimit{RequestsPerMinute: 60, RequestsPerHour: 1000},
+		HTTPS:           HTTPS{Port: 7443},
+		GPU:             GPU{BatchSize: 512},
+		FineTuning: FineTuning{
+			MaxTrainingDataSize: 100 * mib, MaxEpochs: 10, MaxConcurrentJobs: 1, AllowedUsers: []string{"admin"},
+		},
+	}
+}

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"ashatai/internal/core"
+)
+
+// refuseUnsafe stops the start where a setting asks for a protection that this version does not have: going on without
+// it would be worse than not starting.
+func refuseUnsafe(s *Settings, from map[string]origin) error {
+	if len(s.APIKey.ProtectedPaths) > 0 {
+		return core.Invalid(
+			"api_key.protected_paths",
+			"%s: api_key.protected_paths asks for keys on %s, and this version has no keys, so those paths would be open. Remove the setting, or keep the server on this machine behind a proxy that checks keys.",
+			from["api_key.protected_paths"], strings.Join(s.APIKey.ProtectedPaths, ", "),
+		)
+	}
+	if s.HTTPS.Enabled {
+		return core.Invalid(
+			"https.enabled",
+			"%s: https.enabled asks for TLS, which this version does not speak, so requests would travel in the clear. Set it to false and put a reverse proxy with the certificate in front.",
+			from["https.enabled"],
+		)
+	}
+	return nil
+}
+
+// notices says which settings were read and do nothing yet.
+func notices(s *Settings, from map[string]origin) []string {
+	var out []string
+	add := func(key, why string) { out = append(out, from[key].String()+": "+key+" is not in force yet: "+why) }
+	for _, key := range slices.Sorted(maps.Keys(from)) {
+		// A section that is off gets what it asks for; there is nothing to tell.
+		switch section, _, _ := strings.Cut(key, "."); {
+		case section == "gpu" && s.GPU.Enabled:
+			add(key, "this version runs models on the CPU.")
+		case section == "fine_tuning" && s.FineTuning.Enabled:
+			add(key, "this version does not fine-tune.")
+		case section == "https" && key != "https.enabled":
+			add(key, "this version does not speak TLS.")
+		case key == "api_key.exempt_paths" && len(s.APIKey.ExemptPaths) > 0:
+			add(key, "this version has no keys, so no path needs one.")
+		}
+	}
+	return out
+}
+
+// Loopback reports whether the server's address can only be reached from this machine.
+func (s *Server) Loopback() bool {
+	host, _, err := net.SplitHostPort(s.Addr)
+	if err != nil {
+		return false
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// Core is the sampling as the rest of the server knows it.
+func (s Sampling) Core() core.Sampling {
+	return core.Sampling{
+		Temperature: s.Temperature, TopK: s.TopK, TopP: s.TopP, MinP: s.MinP, TypicalP: s.TypicalP,
+		RepeatPenalty: s.RepeatPenalty, RepeatLastN: s.RepeatLastN,
+		PresencePenalty: s.PresencePenalty, FrequencyPenalty: s.FrequencyPenalty, Seed: s.Seed,
+	}
+}
