@@ -1,0 +1,15 @@
+//go:build unix
+
+package blob
+
+import "golang.org/x/sys/unix"
+
+func freeBytes(dir string) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return uint64(st.Bavail) * uint64(st.Bsize), nil //nolint:gosec,unconvert // the fields' types differ between systems
+}
+
+func isDiskFull(error) bool { return false }

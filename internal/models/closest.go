@@ -1,0 +1,80 @@
+package models
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+const (
+	maxHints    = 3
+	maxHintName = 255 // longer input is not a slip of the hand
+)
+
+// hint names up to three models that a mistyped name may have meant, as a sentence with a space before it.
+func (c *catalog) hint(name string) string {
+	key := strings.ToLower(strings.TrimSpace(name))
+	if key == "" || len(key) > maxHintName {
+		return ""
+	}
+	type match struct {
+		name  string
+		score int
+	}
+	var list []match
+	for _, e := range c.entries {
+		if s, ok := closeness(key, e); ok {
+			list = append(list, match{short(e), s})
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	slices.SortFunc(list, func(a, b match) int {
+		return cmp.Or(cmp.Compare(a.score, b.score), strings.Compare(a.name, b.name))
+	})
+	list = list[:min(len(list), maxHints)]
+	names := make([]string, len(list))
+	for i, m := range list {
+		names[i] = m.name
+	}
+	return " Did you mean " + strings.Join(names, " or ") + "?"
+}
+
+// closeness is how far a typed name is from anything that names a model, 0 for a part of it, and whether that is near.
+func closeness(key string, e *entry) (int, bool) {
+	base, _, _ := strings.Cut(e.manifest.Name, ":")
+	const shortest = 3 // fewer letters are a part of everything
+	best, near := 0, false
+	for _, n := range append([]string{short(e), base, strings.ToLower(e.file)}, e.manifest.Aliases...) {
+		if len(key) >= shortest && strings.Contains(n, key) {
+			return 0, true
+		}
+		d := distance(key, n)
+		if d <= max(2, len(key)/3) && (!near || d < best) {
+			best, near = d, true
+		}
+	}
+	return best, near
+}
+
+// distance is the number of bytes to change, add or drop to get from a to b (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,136 @@
+package models
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// flights are the downloads that run, at most one per sha256.
+type flights struct {
+	mu      sync.Mutex
+	running map[string]*flight
+}
+
+// flight is one download that several pulls may follow. It is cancelled when the last of them leaves.
+type flight struct {
+	url    string
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // set before done is closed
+
+	followers int  // guarded by flights.mu
+	leaving   bool // nobody follows any more; guarded by flights.mu
+
+	mu      sync.Mutex
+	steps   []Progress    // one per status, each with its latest numbers
+	changed chan struct{} // closed at the next step
+}
+
+// fetch downloads the file of src into a blob, or follows the download that is doing so.
+func (m *Models) fetch(ctx context.Context, src source, progress func(Progress)) error {
+	for {
+		f, err := m.join(ctx, src)
+		if err != nil {
+			return err
+		}
+		err = f.follow(ctx, progress)
+		m.flights.leave(f)
+		if err == nil || ctx.Err() != nil || f.url == src.url.String() {
+			return err
+		}
+		// It came from somebody else's address: our own may be better.
+	}
+}
+
+// join returns the flight for a file, a new one where there is none.
+func (m *Models) join(ctx context.Context, src source) (*flight, error) {
+	for {
+		m.flights.mu.Lock()
+		f := m.flights.running[src.sha]
+		if f == nil {
+			f = m.start(ctx, src)
+			m.flights.running[src.sha] = f
+		}
+		if !f.leaving {
+			f.followers++
+			m.flights.mu.Unlock()
+			return f, nil
+		}
+		m.flights.mu.Unlock()
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// start starts a flight. It outlives the pull that asked first, since others may have joined.
+func (m *Models) start(ctx context.Context, src source) *flight {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	f := &flight{url: src.url.String(), cancel: cancel, done: make(chan struct{}), changed: make(chan struct{})}
+	d := &download{
+		fetch: m.cfg.Fetch, blobs: m.cfg.Blobs, url: f.url, shown: src.from, host: src.url.Hostname(), sha: src.sha,
+		retryWait: m.cfg.RetryWait, stall: m.cfg.Stall, log: m.cfg.Log, report: f.step,
+	}
+	go func() {
+		f.err = d.run(ctx)
+		m.flights.mu.Lock()
+		delete(m.flights.running, src.sha)
+		m.flights.mu.Unlock()
+		close(f.done)
+	}()
+	return f
+}
+
+// leave ends a pull's interest. The last one waits until the download has stopped, so that nothing runs on unseen.
+func (fs *flights) leave(f *flight) {
+	fs.mu.Lock()
+	f.followers--
+	last := f.followers == 0
+	f.leaving = f.leaving || last
+	fs.mu.Unlock()
+	if last {
+		f.cancel()
+		<-f.done
+	}
+}
+
+// step records how far the download is.
+func (f *flight) step(p Progress) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := len(f.steps); n > 0 && f.steps[n-1].Status == p.Status {
+		f.steps[n-1] = p
+	} else {
+		f.steps = append(f.steps, p)
+	}
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// follow hands the steps on until the download ends. A slow follower misses numbers, not steps.
+func (f *flight) follow(ctx context.Context, progress func(Progress)) error {
+	from := 0
+	deliver := func() <-chan struct{} {
+		f.mu.Lock()
+		steps, changed := slices.Clone(f.steps[from:]), f.changed
+		f.mu.Unlock()
+		for _, s := range steps {
+			progress(s)
+		}
+		from += max(0, len(steps)-1) // the last one may still move
+		return changed
+	}
+	for changed := deliver(); ; changed = deliver() {
+		select {
+		case <-f.done:
+			deliver()
+			return f.err
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

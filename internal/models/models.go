@@ -1,0 +1,159 @@
+// Package models knows what is installed: it reads model files, gives them names, keeps their manifests, fetches new
+// ones and removes old ones.
+//
+// It refuses to trust a name, a file or a server: files are read by our own bounded reader first, names stay inside
+// their folders, and a download counts only when its sha256 is the one that the caller asked for. It loads nothing into
+// memory and knows no runtime.
+package models
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ashatai/internal/blob"
+	"ashatai/internal/core"
+	"ashatai/internal/store"
+)
+
+// Fetcher sends a request to the outside. It decides what may be reached, and answers with a core.Error where that is
+// forbidden.
+type Fetcher interface {
+	Do(req *http.Request) (*http.Response, error)
+}
+
+// Config is what Open needs.
+type Config struct {
+	Home         string       // directory of this server's data, writable
+	Shared       []string     // read-only folders of *.gguf files; earlier ones go first
+	ModelsDir    string       // folder of *.gguf files dropped in by hand; empty: <Home>/models
+	Index        store.Models // remembers what files held
+	Blobs        *blob.Store  // holds the files of pulled models
+	Fetch        Fetcher      // downloads
+	DefaultModel string       // a name; empty: the first bundled chat model, else the first chat model
+	Log          *slog.Logger // nil: silent
+	Now          func() time.Time
+	RetryWait    time.Duration // before a cut download goes on, doubled each time; 0: half a second
+	Stall        time.Duration // without a byte for this long a download counts as cut; 0: a minute
+}
+
+const (
+	defaultRetryWait = 500 * time.Millisecond
+	defaultStall     = time.Minute
+	dirMode          = 0o700
+)
+
+// Models is what is installed. Its methods are safe for concurrent use; looking up never waits for a scan or a pull.
+type Models struct {
+	cfg       Config
+	manifests manifestFiles
+	now       atomic.Pointer[catalog] // what look-ups see; replaced as a whole
+
+	scanning sync.Mutex // one scan at a time
+
+	mu      sync.Mutex // guards what the catalog is built from, and the manifests on disk
+	scanned found
+	pulled  found
+	held    map[string]int // blobs that pulls are about to name, by sha256
+
+	flights flights
+}
+
+// Open reads what is installed. A file that cannot be used is in the report and stops nothing.
+func Open(ctx context.Context, cfg Config) (*Models, error) {
+	if cfg.ModelsDir == "" {
+		cfg.ModelsDir = filepath.Join(cfg.Home, "models")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.RetryWait <= 0 {
+		cfg.RetryWait = defaultRetryWait
+	}
+	if cfg.Stall <= 0 {
+		cfg.Stall = defaultStall
+	}
+	cfg.Shared = slices.Clone(cfg.Shared)
+	for _, dir := range append([]*string{&cfg.Home, &cfg.ModelsDir}, pointers(cfg.Shared)...) {
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return nil, core.Wrap(core.CodeUnavailable, err, "The folder %q has no absolute path.", *dir)
+		}
+		*dir = abs
+	}
+	m := &Models{cfg: cfg, manifests: manifestFiles{dir: filepath.Join(cfg.Home, "models", "manifests")}, held: map[string]int{}}
+	m.flights.running = map[string]*flight{}
+	if err := os.MkdirAll(m.manifests.dir, dirMode); err != nil {
+		return nil, m.manifests.explain(err)
+	}
+	if err := os.MkdirAll(cfg.ModelsDir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		cfg.Log.WarnContext(ctx, "models folder cannot be made", slog.String("dir", cfg.ModelsDir), slog.Any("error", err))
+	}
+	if _, err := m.Scan(ctx); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func pointers(list []string) []*string {
+	p := make([]*string, len(list))
+	for i := range list {
+		p[i] = &list[i]
+	}
+	return p
+}
+
+// Resolve finds a model by its canonical name, its name without a tag where that is unique, an alias, or its file name;
+// case does not count. The empty name is the default chat model. The caller must not change what it gets. An unknown
+// name is CodeModelNotFound, one that could mean several is CodeInvalidRequest.
+func (m *Models) Resolve(_ context.Context, name string) (*core.Manifest, error) {
+	e, err := m.now.Load().resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	return e.manifest, nil
+}
+
+// List returns all models: the default chat model first, then by name. The caller must not change what it gets.
+func (m *Models) List(_ context.Context) ([]*core.Manifest, error) {
+	c := m.now.Load()
+	list := make([]*core.Manifest, 0, len(c.entries))
+	for _, e := range c.ordered() {
+		list = append(list, e.manifest)
+	}
+	return list, nil
+}
+
+// Path is where the main file of a model lies.
+func (m *Models) Path(man *core.Manifest) string {
+	c := m.now.Load()
+	if e := c.byName[man.Name]; e != nil && e.manifest.Digest == man.Digest {
+		return e.path
+	}
+	for _, e := range c.entries {
+		if e.manifest.Digest == man.Digest {
+			return e.path
+		}
+	}
+	return m.cfg.Blobs.Path(man.Digest) // removed since it was resolved: the file is there or a reader says so
+}
+
+// Report is what the last scan found, with all changes since.
+func (m *Models) Report() Report {
+	r := m.now.Load().report
+	r.Loaded, r.Failed = slices.Clone(r.Loaded), slices.Clone(r.Failed)
+	return r
+}
+
+// rebuild makes the catalog anew from what is known. The caller holds mu.
+func (m *Models) rebuild() {
+	m.now.Store(newCatalog(m.cfg.ModelsDir, m.cfg.DefaultModel, m.pulled, m.scanned))
+}
