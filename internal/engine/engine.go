@@ -1,0 +1,166 @@
+// Package engine is the runtime contract: what a runtime says of itself, how it loads a model, and the capabilities a
+// loaded model may have. It holds no runtime; each lives in a folder of its own and is listed in engine/all. The same
+// interfaces are implemented in process, by a worker process through worker/host, and by remote servers.
+package engine
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"ashatai/internal/core"
+)
+
+// Descriptor is what a runtime claims. It is constant, needs no library and no device.
+type Descriptor struct {
+	Name         string            // "llamacpp": used in settings, headers and metric labels
+	Title        string            // "llama.cpp"
+	Formats      []string          // model formats it loads: "gguf"
+	Capabilities []core.Capability // what its models may be able to do
+	Devices      []string          // kinds of device it can use: "cpu", "cuda", "vulkan", "metal"
+	Cost         int               // relative cost of a token; the selector prefers less
+}
+
+// Status is what a runtime finds on this machine.
+type Status struct {
+	Ready   bool
+	Version string // of the native library
+	Device  string // the device it would use, in words
+	Missing string // a sentence that says what is missing and how to get it; empty when Ready
+}
+
+// Runtime loads models of the formats it claims.
+type Runtime interface {
+	Descriptor() Descriptor
+	// Probe looks at libraries and devices without loading a model.
+	Probe(ctx context.Context) Status
+	// Load makes a model ready to serve. Progress, when not nil, is called with 0 to 1. The caller closes the model.
+	// Errors: CodeBadModel, CodeOutOfMemory, CodeUnavailable (library missing), CodeInvalidRequest (bad option).
+	Load(ctx context.Context, spec LoadSpec, progress func(float64)) (Model, error)
+}
+
+// LoadSpec says what to load and how. Zero numbers mean: the runtime chooses.
+type LoadSpec struct {
+	Path      string            `json:"path"`                // main file
+	Sequences int               `json:"sequences,omitempty"` // sequences served at once
+	Context   int               `json:"context,omitempty"`   // tokens per sequence
+	Batch     int               `json:"batch,omitempty"`     // largest number of tokens of one step
+	Threads   int               `json:"threads,omitempty"`   // CPU threads; never above the cores that the process has
+	Memory    int64             `json:"memory,omitempty"`    // bytes the model may use, weights included; 0: no bound given
+	Embedding bool              `json:"embedding,omitempty"` // load for embeddings instead of generation
+	Options   map[string]string `json:"options,omitempty"`   // what only one runtime knows; unknown keys are refused
+}
+
+// Model is a loaded model. It also implements the capability interfaces that its Facts name.
+type Model interface {
+	Facts() Facts
+	// Close frees everything. It ends running requests, may be called twice, and waits until nothing runs.
+	Close() error
+}
+
+// Facts are measured after the load.
+type Facts struct {
+	Runtime      string            `json:"runtime"`
+	Device       string            `json:"device"`
+	Context      int               `json:"context"`   // tokens per sequence, as loaded
+	Sequences    int               `json:"sequences"` // sequences served at once
+	Batch        int               `json:"batch"`     // largest number of prompt tokens between two looks at cancellation
+	Threads      int               `json:"threads"`
+	Vocabulary   int               `json:"vocabulary"` // number of tokens
+	Dimensions   int               `json:"dimensions"` // length of an embedding
+	Memory       Memory            `json:"memory"`
+	Capabilities []core.Capability `json:"capabilities"`
+	Fallback     string            `json:"fallback,omitempty"` // why something weaker than asked for is in force
+}
+
+// Memory is what a model takes, in bytes.
+type Memory struct {
+	Weights int64 `json:"weights"`
+	KV      int64 `json:"kv"`
+	Compute int64 `json:"compute"`
+}
+
+// Total is the sum of all parts.
+func (m Memory) Total() int64 { return m.Weights + m.KV + m.Compute }
+
+// Segment is a piece of a prompt. Control tokens are recognised in trusted text only (what a chat template wrote itself);
+// text that came from a user is plain, whatever it spells.
+type Segment struct {
+	Text    string `json:"text"`
+	Trusted bool   `json:"trusted,omitempty"`
+}
+
+// Prompt is text in segments, or token ids where Tokens is not nil. AddSpecial asks for the model's own start tokens;
+// a chat template writes them itself.
+type Prompt struct {
+	Segments   []Segment `json:"segments,omitempty"`
+	Tokens     []int     `json:"tokens,omitempty"`
+	AddSpecial bool      `json:"add_special,omitempty"`
+}
+
+// Sampling is core.Sampling with every choice made.
+type Sampling struct {
+	Temperature      float64         `json:"temperature"`
+	TopK             int             `json:"top_k"`
+	TopP             float64         `json:"top_p"`
+	MinP             float64         `json:"min_p"`
+	TypicalP         float64         `json:"typical_p"`
+	RepeatPenalty    float64         `json:"repeat_penalty"`
+	RepeatLastN      int             `json:"repeat_last_n"`
+	PresencePenalty  float64         `json:"presence_penalty"`
+	FrequencyPenalty float64         `json:"frequency_penalty"`
+	LogitBias        map[int]float64 `json:"logit_bias,omitempty"`
+	Seed             int64           `json:"seed"` // choice i uses Seed+i
+}
+
+// GenerateRequest asks for Choices continuations of one prompt. It was validated at the border: every number is in range.
+type GenerateRequest struct {
+	ID          string   `json:"id"`
+	Tenant      string   `json:"tenant"` // caches are never shared across tenants
+	Prompt      Prompt   `json:"prompt"`
+	Sampling    Sampling `json:"sampling"`
+	MaxTokens   int      `json:"max_tokens"` // 0: until the context is full
+	Choices     int      `json:"choices"`    // at least 1
+	Stop        []string `json:"stop,omitempty"`
+	IgnoreEOS   bool     `json:"ignore_eos,omitempty"`
+	Logprobs    bool     `json:"logprobs,omitempty"`
+	TopLogprobs int      `json:"top_logprobs,omitempty"`
+	Grammar     string   `json:"grammar,omitempty"` // GBNF with the start rule "root"
+}
+
+// Generator continues prompts.
+//
+// Generate returns when the request is accepted (tokenised, and known to fit the context) and before it is computed.
+// Errors before that: CodeInvalidRequest, CodeContextExceeded, CodeUnsupported. Events follow core.Event's rules: every
+// choice ends with one event that has Finish set, then one event has Usage alone. Ending ctx, or leaving the range,
+// frees the sequence within one batch; ctx's end is reported as the stream's error.
+type Generator interface {
+	Generate(ctx context.Context, req GenerateRequest) (iter.Seq2[core.Event, error], error)
+}
+
+// Embedder makes one unit-length vector per prompt.
+type Embedder interface {
+	Embed(ctx context.Context, prompts []Prompt) (vectors [][]float32, usage core.Usage, err error)
+}
+
+// Tokenizer turns text into the model's token ids and back. Detokenize returns the exact bytes, which need not be UTF-8.
+type Tokenizer interface {
+	Tokenize(ctx context.Context, p Prompt) ([]int, error)
+	Detokenize(ctx context.Context, tokens []int) ([]byte, error)
+}
+
+// Stats are a loaded model's live figures.
+type Stats struct {
+	Active    int           `json:"active"`  // sequences generating or prefilling
+	Waiting   int           `json:"waiting"` // accepted, not yet in a sequence
+	Steps     uint64        `json:"steps"`   // batches computed
+	Prompt    uint64        `json:"prompt"`  // prompt tokens computed
+	Cached    uint64        `json:"cached"`  // prompt tokens reused
+	Generated uint64        `json:"generated"`
+	Busy      time.Duration `json:"busy"` // time inside the native library
+}
+
+// Statter reports live figures.
+type Statter interface {
+	Stats(ctx context.Context) (Stats, error)
+}

@@ -1,0 +1,119 @@
+package host
+
+import (
+	"context"
+	"slices"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+	"ashatai/internal/worker/wire"
+)
+
+// model is a loaded model in its worker.
+type model struct {
+	w     *worker
+	hello wire.Hello
+	facts engine.Facts
+}
+
+// Facts is what the worker measured after the load.
+func (m *model) Facts() engine.Facts {
+	f := m.facts
+	f.Capabilities = slices.Clone(f.Capabilities)
+	return f
+}
+
+// Close ends the worker: it is asked, and killed after the grace.
+func (m *model) Close() error {
+	m.w.close()
+	return nil
+}
+
+// Done is closed when the worker has ended, for whatever reason.
+func (m *model) Done() <-chan struct{} { return m.w.done }
+
+// Exit is why the worker ended: nil while it runs and after a Close that it obeyed, else a core.Error of CodeWorkerDied with
+// an *Exit in its chain.
+func (m *model) Exit() error {
+	select {
+	case <-m.w.done:
+	default:
+		return nil
+	}
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	if m.w.closing && m.w.exit.Class == "clean" {
+		return nil
+	}
+	return m.w.died(m.w.exit)
+}
+
+// PID is the worker's process number.
+func (m *model) PID() int { return m.w.process.Pid() }
+
+// Tier is the sandbox that the worker says it is in.
+func (m *model) Tier() string { return m.hello.Tier }
+
+// Embed asks for vectors.
+func (m *model) Embed(ctx context.Context, prompts []engine.Prompt) ([][]float32, core.Usage, error) {
+	var vectors [][]float32
+	var usage core.Usage
+	err := m.w.ask(ctx, wire.KindEmbed, wire.Embed{Prompts: prompts, TimeoutMS: timeoutMS(ctx)}, nil, func(f *wire.Frame) (bool, error) {
+		if f.Kind != wire.KindVectors {
+			return true, &wire.BrokenError{Reason: "the answer to embed is " + f.Kind.String()}
+		}
+		var h wire.Vectors
+		if err := f.Decode(&h); err != nil {
+			return true, err
+		}
+		part, err := wire.Floats(f.Tail, h.Count, h.Dimensions)
+		if err != nil {
+			return true, err
+		}
+		if vectors = append(vectors, part...); len(vectors) > len(prompts) || !h.More && len(vectors) < len(prompts) {
+			return true, &wire.BrokenError{Reason: "the number of vectors is not that of the prompts"}
+		}
+		usage = core.Usage(h.Usage)
+		return !h.More, nil
+	})
+	if err != nil {
+		return nil, core.Usage{}, err
+	}
+	return vectors, usage, nil
+}
+
+// Tokenize asks for token ids.
+func (m *model) Tokenize(ctx context.Context, p engine.Prompt) ([]int, error) {
+	var ids []int
+	err := m.w.ask(ctx, wire.KindTokenize, wire.Tokenize{Prompt: p}, nil, only(wire.KindTokens, func(f *wire.Frame) (err error) {
+		ids, err = wire.Tokens(f.Tail)
+		return err
+	}))
+	if err != nil {
+		return nil, err
+	}
+	return ids, nil
+}
+
+// Detokenize asks for the bytes of tokens.
+func (m *model) Detokenize(ctx context.Context, tokens []int) ([]byte, error) {
+	var text []byte
+	err := m.w.ask(ctx, wire.KindDetokenize, nil, wire.AppendTokens(nil, tokens), only(wire.KindBytes, func(f *wire.Frame) error {
+		text = append([]byte{}, f.Tail...)
+		return nil
+	}))
+	if err != nil {
+		return nil, err
+	}
+	return text, nil
+}
+
+// Stats asks for the live figures.
+func (m *model) Stats(ctx context.Context) (engine.Stats, error) {
+	var h wire.Stats
+	err := m.w.ask(ctx, wire.KindStats, nil, nil, only(wire.KindStatsNow, func(f *wire.Frame) error { return f.Decode(&h) }))
+	if err != nil {
+		return engine.Stats{}, err
+	}
+	return h.Stats, nil
+}

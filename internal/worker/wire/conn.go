@@ -1,0 +1,123 @@
+package wire
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"sync"
+
+	"ashatai/internal/core"
+)
+
+// maxPending is how many bytes wait for the other side before a sender waits too.
+const maxPending = 8 << 20
+
+// Conn sends and reads frames over one channel. Any number of goroutines may send; one reads.
+//
+// There is no writing goroutine: the sender that finds nobody writing writes what is pending, its own frame and all that
+// others add meanwhile. So a lone frame costs one system call and no switch, and many frames share one.
+type Conn struct {
+	rw io.ReadWriteCloser
+	in reader
+
+	mu      sync.Mutex
+	room    sync.Cond
+	pending []byte
+	spare   []byte
+	writing bool
+	err     error
+}
+
+// NewConn makes a Conn over rw and takes it over.
+func NewConn(rw io.ReadWriteCloser) *Conn {
+	c := &Conn{rw: rw, in: reader{r: bufio.NewReaderSize(rw, readSize)}}
+	c.room.L = &c.mu
+	return c
+}
+
+// Read returns the next frame; its bytes hold until the next Read. It returns io.EOF when the other side has closed, and a
+// *BrokenError when what came is no frame.
+func (c *Conn) Read() (Frame, error) { return c.in.next() }
+
+// Send sends one frame; header is a struct of this package or nil. That it returns does not mean that the other side has
+// it, see Flush. It waits only when the other side has not taken megabytes of what was sent before.
+func (c *Conn) Send(kind Kind, call uint32, header any, tail []byte) error {
+	var h []byte
+	if header != nil {
+		var err error
+		if h, err = json.Marshal(header); err != nil {
+			return broken("the header of %s cannot be written: %v", kind, err)
+		}
+	}
+	return c.send(kind, call, h, "", tail)
+}
+
+// SendEvent sends one event of a stream.
+func (c *Conn) SendEvent(call uint32, e *core.Event) error {
+	h, err := eventHeader(e)
+	if err != nil {
+		return broken("the header of an event cannot be written: %v", err)
+	}
+	return c.send(KindEvent, call, h, e.Text, nil)
+}
+
+func (c *Conn) send(kind Kind, call uint32, header []byte, text string, raw []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.pending) > maxPending && c.err == nil {
+		c.room.Wait()
+	}
+	if c.err != nil {
+		return c.err
+	}
+	var err error
+	if c.pending, err = appendFrame(c.pending, kind, call, header, text, raw); err != nil || c.writing {
+		return err
+	}
+	c.writing = true
+	for len(c.pending) > 0 && c.err == nil {
+		c.writePending()
+	}
+	c.writing = false
+	c.room.Broadcast()
+	return c.err
+}
+
+// Flush waits until all that was sent before is written, or cannot be. A frame whose sender has returned may still wait
+// for another sender to write it; Close does not wait for that.
+func (c *Conn) Flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.writing && c.err == nil {
+		c.room.Wait()
+	}
+	return c.err
+}
+
+// writePending writes what is pending; the lock is held on entry and on return, and open while bytes move.
+func (c *Conn) writePending() {
+	out := c.pending
+	c.pending, c.spare = c.spare[:0], nil
+	c.mu.Unlock()
+	_, err := c.rw.Write(out)
+	c.mu.Lock()
+	if cap(out) <= keep {
+		c.spare = out
+	}
+	if err != nil {
+		c.err = err
+	}
+	c.room.Broadcast()
+}
+
+// Close closes the channel. It ends a Read and a Send that are under way.
+func (c *Conn) Close() error {
+	err := c.rw.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = io.ErrClosedPipe
+	}
+	c.room.Broadcast()
+	return err
+}

@@ -1,0 +1,96 @@
+package wire
+
+import (
+	"encoding/json"
+	"math"
+	"unicode/utf8"
+
+	"ashatai/internal/core"
+)
+
+// Event is the header of an event frame; the text is the tail. An event that is only text of choice 0 has no header.
+type Event struct {
+	Choice     int     `json:"choice,omitempty"`
+	Tokens     []Token `json:"tokens,omitempty"`
+	Finish     string  `json:"finish,omitempty"`
+	StopString string  `json:"stop_string,omitempty"`
+	Usage      *Usage  `json:"usage,omitempty"`
+}
+
+// Token is core.Token with JSON keys; bytes are base64.
+type Token struct {
+	ID      int     `json:"id"`
+	Bytes   []byte  `json:"bytes"`
+	Logprob float64 `json:"logprob"`
+	Top     []Token `json:"top,omitempty"`
+}
+
+// plain reports whether an event is only text of choice 0, which nearly all are.
+func plain(e *core.Event) bool {
+	return e.Choice == 0 && e.Finish == "" && e.Usage == nil && e.StopString == "" && len(e.Tokens) == 0
+}
+
+func eventHeader(e *core.Event) ([]byte, error) {
+	if plain(e) {
+		return nil, nil
+	}
+	h := Event{Choice: e.Choice, Finish: string(e.Finish), StopString: e.StopString, Tokens: tokensOut(e.Tokens)}
+	if e.Usage != nil {
+		u := Usage(*e.Usage)
+		h.Usage = &u
+	}
+	return json.Marshal(h)
+}
+
+func tokensOut(in []core.Token) []Token {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]Token, len(in))
+	for i, t := range in {
+		// JSON has no infinity; a forbidden token has the smallest number instead.
+		out[i] = Token{ID: t.ID, Bytes: t.Bytes, Logprob: max(t.Logprob, -math.MaxFloat64), Top: tokensOut(t.Top)}
+	}
+	return out
+}
+
+func tokensIn(in []Token) []core.Token {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]core.Token, len(in))
+	for i, t := range in {
+		out[i] = core.Token{ID: t.ID, Bytes: t.Bytes, Logprob: t.Logprob, Top: tokensIn(t.Top)}
+	}
+	return out
+}
+
+// Event reads an event frame. Text that is not UTF-8 is an error.
+func (f *Frame) Event() (core.Event, error) {
+	if !utf8.Valid(f.Tail) {
+		return core.Event{}, broken("the text of an event is not UTF-8")
+	}
+	ev := core.Event{Text: string(f.Tail)}
+	if len(f.Header) == 0 {
+		return ev, nil
+	}
+	var h Event
+	if err := f.Decode(&h); err != nil {
+		return core.Event{}, err
+	}
+	switch finish := core.FinishReason(h.Finish); finish {
+	case "", core.FinishStop, core.FinishLength:
+		ev.Finish = finish
+	default:
+		return core.Event{}, broken("the finish reason %q is not known", h.Finish)
+	}
+	if h.Choice < 0 || h.Choice >= core.MaxChoices {
+		return core.Event{}, broken("choice %d is out of range", h.Choice)
+	}
+	ev.Choice, ev.StopString, ev.Tokens = h.Choice, h.StopString, tokensIn(h.Tokens)
+	if h.Usage != nil {
+		u := core.Usage(*h.Usage)
+		ev.Usage = &u
+	}
+	return ev, nil
+}
