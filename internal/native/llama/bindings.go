@@ -1,0 +1,180 @@
+package llama
+
+import "unsafe"
+
+// The C types that appear in signatures. Pointers to opaque structs are plain addresses.
+type (
+	// Token is llama_token, an index into the vocabulary.
+	Token = int32
+	// SeqID is llama_seq_id.
+	SeqID = int32
+	// Pos is llama_pos.
+	Pos = int32
+)
+
+// ModelParams mirrors struct llama_model_params.
+type ModelParams struct {
+	Devices              uintptr
+	TensorBuftOverrides  uintptr
+	NGPULayers           int32
+	SplitMode            int32
+	LoadMode             int32
+	LazyMode             int32
+	MainGPU              int32
+	_                    [4]byte
+	TensorSplit          uintptr
+	ProgressCallback     uintptr
+	ProgressCallbackData uintptr
+	KVOverrides          uintptr
+	VocabOnly            bool
+	CheckTensors         bool
+	UseExtraBufts        bool
+	NoHost               bool
+	NoAlloc              bool
+	LoadMTP              bool
+	_                    [2]byte
+}
+
+// ContextParams mirrors struct llama_context_params.
+type ContextParams struct {
+	NCtx              uint32
+	NBatch            uint32
+	NUbatch           uint32
+	NSeqMax           uint32
+	NRsSeq            uint32
+	NOutputsMax       uint32
+	NOutputsMaxPerSeq uint32
+	NThreads          int32
+	NThreadsBatch     int32
+	CtxType           int32
+	RopeScalingType   int32
+	PoolingType       int32
+	AttentionType     int32
+	FlashAttnType     int32
+	RopeFreqBase      float32
+	RopeFreqScale     float32
+	YarnExtFactor     float32
+	YarnAttnFactor    float32
+	YarnBetaFast      float32
+	YarnBetaSlow      float32
+	YarnOrigCtx       uint32
+	DefragThold       float32
+	CbEval            uintptr
+	CbEvalUserData    uintptr
+	TypeK             int32
+	TypeV             int32
+	AbortCallback     uintptr
+	AbortCallbackData uintptr
+	Embeddings        bool
+	OffloadKQV        bool
+	NoPerf            bool
+	OpOffload         bool
+	SWAFull           bool
+	KVUnified         bool
+	_                 [2]byte
+	Samplers          uintptr
+	NSamplers         uint64
+	CtxOther          uintptr
+}
+
+// cBatch mirrors struct llama_batch.
+type cBatch struct {
+	NTokens int32
+	_       [4]byte
+	Token   *Token
+	Embd    uintptr
+	Pos     *Pos
+	NSeqID  *int32
+	SeqID   unsafe.Pointer // llama_seq_id **
+	Logits  *int8
+}
+
+// TokenData mirrors llama_token_data.
+type TokenData struct {
+	ID    Token
+	Logit float32
+	P     float32
+}
+
+// cTokenDataArray mirrors llama_token_data_array.
+type cTokenDataArray struct {
+	Data     *TokenData
+	Size     uint64
+	Selected int64
+	Sorted   bool
+	_        [7]byte
+}
+
+// functions holds one Go function per C function that the product calls. The tag is the C name; Open fills the fields,
+// and the auditor in native/abicheck compares each field's type with the prototype in the headers of the pinned release.
+type functions struct {
+	BackendLoadAll func(dir string) `c:"ggml_backend_load_all_from_path"`
+	DevCount       func() uint64    `c:"ggml_backend_dev_count"`
+
+	Version              func() string          `c:"llama_version"`
+	BackendInit          func()                 `c:"llama_backend_init"`
+	LogSet               func(cb, data uintptr) `c:"llama_log_set"`
+	ModelDefaultParams   func() ModelParams     `c:"llama_model_default_params"`
+	ContextDefaultParams func() ContextParams   `c:"llama_context_default_params"`
+
+	ModelLoad       func(path string, p ModelParams) uintptr `c:"llama_model_load_from_file"`
+	ModelFree       func(model uintptr)                      `c:"llama_model_free"`
+	ModelVocab      func(model uintptr) uintptr              `c:"llama_model_get_vocab"`
+	ModelNCtxTrain  func(model uintptr) int32                `c:"llama_model_n_ctx_train"`
+	ModelNEmbdOut   func(model uintptr) int32                `c:"llama_model_n_embd_out"`
+	ModelSize       func(model uintptr) uint64               `c:"llama_model_size"`
+	ModelHasEncoder func(model uintptr) bool                 `c:"llama_model_has_encoder"`
+	ModelHasDecoder func(model uintptr) bool                 `c:"llama_model_has_decoder"`
+
+	ContextInit      func(model uintptr, p ContextParams) uintptr `c:"llama_init_from_model"`
+	ContextFree      func(ctx uintptr)                            `c:"llama_free"`
+	ContextNCtxSeq   func(ctx uintptr) uint32                     `c:"llama_n_ctx_seq"`
+	ContextNBatch    func(ctx uintptr) uint32                     `c:"llama_n_batch"`
+	ContextNSeqMax   func(ctx uintptr) uint32                     `c:"llama_n_seq_max"`
+	ContextMemory    func(ctx uintptr) uintptr                    `c:"llama_get_memory"`
+	PoolingType      func(ctx uintptr) int32                      `c:"llama_pooling_type"`
+	SetNThreads      func(ctx uintptr, n, nBatch int32)           `c:"llama_set_n_threads"`
+	SetAbortCallback func(ctx, cb, data uintptr)                  `c:"llama_set_abort_callback"`
+
+	MemoryClear     func(mem uintptr, data bool)                  `c:"llama_memory_clear"`
+	MemorySeqRm     func(mem uintptr, seq SeqID, p0, p1 Pos) bool `c:"llama_memory_seq_rm"`
+	MemorySeqCp     func(mem uintptr, src, dst SeqID, p0, p1 Pos) `c:"llama_memory_seq_cp"`
+	MemorySeqPosMax func(mem uintptr, seq SeqID) Pos              `c:"llama_memory_seq_pos_max"`
+
+	Decode        func(ctx uintptr, b cBatch) int32     `c:"llama_decode"`
+	LogitsIth     func(ctx uintptr, i int32) *float32   `c:"llama_get_logits_ith"`
+	EmbeddingsIth func(ctx uintptr, i int32) *float32   `c:"llama_get_embeddings_ith"`
+	EmbeddingsSeq func(ctx uintptr, seq SeqID) *float32 `c:"llama_get_embeddings_seq"`
+
+	VocabNTokens func(vocab uintptr) int32           `c:"llama_vocab_n_tokens"`
+	VocabText    func(vocab uintptr, t Token) string `c:"llama_vocab_get_text"`
+	VocabAttr    func(vocab uintptr, t Token) int32  `c:"llama_vocab_get_attr"`
+	VocabIsEOG   func(vocab uintptr, t Token) bool   `c:"llama_vocab_is_eog"`
+	VocabBOS     func(vocab uintptr) Token           `c:"llama_vocab_bos"`
+	VocabEOS     func(vocab uintptr) Token           `c:"llama_vocab_eos"`
+	VocabAddBOS  func(vocab uintptr) bool            `c:"llama_vocab_get_add_bos"`
+	VocabAddEOS  func(vocab uintptr) bool            `c:"llama_vocab_get_add_eos"`
+
+	Tokenize     func(vocab uintptr, text *byte, textLen int32, tokens *Token, nMax int32, addSpecial, parseSpecial bool) int32 `c:"llama_tokenize"`
+	TokenToPiece func(vocab uintptr, t Token, buf *byte, length, lstrip int32, special bool) int32                              `c:"llama_token_to_piece"`
+
+	SamplerInitGrammar func(vocab uintptr, grammar, root string) uintptr `c:"llama_sampler_init_grammar"`
+	SamplerApply       func(s uintptr, arr *cTokenDataArray)             `c:"llama_sampler_apply"`
+	SamplerAccept      func(s uintptr, t Token)                          `c:"llama_sampler_accept"`
+	SamplerFree        func(s uintptr)                                   `c:"llama_sampler_free"`
+}
+
+// The values of the C enums that the product uses.
+const (
+	PoolingUnspecified = -1
+	PoolingNone        = 0
+	PoolingMean        = 1
+	PoolingRank        = 4
+
+	FlashAttnOff = 0
+
+	attrUnknown = 1 << 0
+	attrControl = 1 << 3
+	attrLStrip  = 1 << 7
+	attrRStrip  = 1 << 8
+)

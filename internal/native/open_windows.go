@@ -1,0 +1,37 @@
+package native
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/windows"
+)
+
+// Handle is an open shared library. It is never closed: the libraries start threads of their own.
+type Handle uintptr
+
+// Open loads a shared library and makes its symbols visible to those loaded after it.
+func Open(path string) (Handle, error) {
+	h, err := windows.LoadLibraryEx(path, 0, windows.LOAD_WITH_ALTERED_SEARCH_PATH)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrMissing, err)
+	}
+	return Handle(h), nil
+}
+
+// Symbol is the address of a function in the library.
+func (h Handle) Symbol(name string) (uintptr, error) {
+	p, err := windows.GetProcAddress(windows.Handle(h), name)
+	if err != nil {
+		return 0, fmt.Errorf("symbol %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// LibC is the address of a function of the C library.
+func LibC(name string) (uintptr, error) {
+	h, err := Open("msvcrt.dll")
+	if err != nil {
+		return 0, err
+	}
+	return h.Symbol(name)
+}
