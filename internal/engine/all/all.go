@@ -1,0 +1,22 @@
+// Package all lists the runtimes of this build, for the worker program. A new runtime is a folder beside it, a line here
+// and its claims in package catalog.
+package all
+
+import (
+	"ashatai/internal/engine"
+	"ashatai/internal/engine/llamacpp"
+	"ashatai/internal/engine/mock"
+)
+
+// Options say where runtimes find what they need.
+type Options struct {
+	LlamaCpp string // folder of llama.cpp's libraries; empty: the one that set-up fills
+}
+
+// Runtimes makes every runtime. It opens no library.
+func Runtimes(o Options) []engine.Runtime {
+	return []engine.Runtime{
+		llamacpp.New(o.LlamaCpp),
+		mock.New(),
+	}
+}

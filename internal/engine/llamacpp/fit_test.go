@@ -1,0 +1,82 @@
+package llamacpp
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+	"ashatai/internal/gguf"
+	"ashatai/internal/gguf/gguftest"
+)
+
+func file(t *testing.T, o gguftest.Options) *gguf.File {
+	t.Helper()
+	var b bytes.Buffer
+	if err := gguftest.TinyLlama(&b, o); err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Read(bytes.NewReader(b.Bytes()), int64(b.Len()), gguf.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestFit(t *testing.T) {
+	small, long := file(t, gguftest.Options{Context: 2048}), file(t, gguftest.Options{Context: 1 << 20})
+	const mib = 1 << 20
+	for _, c := range []struct {
+		name     string
+		spec     engine.LoadSpec
+		f        *gguf.File
+		want     layout // context, sequences, batch, threads
+		fallback string
+	}{
+		{"the model's own context", engine.LoadSpec{}, small, layout{context: 2048, sequences: 4, batch: 512, threads: 8}, ""},
+		{"at most 8,192 by default", engine.LoadSpec{}, long, layout{context: 8192, sequences: 4, batch: 512, threads: 8}, ""},
+		{"more when asked for", engine.LoadSpec{Context: 16384, Sequences: 1, Batch: 64, Threads: 3}, long, layout{context: 16384, sequences: 1, batch: 64, threads: 3}, ""},
+		{"never more threads than cores", engine.LoadSpec{Threads: 64}, small, layout{context: 2048, sequences: 4, batch: 512, threads: 8}, ""},
+		{"never more context than trained", engine.LoadSpec{Context: 4096}, small, layout{context: 2048, sequences: 4, batch: 512, threads: 8}, "trained for no more"},
+		{"a batch is no longer than the context", engine.LoadSpec{Context: 300}, small, layout{context: 300, sequences: 4, batch: 300, threads: 8}, ""},
+		{"a text to embed is one batch", engine.LoadSpec{Embedding: true}, long, layout{context: 2048, sequences: 1, batch: 2048, threads: 8}, ""},
+		{"little memory, fewer sequences", engine.LoadSpec{Memory: 192*mib + 12*mib}, long, layout{context: 8192, sequences: 2, batch: 512, threads: 8}, "memory is limited"},
+		{"less memory, less context", engine.LoadSpec{Memory: 192*mib + 3*mib}, long, layout{context: 4096, sequences: 1, batch: 512, threads: 8}, "memory is limited"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := fit(c.spec, c.f, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.context != c.want.context || got.sequences != c.want.sequences || got.batch != c.want.batch || got.threads != c.want.threads {
+				t.Errorf("got %d x %d, batch %d, threads %d; want %+v", got.sequences, got.context, got.batch, got.threads, c.want)
+			}
+			if !strings.Contains(got.fallback, c.fallback) || c.fallback == "" && got.fallback != "" {
+				t.Errorf("fallback %q", got.fallback)
+			}
+			if c.spec.Memory > 0 && got.weights+got.kv+computeReserve > c.spec.Memory {
+				t.Error("over the memory")
+			}
+		})
+	}
+}
+
+func TestFitRefuses(t *testing.T) {
+	f := file(t, gguftest.Options{})
+	for name, c := range map[string]struct {
+		spec engine.LoadSpec
+		code core.Code
+	}{
+		"sequences":  {engine.LoadSpec{Sequences: -1}, core.CodeInvalidRequest},
+		"sequences2": {engine.LoadSpec{Sequences: 1000}, core.CodeInvalidRequest},
+		"context":    {engine.LoadSpec{Context: -5}, core.CodeInvalidRequest},
+		"batch":      {engine.LoadSpec{Batch: 1 << 20}, core.CodeInvalidRequest},
+		"threads":    {engine.LoadSpec{Threads: -1}, core.CodeInvalidRequest},
+		"memory":     {engine.LoadSpec{Memory: 1 << 20}, core.CodeOutOfMemory},
+	} {
+		if _, err := fit(c.spec, f, 2); core.CodeOf(err) != c.code {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,24 @@
+package llamacpp
+
+import (
+	"os"
+	"strconv"
+	"strings"
+)
+
+// residentMemory is this process's resident memory in bytes, 0 when it cannot be read.
+func residentMemory() int64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(b))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}

@@ -1,0 +1,174 @@
+package llamacpp
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+	"ashatai/internal/engine/catalog"
+	"ashatai/internal/native/llama"
+)
+
+// model is a loaded model: the loop that owns its context, and what needs no context.
+type model struct {
+	native *llama.Model
+	facts  engine.Facts
+	tok    *tokenizer
+	loop   *loop     // nil when loaded for embeddings
+	embed  *embedder // nil when loaded for generation
+
+	use    sync.RWMutex // read-held while the vocabulary is used outside the loop
+	closed bool
+}
+
+func newModel(lib *llama.Library, native *llama.Model, spec engine.LoadSpec, l layout) (*model, error) {
+	m := &model{native: native, tok: newTokenizer(native.Vocab)}
+	generate := !spec.Embedding
+	if generate && !native.Causal() {
+		return nil, core.Errorf(core.CodeUnsupported, "This model makes embeddings and does not generate text. Use it with /v1/embeddings.")
+	}
+	before := residentMemory()
+	var ctx *llama.Context
+	var err error
+	abort := llama.NewAbort()
+	if generate {
+		ctx, err = native.NewContext(generationParams(lib, l), abort)
+	} else {
+		ctx, err = native.NewContext(embeddingParams(lib, l), abort)
+	}
+	if err != nil {
+		code, hint := core.CodeOutOfMemory, "Allow it fewer sequences or a smaller context (settings sequences and context)."
+		if !errors.Is(err, llama.ErrContext) {
+			code, hint = core.CodeBadModel, ""
+		}
+		return nil, core.Wrap(code, err, "llama.cpp could not make a context of %d sequences of %d tokens. %s", l.sequences, l.context, hint)
+	}
+	m.facts = engine.Facts{
+		Runtime: catalog.LlamaCpp, Device: "cpu", Context: min(l.context, ctx.PerSequence()), Sequences: l.sequences, Batch: l.batch, Threads: l.threads,
+		Vocabulary: native.Vocab.Len(), Dimensions: native.Dimensions(), Fallback: l.fallback,
+		Memory: engine.Memory{Weights: native.Size(), KV: l.kv, Compute: max(0, residentMemory()-before-l.kv)},
+	}
+	if generate {
+		m.facts.Capabilities = []core.Capability{core.CapGenerate}
+		m.loop = newLoop(native.Vocab, ctx, abort, m.facts)
+	} else {
+		m.facts.Capabilities = []core.Capability{core.CapEmbed}
+		m.embed = newEmbedder(ctx, abort)
+	}
+	return m, nil
+}
+
+// generationParams asks for separate KV streams and no flash attention: with them a sequence's numbers do not depend on
+// what else is computed, nor on how its prompt was cut into batches.
+func generationParams(lib *llama.Library, l layout) llama.ContextParams {
+	p := lib.ContextDefaults()
+	p.NCtx = uint32(l.context * l.sequences)                                                                                   //nolint:gosec // bounded by fit
+	p.NBatch, p.NUbatch, p.NSeqMax = uint32(max(l.batch, l.sequences)), uint32(max(l.batch, l.sequences)), uint32(l.sequences) //nolint:gosec // bounded by fit
+	p.NThreads, p.NThreadsBatch = int32(l.threads), int32(l.threads)                                                           //nolint:gosec // bounded by fit
+	p.KVUnified, p.FlashAttnType, p.NoPerf = false, llama.FlashAttnOff, true
+	return p
+}
+
+// Facts implements engine.Model.
+func (m *model) Facts() engine.Facts { return m.facts }
+
+// Close implements engine.Model.
+func (m *model) Close() error {
+	if m.loop != nil {
+		m.loop.stop()
+	}
+	if m.embed != nil {
+		m.embed.stop()
+	}
+	m.use.Lock()
+	defer m.use.Unlock()
+	if !m.closed {
+		m.closed = true
+		m.native.Close()
+	}
+	return nil
+}
+
+// tokens tokenizes a prompt while the model is open.
+func (m *model) tokens(p engine.Prompt) ([]llama.Token, error) {
+	m.use.RLock()
+	defer m.use.RUnlock()
+	if m.closed {
+		return nil, errClosed
+	}
+	return m.tok.tokens(p)
+}
+
+// checkGrammar refuses a grammar that cannot be parsed; the empty one is none.
+func (m *model) checkGrammar(gbnf string) error {
+	if gbnf == "" {
+		return nil
+	}
+	m.use.RLock()
+	defer m.use.RUnlock()
+	if m.closed {
+		return errClosed
+	}
+	g, err := m.native.Vocab.NewGrammar(gbnf)
+	if err != nil {
+		return grammarError(err)
+	}
+	g.Close()
+	return nil
+}
+
+func grammarError(err error) error {
+	return core.Wrap(core.CodeInvalidRequest, err, "The grammar of the request is not valid GBNF.")
+}
+
+// Tokenize implements engine.Tokenizer.
+func (m *model) Tokenize(_ context.Context, p engine.Prompt) ([]int, error) {
+	tokens, err := m.tokens(p)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]int, len(tokens))
+	for i, t := range tokens {
+		out[i] = int(t)
+	}
+	return out, nil
+}
+
+// Detokenize implements engine.Tokenizer.
+func (m *model) Detokenize(_ context.Context, tokens []int) ([]byte, error) {
+	m.use.RLock()
+	defer m.use.RUnlock()
+	if m.closed {
+		return nil, errClosed
+	}
+	ids, err := m.tok.check(tokens)
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	for _, t := range ids {
+		out = m.native.Vocab.AppendPiece(out, t, true)
+	}
+	return out, nil
+}
+
+// Stats implements engine.Statter.
+func (m *model) Stats(ctx context.Context) (engine.Stats, error) {
+	if m.loop == nil {
+		return m.embed.stats(), nil
+	}
+	return m.loop.stats(ctx)
+}
+
+var errClosed = core.Errorf(core.CodeUnavailable, "The model was unloaded while the request ran. Send it again.")
+
+// since is the time since start; 0 when there was none.
+func since(start time.Time) time.Duration {
+	if start.IsZero() {
+		return 0
+	}
+	return time.Since(start)
+}

@@ -1,0 +1,124 @@
+// Package threads chooses how many threads compute the next step. It is pure: it is told how long steps took.
+//
+// The library's threads meet at spinning barriers, so a thread that the machine takes away for a moment stops all of
+// them: two threads beside one busy core are twenty times slower than one. Nothing but the step times tells.
+package threads
+
+import "time"
+
+// Controller holds the choice for one model: all threads, or half of them while that is faster. Steps of different kinds
+// cost too differently to be compared with each other, but a busy neighbour slows all kinds alike; so costs are kept by
+// kind and the choice is one.
+type Controller struct {
+	most, fewer int
+	now         int
+	kinds       map[int]*kind
+	slow        int           // steps in a row that were slower than fewer threads would be
+	retry       time.Duration // how long to stay below most before trying it again
+	stayed      time.Duration // time spent below most since it was last tried
+	trying      bool          // the next step with all threads decides whether to stay
+	checking    bool          // the next step, with fewer threads, only refreshes a figure
+}
+
+// kind is what is known of one kind of step: nanoseconds per unit of work, smoothed; 0 is unknown.
+type kind struct {
+	most, fewer float64
+	age         time.Duration // since fewer was measured
+}
+
+const (
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = 15 * time.Second
+	refresh    = 20 * time.Second // how old the figure for fewer threads may get
+	smoothing  = 0.3
+	patience   = 2   // slow steps in a row before the count falls
+	tolerance  = 1.3 // how much slower than fewer threads all may be for a moment
+	collapse   = 4   // how much slower than before all may be, while the figure for fewer is not known
+)
+
+// New makes a controller that uses most threads, or half of them when that is faster.
+func New(most int) *Controller {
+	return &Controller{most: most, fewer: max(1, most/2), now: most, kinds: map[int]*kind{}, retry: firstRetry}
+}
+
+// Threads is the number for the next step.
+func (c *Controller) Threads() int { return c.now }
+
+// Observe records a step of a kind, of units equal pieces of work, that took d with Threads() threads.
+func (c *Controller) Observe(what, units int, d time.Duration) {
+	if c.most == c.fewer || units <= 0 {
+		return
+	}
+	k := c.kinds[what]
+	if k == nil {
+		k = &kind{age: refresh}
+		c.kinds[what] = k
+	}
+	cost := float64(d) / float64(units)
+	if c.now == c.fewer {
+		c.below(k, cost, d)
+	} else {
+		c.above(k, cost, d)
+	}
+}
+
+// above decides after a step with all threads.
+func (c *Controller) above(k *kind, cost float64, d time.Duration) {
+	k.age += d
+	if c.trying {
+		c.trying = false
+		if k.fewer > 0 && cost > k.fewer {
+			c.fall()
+			return
+		}
+		c.retry = firstRetry
+	}
+	slow := k.tooSlow(cost)
+	k.most = smooth(k.most, cost)
+	if slow {
+		if c.slow++; c.slow >= patience {
+			c.fall()
+		}
+		return
+	}
+	c.slow = 0
+	if k.age >= refresh {
+		// One step with fewer threads keeps the comparison honest.
+		c.now, c.checking, k.age = c.fewer, true, 0
+	}
+}
+
+// tooSlow compares a step with all threads with what fewer would take, or, while that is not known, with what it took
+// before.
+func (k *kind) tooSlow(cost float64) bool {
+	if k.fewer > 0 {
+		return cost > k.fewer*tolerance
+	}
+	return k.most > 0 && cost > k.most*collapse
+}
+
+// below decides after a step with fewer threads.
+func (c *Controller) below(k *kind, cost float64, d time.Duration) {
+	k.fewer, k.age = smooth(k.fewer, cost), 0
+	if c.checking {
+		c.checking = false
+		c.now, c.trying = c.most, true
+		return
+	}
+	if c.stayed += d; c.stayed >= c.retry {
+		c.now, c.trying, c.slow = c.most, true, 0
+	}
+}
+
+// fall goes to fewer threads and waits longer each time before trying again.
+func (c *Controller) fall() {
+	c.now, c.slow, c.stayed = c.fewer, 0, 0
+	c.retry = min(2*c.retry, lastRetry)
+}
+
+func smooth(old, sample float64) float64 {
+	if old == 0 {
+		return sample
+	}
+	return old + smoothing*(sample-old)
+}
