@@ -1,0 +1,176 @@
+package infer
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+)
+
+// Models knows what is installed.
+type Models interface {
+	// Resolve finds the manifest of a name or alias; the empty name is the default chat model. Manifests are not changed
+	// after they were returned. Errors: CodeModelNotFound, CodeInvalidRequest.
+	Resolve(ctx context.Context, name string) (*core.Manifest, error)
+	// Path is where the model's main file lies.
+	Path(m *core.Manifest) string
+}
+
+// Fleet runs models. It loads what a Target names when it is not loaded.
+type Fleet interface {
+	Generate(ctx context.Context, t Target, it core.QueueItem, req engine.GenerateRequest) (*core.Stream, error)
+	Embed(ctx context.Context, t Target, it core.QueueItem, prompts []engine.Prompt) ([][]float32, core.Usage, core.Placement, error)
+	Tokenize(ctx context.Context, t Target, p engine.Prompt) ([]int, error)
+	Detokenize(ctx context.Context, t Target, tokens []int) ([]byte, error)
+}
+
+// Target is a model as it is to be loaded.
+type Target struct {
+	Name      string // canonical model name
+	Digest    string
+	Runtime   string
+	Spec      engine.LoadSpec
+	Memory    int64         // estimate in bytes, until a load has measured it; 0: not known
+	Pinned    bool          // never unloaded by itself
+	KeepAlive time.Duration // how long it stays without work; 0: the fleet's default, negative: for ever
+}
+
+// Settings are one model's own, from the configuration. Zero values mean: the manifest's or the server's.
+type Settings struct {
+	Runtime   string          // empty: what Config.Runtime says
+	Load      engine.LoadSpec // Path and Embedding are not looked at
+	Sampling  core.Sampling
+	System    string // system prompt for conversations that have none
+	Template  string // Jinja source of the chat template
+	Pinned    bool
+	KeepAlive time.Duration
+}
+
+// Config is what Service needs beyond its partners.
+type Config struct {
+	Sampling engine.Sampling                                    // the server's defaults; Seed is not looked at
+	Timeout  time.Duration                                      // limit of a request that has none, and of every other; 0: none
+	Runtime  func(m *core.Manifest) string                      // which runtime loads a model
+	Settings func(m *core.Manifest) Settings                    // nil: no model has any
+	Estimate func(m *core.Manifest, spec engine.LoadSpec) int64 // bytes that a load will take; nil: not known
+	Now      func() time.Time                                   // nil: time.Now
+	Random   func() (int64, error)                              // seed of a request that has none; nil: from the system's random source
+}
+
+// DefaultSampling is the sampling of a server whose settings say nothing.
+func DefaultSampling() engine.Sampling {
+	return engine.Sampling{Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, TypicalP: 1, RepeatPenalty: 1, RepeatLastN: 64}
+}
+
+// Service answers requests with the fleet's help. It may be used by many goroutines.
+type Service struct {
+	models    Models
+	fleet     Fleet
+	cfg       Config
+	templates *templates
+}
+
+// New makes a Service.
+func New(models Models, fleet Fleet, cfg Config) *Service {
+	if cfg.Settings == nil {
+		cfg.Settings = func(*core.Manifest) Settings { return Settings{} }
+	}
+	if cfg.Estimate == nil {
+		cfg.Estimate = func(*core.Manifest, engine.LoadSpec) int64 { return 0 }
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Random == nil {
+		cfg.Random = randomSeed
+	}
+	return &Service{models: models, fleet: fleet, cfg: cfg, templates: newTemplates()}
+}
+
+// Generate starts an answer. The stream's Events must be ranged over, or ctx ended; either frees what the request holds.
+// Errors: those of core.Request.Validate, of Models and Fleet, CodeUnsupported for what the model cannot do, and
+// CodeInvalidRequest for a conversation that the chat template refuses.
+func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream, error) {
+	if err := check(req); err != nil {
+		return nil, err
+	}
+	m, err := s.models.Resolve(ctx, req.Model)
+	if err != nil {
+		return nil, err
+	}
+	set := s.cfg.Settings(m)
+	t := s.target(m, set, false)
+	prompt, fallback, err := s.prompt(ctx, m, set, req)
+	if err != nil {
+		return nil, err
+	}
+	sampling, err := s.sampling(m, set, req)
+	if err != nil {
+		return nil, err
+	}
+	choices := max(req.Choices, 1)
+	work := engine.GenerateRequest{
+		ID: req.ID, Tenant: req.Principal.Tenant, Prompt: prompt, Sampling: sampling,
+		MaxTokens: req.MaxTokens, Choices: choices, Stop: req.Stop, IgnoreEOS: req.IgnoreEOS,
+		Logprobs: req.Logprobs, TopLogprobs: req.TopLogprobs, Grammar: req.Grammar,
+	}
+	ctx, cancel, deadline := s.limit(ctx, req.Timeout)
+	it := item(req.Principal, t, prompt)
+	it.Cost += choices * answerCost(req.MaxTokens, m.Context)
+	it.Deadline = deadline
+	stream, err := s.fleet.Generate(ctx, t, it, work)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	place := stream.Placement
+	if fallback != "" {
+		place.Fallback = strings.TrimPrefix(place.Fallback+"; "+fallback, "; ")
+	}
+	return &core.Stream{Placement: place, Events: func(yield func(core.Event, error) bool) {
+		defer cancel()
+		stream.Events(yield)
+	}}, nil
+}
+
+// limit applies a request's time limit, which cannot be above the server's. Without any limit deadline is zero.
+func (s *Service) limit(ctx context.Context, asked time.Duration) (_ context.Context, _ context.CancelFunc, deadline time.Time) {
+	d := s.cfg.Timeout
+	if asked > 0 && (d <= 0 || asked < d) {
+		d = asked
+	}
+	if d <= 0 {
+		ctx, cancel := context.WithCancel(ctx)
+		return ctx, cancel, time.Time{}
+	}
+	deadline = s.cfg.Now().Add(d)
+	ctx, cancel := context.WithTimeout(ctx, d)
+	return ctx, cancel, deadline
+}
+
+// Target finds a model by name, as it would be loaded to generate, or to embed where it can do nothing else.
+func (s *Service) Target(ctx context.Context, name string) (Target, error) {
+	m, err := s.models.Resolve(ctx, name)
+	if err != nil {
+		return Target{}, err
+	}
+	return s.target(m, s.cfg.Settings(m), !generates(m)), nil
+}
+
+// generates reports whether a model makes text.
+func generates(m *core.Manifest) bool { return m.Can(core.CapChat) || m.Can(core.CapGenerate) }
+
+func (s *Service) target(m *core.Manifest, set Settings, embedding bool) Target {
+	t := Target{
+		Name: m.Name, Digest: m.Digest, Runtime: set.Runtime, Spec: set.Load,
+		Pinned: set.Pinned, KeepAlive: set.KeepAlive,
+	}
+	if t.Runtime == "" {
+		t.Runtime = s.cfg.Runtime(m)
+	}
+	t.Spec.Path, t.Spec.Embedding = s.models.Path(m), embedding
+	t.Memory = s.cfg.Estimate(m, t.Spec)
+	return t
+}

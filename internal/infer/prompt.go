@@ -1,0 +1,94 @@
+package infer
+
+import (
+	"context"
+	"slices"
+
+	"ashatai/internal/chat"
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+)
+
+// prompt makes the engine's prompt: a conversation through the chat template, anything else as it is.
+func (s *Service) prompt(ctx context.Context, m *core.Manifest, set Settings, req *core.Request) (_ engine.Prompt, fallback string, _ error) {
+	if len(req.Messages) > 0 {
+		return s.render(ctx, m, set, req)
+	}
+	if !generates(m) {
+		return engine.Prompt{}, "", unable(m, "generate text")
+	}
+	p := raw(req.Prompt, req.Tokens)
+	for i := range p.Segments {
+		p.Segments[i].Trusted = true // whoever sends a raw prompt writes what a template would
+	}
+	return p, "", nil
+}
+
+// raw is text as it is, with the model's start tokens before it. No control token is recognised in it.
+func raw(text string, tokens []int) engine.Prompt {
+	if len(tokens) > 0 {
+		return engine.Prompt{Tokens: tokens}
+	}
+	return engine.Prompt{Segments: []engine.Segment{{Text: text}}, AddSpecial: true}
+}
+
+// noTemplate is what an answer says when a model that is made for conversations brought no template.
+const noTemplate = "the model has no chat template, so ChatML is used"
+
+// render makes the prompt of a conversation. fallback says what weaker thing is in force, empty when nothing is.
+func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, req *core.Request) (_ engine.Prompt, fallback string, _ error) {
+	source := m.Template
+	if set.Template != "" {
+		source = set.Template
+	}
+	if set.Template == "" && !m.Can(core.CapChat) {
+		return engine.Prompt{}, "", core.Errorf(core.CodeUnsupported,
+			"The model %s is not made for conversations. Choose another model, send raw text to /v1/completions, or give it a chat template in the settings.", m.Name)
+	}
+	if source == "" {
+		source, fallback = chat.Fallback, noTemplate
+	}
+	t, err := s.templates.get(source)
+	if err != nil {
+		return engine.Prompt{}, "", err
+	}
+	system := m.System
+	if set.System != "" {
+		system = set.System
+	}
+	segments, err := t.Render(chat.Input{
+		Messages:            withSystem(req.Messages, system),
+		AddGenerationPrompt: true,
+		BOS:                 m.BOS,
+		EOS:                 m.EOS,
+		Args:                req.TemplateArgs,
+		Now:                 s.cfg.Now(),
+		Cancelled:           func() bool { return ctx.Err() != nil },
+	})
+	if ctx.Err() != nil {
+		return engine.Prompt{}, "", core.AsError(ctx.Err())
+	}
+	if err != nil {
+		return engine.Prompt{}, "", err
+	}
+	if len(segments) == 0 {
+		return engine.Prompt{}, "", core.Invalid("messages", "The chat template of the model %s made nothing of this conversation.", m.Name)
+	}
+	out := engine.Prompt{Segments: make([]engine.Segment, len(segments))}
+	for i, seg := range segments {
+		out.Segments[i] = engine.Segment(seg)
+	}
+	return out, fallback, nil
+}
+
+// withSystem puts a system prompt before a conversation that has none.
+func withSystem(messages []core.Message, system string) []core.Message {
+	if system == "" || slices.ContainsFunc(messages, func(m core.Message) bool { return m.Role == core.RoleSystem }) {
+		return messages
+	}
+	return slices.Insert(slices.Clone(messages), 0, core.Message{Role: core.RoleSystem, Content: system})
+}
+
+func unable(m *core.Manifest, what string) *core.Error {
+	return core.Errorf(core.CodeUnsupported, "The model %s cannot %s; it can do: %v. GET /v1/models lists the others.", m.Name, what, m.Capabilities)
+}
