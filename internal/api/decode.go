@@ -1,0 +1,95 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"reflect"
+	"unicode/utf8"
+
+	"ashatai/internal/core"
+)
+
+// MaxDepth is how deep a request's JSON may nest.
+const MaxDepth = 64
+
+// DecodeJSON reads r's body, at most limit bytes, into v, which is a pointer. It is strict: unknown fields, field names in another
+// case, duplicate keys, wrong types, a second value, nesting below MaxDepth and text that is not UTF-8 are refused, and
+// the error's Param says where ("messages.0.content"). The content type is not looked at: what parses as JSON is JSON.
+// Errors: CodeInvalidRequest, CodeTooLarge, CodeDeadline for a body that stalls, CodeCancelled for a client that left.
+func DecodeJSON(r *http.Request, limit int64, v any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
+	if err != nil {
+		return bodyError(r, err)
+	}
+	return Strict(body, v)
+}
+
+func bodyError(r *http.Request, err error) error {
+	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return core.Wrap(core.CodeTooLarge, err, "The request body is larger than the limit of %d bytes.", tooBig.Limit)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return core.Wrap(core.CodeDeadline, err, "The request body stopped arriving.")
+	}
+	if ctxErr := r.Context().Err(); ctxErr != nil {
+		return core.AsError(ctxErr)
+	}
+	return core.Wrap(core.CodeInvalidRequest, err, "The request body ended before it was complete.")
+}
+
+// Strict decodes data into v by the rules of DecodeJSON. A type with an UnmarshalJSON of its own calls it for what it
+// holds; the Param of an error is then relative to that value.
+func Strict(data []byte, v any) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return core.Errorf(core.CodeInvalidRequest, "The request body is empty; it must be JSON.")
+	}
+	if !utf8.Valid(data) {
+		return core.Errorf(core.CodeInvalidRequest, "The request body is not valid UTF-8.")
+	}
+	if err := syntax(data); err != nil {
+		return err
+	}
+	s := scanner{data: data, fields: map[reflect.Type]map[string]reflect.Type{}, own: map[reflect.Type]reflect.Type{}}
+	if err := s.value(reflect.TypeOf(v)); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return decodeError(err)
+	}
+	return nil
+}
+
+// syntax tells where JSON is broken, or that something follows it.
+func syntax(data []byte) error {
+	if json.Valid(data) {
+		return nil
+	}
+	var raw json.RawMessage
+	err := json.Unmarshal(data, &raw)
+	bad, ok := errors.AsType[*json.SyntaxError](err)
+	if !ok {
+		return core.Wrap(core.CodeInvalidRequest, err, "The request body is not valid JSON.")
+	}
+	before := data[:min(max(bad.Offset-1, 0), int64(len(data)))]
+	line := bytes.Count(before, []byte{'\n'}) + 1
+	column := len(before) - bytes.LastIndexByte(before, '\n')
+	return core.Wrap(core.CodeInvalidRequest, err, "The request body is not valid JSON at line %d, column %d: %s.", line, column, bad.Error())
+}
+
+// decodeError covers what only encoding/json and a type's own UnmarshalJSON can find.
+func decodeError(err error) error {
+	if e, ok := errors.AsType[*core.Error](err); ok {
+		return e
+	}
+	if bad, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return &core.Error{
+			Code: core.CodeInvalidRequest, Param: bad.Field, Cause: err,
+			Message: where(bad.Field) + " cannot hold the JSON " + bad.Value + " it was given.",
+		}
+	}
+	return core.Wrap(core.CodeInvalidRequest, err, "The request body has a value that cannot be read.")
+}

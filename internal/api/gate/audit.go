@@ -1,0 +1,55 @@
+package gate
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"ashatai/internal/api"
+	"ashatai/internal/core"
+	"ashatai/internal/obs"
+)
+
+// Entry is one audited call: who did what to which object, from where. It never holds a body.
+type Entry struct {
+	RequestID string
+	Who       core.Principal
+	Class     api.AuditClass
+	Action    string // "DELETE /api/v1/models/{name...}"
+	Kind      api.ObjectKind
+	Object    string // the object that the path names; empty when the body does
+	Remote    string
+}
+
+func entryOf(r *http.Request, c *call) Entry {
+	e := Entry{
+		RequestID: obs.RequestID(r.Context()), Who: c.who, Class: c.row.Audit,
+		Action: c.row.Method + " " + c.row.Path, Kind: c.row.Object, Remote: remote(r),
+	}
+	for _, name := range []string{"name", "id", "model"} {
+		if v := r.PathValue(name); v != "" && c.row.Object != api.ObjectNone {
+			e.Object = v
+			break
+		}
+	}
+	return e
+}
+
+// LogAudit keeps the audit as lines of the log: acts on objects with their outcome, uses at debug level.
+type LogAudit struct{ Log *slog.Logger }
+
+// Begin cannot fail: a log has no acknowledgement.
+func (a LogAudit) Begin(ctx context.Context, e Entry) (func(status int), error) {
+	level := slog.LevelInfo
+	if e.Class == api.AuditUse {
+		level = slog.LevelDebug
+	}
+	return func(status int) {
+		a.Log.LogAttrs(
+			ctx, level, "audit",
+			slog.String("tenant", e.Who.Tenant), slog.String("user", e.Who.User), slog.String("key", e.Who.Key),
+			slog.String("action", e.Action), slog.String("object_kind", string(e.Kind)), slog.String("object", e.Object),
+			slog.String("remote", e.Remote), slog.Int("status", status),
+		)
+	}, nil
+}

@@ -1,0 +1,280 @@
+// Package gate is the chain that every request passes, built from the request's row: id, recover, host, authenticate,
+// authorise, limit, audit, then the handler, with the access log and the metrics around all of it. It decides who may
+// come in and never what a call means; it writes no error shape of its own but the row's dialect's.
+package gate
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"ashatai/internal/api"
+	"ashatai/internal/core"
+	"ashatai/internal/obs"
+)
+
+// Authenticator finds who asks. Errors: CodeUnauthenticated, CodeForbidden.
+type Authenticator interface {
+	Authenticate(r *http.Request) (core.Principal, error)
+}
+
+// Limiter admits a request. Release is called once when the request is done; it is nil when err is not. Errors:
+// CodeRateLimited with RetryAfter.
+type Limiter interface {
+	Admit(r *http.Request, row api.Route, p core.Principal) (release func(), err error)
+}
+
+// Auditor keeps a record of acts. Begin is called before the act: when it fails, the act is refused. The returned
+// function completes the record with the outcome.
+type Auditor interface {
+	Begin(ctx context.Context, e Entry) (finish func(status int), err error)
+}
+
+// Options are what a gate is made of. Log, Metrics, Auth, Limit and Audit are needed.
+type Options struct {
+	Log     *slog.Logger
+	Metrics *obs.Metrics
+	Auth    Authenticator
+	Limit   Limiter
+	Audit   Auditor
+	Hosts   Hosts
+
+	MaxBody        int64         // bytes of a body where the row names no limit
+	RequestTimeout time.Duration // the longest a row of LimitInfer may take; 0: no limit
+	BodyTimeout    time.Duration // the longest a body may stand still; 0: 30 s
+}
+
+// Gate wraps rows.
+type Gate struct {
+	o     Options
+	cross *http.CrossOriginProtection
+}
+
+const (
+	defaultMaxBody     = 16 << 20
+	defaultBodyTimeout = 30 * time.Second
+)
+
+// New makes a gate.
+func New(o Options) *Gate {
+	if o.MaxBody <= 0 {
+		o.MaxBody = defaultMaxBody
+	}
+	if o.BodyTimeout <= 0 {
+		o.BodyTimeout = defaultBodyTimeout
+	}
+	return &Gate{o: o, cross: http.NewCrossOriginProtection()}
+}
+
+// Wrap is the chain of one row, for api.NewMux.
+func (g *Gate) Wrap(row api.Route, d api.Dialect) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		id := requestID(r)
+		h := w.Header()
+		h.Set(api.HeaderRequestID, id)
+		h.Set("X-Content-Type-Options", "nosniff")
+		r = r.WithContext(obs.WithRequestID(r.Context(), id))
+		c := &call{g: g, row: row, d: d, w: &recorder{ResponseWriter: w}, start: start}
+		g.o.Metrics.InFlight(1)
+		defer c.done(r)
+		defer func() {
+			if p := recover(); p != nil {
+				c.panicked(r, p)
+			}
+		}()
+		c.serve(r)
+	})
+}
+
+// call is one request on its way.
+type call struct {
+	g     *Gate
+	row   api.Route
+	d     api.Dialect
+	w     *recorder
+	who   core.Principal
+	start time.Time
+	abort bool // the connection must be cut, so that a broken answer does not look whole
+}
+
+func (c *call) serve(r *http.Request) {
+	rc := http.NewResponseController(c.w)
+	_ = rc.SetWriteDeadline(time.Time{}) // the last request on this connection left its own
+	if r.ContentLength != 0 {
+		// Also for a body that nobody reads: net/http empties it after the answer, and the sender may stand still.
+		_ = rc.SetReadDeadline(time.Now().Add(c.g.o.BodyTimeout))
+	}
+	if err := c.pass(r); err != nil {
+		c.fail(r, err)
+	}
+	_ = rc.SetWriteDeadline(time.Now().Add(api.WriteTimeout)) // for what is still buffered
+}
+
+// pass takes the request through the chain to its handler.
+func (c *call) pass(r *http.Request) error {
+	if err := c.g.o.Hosts.check(r); err != nil {
+		return err
+	}
+	if err := c.g.cross.Check(r); err != nil {
+		return core.Wrap(core.CodeForbidden, err, "A page of another site sent this request; browsers may call this server from its own page only.")
+	}
+	if err := c.admit(r); err != nil {
+		return err
+	}
+	ctx := core.WithPrincipal(r.Context(), c.who)
+	if c.g.o.RequestTimeout > 0 && c.row.Limit == api.LimitInfer {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.g.o.RequestTimeout)
+		defer cancel()
+	}
+	r = r.WithContext(ctx)
+	release, err := c.g.o.Limit.Admit(r, c.row, c.who)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if c.row.Audit != api.AuditNone {
+		finish, err := c.g.o.Audit.Begin(ctx, entryOf(r, c))
+		if err != nil {
+			return core.Wrap(core.CodeUnavailable, err, "The audit record cannot be written, so the call is refused.")
+		}
+		// The status is read late: by then a failure or a panic of the handler has become an answer.
+		defer func() { finish(c.w.outcome()) }()
+	}
+	c.limitBody(r)
+	err = c.handle(r)
+	if err != nil && !c.w.wrote() {
+		c.fail(r, err) // here and not by the caller, so that the audit sees the outcome
+		return nil
+	}
+	return err
+}
+
+// handle runs the handler. Its panic is answered here, so that the limits and the audit around it see the outcome.
+func (c *call) handle(r *http.Request) error {
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(r, p)
+		}
+	}()
+	return c.row.Handle(c.w, r)
+}
+
+// admit authenticates and authorises. A public row asks nobody.
+func (c *call) admit(r *http.Request) error {
+	if c.row.Scope == core.ScopePublic {
+		return nil
+	}
+	who, err := c.g.o.Auth.Authenticate(r)
+	if err != nil {
+		return err
+	}
+	if !who.Scopes.Has(c.row.Scope) {
+		return core.Errorf(core.CodeForbidden, "This call needs the scope %s, which these credentials do not have.", c.row.Scope)
+	}
+	c.who = who
+	return nil
+}
+
+func (c *call) limitBody(r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return
+	}
+	limit := c.row.MaxBody
+	if limit <= 0 {
+		limit = c.g.o.MaxBody
+	}
+	rc := http.NewResponseController(c.w)
+	r.Body = &patientBody{
+		ReadCloser: http.MaxBytesReader(c.w.ResponseWriter, r.Body, limit), rc: rc, timeout: c.g.o.BodyTimeout,
+	}
+}
+
+// fail answers with err in the dialect's shape, or only logs it when the answer has begun.
+func (c *call) fail(r *http.Request, err error) {
+	e := core.AsError(err)
+	c.logError(r, e)
+	if c.w.wrote() {
+		return
+	}
+	if e.Code == core.CodeUnauthenticated {
+		c.w.Header().Set("WWW-Authenticate", `Bearer realm="ashatai"`)
+	}
+	h := c.w.Header()
+	h.Del("Content-Length")
+	api.ErrorHeaders(c.w, e)
+	c.d.WriteError(c.w, r, e)
+}
+
+func (c *call) logError(r *http.Request, e *core.Error) {
+	level := slog.LevelInfo
+	if api.Status(e.Code) >= http.StatusInternalServerError && e.Code != core.CodeDraining {
+		level = slog.LevelError
+	}
+	attrs := []slog.Attr{slog.String("code", string(e.Code)), slog.String("route", c.row.Path)}
+	if e.Cause != nil {
+		attrs = append(attrs, slog.String("cause", e.Cause.Error()))
+	}
+	if level == slog.LevelError {
+		attrs = append(attrs, slog.String("message", e.Message))
+	}
+	c.g.o.Log.LogAttrs(r.Context(), level, "request failed", attrs...)
+}
+
+// done is the access log and the metrics.
+func (c *call) done(r *http.Request) {
+	took := time.Since(c.start)
+	status := c.w.outcome()
+	ctx := r.Context()
+	// The server ends the context only after this, so an ended one means that the client went away. net/http notices that
+	// once the body was read to its end.
+	if errors.Is(ctx.Err(), context.Canceled) {
+		c.g.o.Metrics.Cancelled(c.row.Path)
+		if !c.w.wrote() {
+			status = api.StatusClientClosed
+		}
+	}
+	method := r.Method
+	if c.row.Method == "" {
+		method = "other" // a method that no row has is the caller's text, and labels are bounded
+	}
+	c.g.o.Metrics.Request(c.d.Name, c.row.Path, method, status, took)
+	c.g.o.Metrics.InFlight(-1)
+	level := slog.LevelInfo
+	if c.row.Limit == api.LimitNone && status < http.StatusInternalServerError {
+		level = slog.LevelDebug // health checks and scrapes would drown the rest
+	}
+	c.g.o.Log.LogAttrs(
+		ctx, level, "request served",
+		slog.String("dialect", c.d.Name), slog.String("method", method), slog.String("route", c.row.Path),
+		slog.Int("status", status), slog.Int64("bytes", c.w.bytes), slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String("tenant", c.who.Tenant), slog.String("user", c.who.User), slog.String("remote", r.RemoteAddr),
+	)
+	if c.abort {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+const maxRequestID = 128
+
+// requestID takes the caller's id where it is harmless in a log and a header, and makes one otherwise.
+func requestID(r *http.Request) string {
+	id := r.Header.Get(api.HeaderRequestID)
+	if id == "" || len(id) > maxRequestID || strings.IndexFunc(id, strange) >= 0 {
+		return "req_" + strings.ToLower(rand.Text())
+	}
+	return id
+}
+
+func strange(c rune) bool {
+	switch {
+	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.', c == ':':
+		return false
+	}
+	return true
+}

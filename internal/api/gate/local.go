@@ -1,0 +1,105 @@
+package gate
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"ashatai/internal/core"
+)
+
+// Local authenticates while there are no accounts: whoever calls from this machine is core.Local. Credentials are not
+// looked at, since none exist.
+type Local struct {
+	// Anyone lets callers from other machines in as well: the operator's explicit wish.
+	Anyone bool
+}
+
+// Authenticate looks at the address of the connection, never at a header that a caller could write.
+func (l Local) Authenticate(r *http.Request) (core.Principal, error) {
+	if l.Anyone || loopback(r.RemoteAddr) {
+		return core.Local(), nil
+	}
+	return core.Principal{}, core.Errorf(
+		core.CodeUnauthenticated,
+		"This server has no accounts and answers callers on its own machine only. Call it there, or have its operator set server.insecure_no_auth.",
+	)
+}
+
+func loopback(hostport string) bool {
+	a, err := netip.ParseAddrPort(hostport)
+	return err == nil && a.Addr().Unmap().IsLoopback()
+}
+
+// Hosts is the check of the Host header against DNS rebinding: a page on the internet can point a name of its own at
+// 127.0.0.1 and have a browser call a server there, but it cannot forge the name that the browser then sends.
+type Hosts struct {
+	// Bound is the address the server listens on, as host:port. On a loopback address only local names are answered.
+	Bound string
+	// Allowed are further names, without a port; when there are some, they are checked on every bind.
+	Allowed []string
+}
+
+func (h Hosts) check(r *http.Request) error {
+	bound, _, err := net.SplitHostPort(h.Bound)
+	if err != nil {
+		bound = h.Bound
+	}
+	if !localName(bound) && len(h.Allowed) == 0 {
+		return nil
+	}
+	name := hostName(r.Host)
+	// HTTP/1.0 has no Host, and no browser speaks it.
+	if name == "" || localName(name) || strings.EqualFold(name, bound) || slices.ContainsFunc(h.Allowed, func(a string) bool {
+		return strings.EqualFold(a, name)
+	}) {
+		return nil
+	}
+	shown := name
+	if len(shown) > 80 {
+		shown = shown[:80]
+	}
+	return core.Errorf(
+		core.CodeForbidden,
+		"The name %q in the Host header is not one of this server's. Call it by its address, or add the name to server.allowed_hosts.", shown,
+	)
+}
+
+func hostName(hostport string) string {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		return host
+	}
+	return strings.Trim(hostport, "[]")
+}
+
+func localName(name string) bool {
+	if strings.EqualFold(name, "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(name)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+var _ Authenticator = Local{}
+
+// remote is the address of the connection without its port.
+func remote(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// caller is whose requests are counted together: a key, a user, and for nobody in particular the address.
+func caller(r *http.Request, p core.Principal) string {
+	switch {
+	case p.Key != "":
+		return "key " + p.Key
+	case p.User != "" && p.User != core.Local().User:
+		return "user " + p.User
+	}
+	return "addr " + remote(r)
+}

@@ -1,0 +1,89 @@
+package gate
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"ashatai/internal/core"
+)
+
+// recorder remembers what was answered. Unwrap lets http.ResponseController reach the connection.
+type recorder struct {
+	http.ResponseWriter
+
+	status int
+	bytes  int64
+}
+
+// WriteHeader keeps the final status; informational ones pass through.
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && status >= http.StatusOK {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write counts the bytes.
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Flush serves handlers that look for http.Flusher.
+func (w *recorder) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+// Unwrap is for http.ResponseController.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *recorder) wrote() bool { return w.status != 0 }
+
+// outcome is the status that the client sees; a handler that wrote nothing answers 200.
+func (w *recorder) outcome() int {
+	if w.status == 0 {
+		return http.StatusOK
+	}
+	return w.status
+}
+
+// panicked turns a panic into an answer, or cuts the connection when the answer has begun.
+func (c *call) panicked(r *http.Request, p any) {
+	if p == http.ErrAbortHandler { //nolint:errorlint // a sentinel that is panicked with, never wrapped
+		c.abort = true
+		return
+	}
+	c.g.o.Log.LogAttrs(
+		r.Context(), slog.LevelError, "handler panicked",
+		slog.String("route", c.row.Path), slog.Any("panic", p), slog.String("stack", string(debug.Stack())),
+	)
+	if c.w.wrote() {
+		c.abort = true
+		return
+	}
+	c.fail(r, core.Errorf(core.CodeInternal, "The server failed to do this. Its log has the cause under this request's id."))
+}
+
+// patientBody gives each read its own deadline: a large body may take its time, a body that stops arriving may not.
+type patientBody struct {
+	io.ReadCloser
+
+	rc      *http.ResponseController
+	timeout time.Duration
+}
+
+// Read reads under a deadline, and lifts it at the body's end: the server then only watches for the client's leaving.
+// After any other error the deadline stays, since net/http reads on to empty the connection.
+func (b *patientBody) Read(p []byte) (int, error) {
+	_ = b.rc.SetReadDeadline(time.Now().Add(b.timeout))
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		_ = b.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}

@@ -1,0 +1,178 @@
+package openai
+
+import (
+	"strconv"
+
+	"ashatai/internal/core"
+)
+
+// head is what every part of one answer repeats.
+type head struct {
+	id          string
+	created     int64
+	model       string
+	fingerprint string
+}
+
+// open appends the object's first fields up to the list of choices.
+func (h head) open(dst []byte, object string) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = appendString(dst, h.id)
+	dst = append(dst, `,"object":"`...)
+	dst = append(dst, object...)
+	dst = append(dst, `","created":`...)
+	dst = strconv.AppendInt(dst, h.created, 10)
+	dst = append(dst, `,"model":`...)
+	dst = appendString(dst, h.model)
+	dst = append(dst, `,"system_fingerprint":`...)
+	dst = appendString(dst, h.fingerprint)
+	return append(dst, `,"choices":[`...)
+}
+
+// shape is how an endpoint spells its answers. The chunk methods append one JSON object each.
+type shape interface {
+	prefix() string // of ids
+	object() string // of a whole answer
+	// first is what a stream says of a choice before its text; nil for nothing.
+	first(choice int) []byte
+	// chunks appends the objects for one event to dst and calls emit for each; emit's argument is valid during the call.
+	chunks(ev *core.Event, emit func(choiceObject []byte) error) error
+	// whole appends the object of one finished choice.
+	whole(dst []byte, index int, a *answer) []byte
+}
+
+// chunker writes the chunks of one stream. It is used by one goroutine and reuses its buffer.
+type chunker struct {
+	open  []byte // head of each chunk, up to the choice
+	close []byte
+	buf   []byte
+}
+
+func newChunker(h head, object string, withUsage bool) *chunker {
+	c := &chunker{open: h.open(nil, object), close: []byte("]}")}
+	if withUsage {
+		c.close = []byte(`],"usage":null}`) // OpenAI's way to say that one will come
+	}
+	return c
+}
+
+// wrap puts one choice into a chunk. The result is valid until the next call.
+func (c *chunker) wrap(choice []byte) []byte {
+	c.buf = append(append(append(c.buf[:0], c.open...), choice...), c.close...)
+	return c.buf
+}
+
+// usage is the last chunk, which has no choice.
+func (c *chunker) usage(u core.Usage) []byte {
+	c.buf = append(append(c.buf[:0], c.open...), `],"usage":`...)
+	c.buf = append(appendUsage(c.buf, u), '}')
+	return c.buf
+}
+
+func appendUsage(dst []byte, u core.Usage) []byte {
+	dst = append(dst, `{"prompt_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(u.Prompt), 10)
+	dst = append(dst, `,"completion_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(u.Completion), 10)
+	dst = append(dst, `,"total_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(u.Total()), 10)
+	dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(u.Cached), 10)
+	return append(dst, "}}"...)
+}
+
+// chatShape spells POST /v1/chat/completions.
+type chatShape struct{ buf []byte }
+
+func (*chatShape) prefix() string { return "chatcmpl-" }
+func (*chatShape) object() string { return "chat.completion" }
+
+func (s *chatShape) first(choice int) []byte {
+	return s.delta(choice, `{"role":"assistant","content":"","refusal":null}`)
+}
+
+func (s *chatShape) delta(choice int, delta string) []byte {
+	s.buf = append(s.index(choice), delta...)
+	s.buf = append(s.buf, `,"logprobs":null,"finish_reason":null}`...)
+	return s.buf
+}
+
+func (s *chatShape) index(choice int) []byte {
+	b := append(s.buf[:0], `{"index":`...)
+	b = strconv.AppendInt(b, int64(choice), 10)
+	return append(b, `,"delta":`...)
+}
+
+func (s *chatShape) chunks(ev *core.Event, emit func([]byte) error) error {
+	if ev.Text != "" || len(ev.Tokens) > 0 {
+		b := append(s.index(ev.Choice), `{"content":`...)
+		b = appendString(b, ev.Text)
+		b = append(b, `},"logprobs":`...)
+		b = appendChatLogprobs(b, ev.Tokens)
+		s.buf = append(b, `,"finish_reason":null}`...)
+		if err := emit(s.buf); err != nil {
+			return err
+		}
+	}
+	if ev.Finish == "" {
+		return nil
+	}
+	b := append(s.index(ev.Choice), `{},"logprobs":null,"finish_reason":`...)
+	s.buf = append(appendString(b, string(ev.Finish)), '}')
+	return emit(s.buf)
+}
+
+func (s *chatShape) whole(dst []byte, index int, a *answer) []byte {
+	dst = append(dst, `{"index":`...)
+	dst = strconv.AppendInt(dst, int64(index), 10)
+	dst = append(dst, `,"message":{"role":"assistant","content":`...)
+	dst = appendString(dst, a.text)
+	dst = append(dst, `,"refusal":null,"annotations":[]},"logprobs":`...)
+	dst = appendChatLogprobs(dst, a.tokens)
+	dst = append(dst, `,"finish_reason":`...)
+	return append(appendString(dst, string(a.finish)), '}')
+}
+
+// textShape spells POST /v1/completions. It counts the characters of each choice for text_offset.
+type textShape struct {
+	buf     []byte
+	offsets map[int]int
+}
+
+func (*textShape) prefix() string   { return "cmpl-" }
+func (*textShape) object() string   { return "text_completion" }
+func (*textShape) first(int) []byte { return nil }
+
+func (s *textShape) chunks(ev *core.Event, emit func([]byte) error) error {
+	if ev.Text == "" && len(ev.Tokens) == 0 && ev.Finish == "" {
+		return nil
+	}
+	s.buf = append(s.buf[:0], `{"text":`...)
+	s.buf = appendString(s.buf, ev.Text)
+	s.buf = append(s.buf, `,"index":`...)
+	s.buf = strconv.AppendInt(s.buf, int64(ev.Choice), 10)
+	s.buf = append(s.buf, `,"logprobs":`...)
+	if len(ev.Tokens) == 0 {
+		s.buf = append(s.buf, "null"...)
+	} else {
+		s.buf, s.offsets[ev.Choice] = appendTextLogprobs(s.buf, ev.Tokens, s.offsets[ev.Choice])
+	}
+	s.buf = append(s.buf, `,"finish_reason":`...)
+	if ev.Finish == "" {
+		s.buf = append(s.buf, "null}"...)
+	} else {
+		s.buf = append(appendString(s.buf, string(ev.Finish)), '}')
+	}
+	return emit(s.buf)
+}
+
+func (s *textShape) whole(dst []byte, index int, a *answer) []byte {
+	dst = append(dst, `{"text":`...)
+	dst = appendString(dst, a.text)
+	dst = append(dst, `,"index":`...)
+	dst = strconv.AppendInt(dst, int64(index), 10)
+	dst = append(dst, `,"logprobs":`...)
+	dst, _ = appendTextLogprobs(dst, a.tokens, 0)
+	dst = append(dst, `,"finish_reason":`...)
+	return append(appendString(dst, string(a.finish)), '}')
+}

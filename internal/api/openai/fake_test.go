@@ -1,0 +1,128 @@
+package openai
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"ashatai/internal/core"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fake is a generator, an embedder and a catalogue with scripted answers.
+type fake struct {
+	mu     sync.Mutex
+	got    []*core.Request
+	gotEmb *core.EmbedRequest
+
+	events func(ctx context.Context, req *core.Request) iter.Seq2[core.Event, error]
+	err    error
+	embeds *core.Embeddings
+	models []*core.Manifest
+}
+
+var placement = core.Placement{Model: "tiny:latest", Runtime: "mock", Device: "cpu", Fallback: "no GPU was found"}
+
+func (f *fake) Generate(ctx context.Context, req *core.Request) (*core.Stream, error) {
+	f.mu.Lock()
+	f.got = append(f.got, req)
+	f.mu.Unlock()
+	if err := req.Validate(); err != nil {
+		return nil, err
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	return &core.Stream{Placement: placement, Events: f.events(ctx, req)}, nil
+}
+
+func (f *fake) Embed(_ context.Context, req *core.EmbedRequest) (*core.Embeddings, error) {
+	f.gotEmb = req
+	return f.embeds, f.err
+}
+
+func (f *fake) List(context.Context) ([]*core.Manifest, error) { return f.models, f.err }
+
+func (f *fake) Resolve(_ context.Context, name string) (*core.Manifest, error) {
+	for _, m := range f.models {
+		if m.Name == name {
+			return m, nil
+		}
+	}
+	return nil, core.Errorf(core.CodeModelNotFound, "There is no model %q.", name)
+}
+
+// play makes an event sequence of a script; an error ends it.
+func play(script ...any) func(context.Context, *core.Request) iter.Seq2[core.Event, error] {
+	return func(context.Context, *core.Request) iter.Seq2[core.Event, error] {
+		return func(yield func(core.Event, error) bool) {
+			for _, s := range script {
+				switch s := s.(type) {
+				case core.Event:
+					if !yield(s, nil) {
+						return
+					}
+				case error:
+					yield(core.Event{}, s)
+					return
+				}
+			}
+		}
+	}
+}
+
+func hello() func(context.Context, *core.Request) iter.Seq2[core.Event, error] {
+	return play(
+		core.Event{Text: "Hel"},
+		core.Event{Text: "lo \"you\"\n"},
+		core.Event{Finish: core.FinishStop},
+		core.Event{Usage: &core.Usage{Prompt: 9, Cached: 4, Completion: 2}},
+	)
+}
+
+func newFake() *fake { return &fake{events: hello()} }
+
+// call sends one request through the dialect's own mux and error shape.
+func (f *fake) call(t *testing.T, method, path, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	return f.do(httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body)))
+}
+
+func (f *fake) do(r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	f.handler().ServeHTTP(w, r)
+	return w
+}
+
+func (f *fake) handler() http.Handler {
+	d := New(f, f, f, Config{Build: "test", Now: func() time.Time { return time.Unix(1700000000, 0) }})
+	mux := http.NewServeMux()
+	for _, row := range d.Routes {
+		mux.HandleFunc(row.Method+" "+row.Path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Request-Id", "req-1")
+			if err := row.Handle(w, r); err != nil && w.Header().Get("Content-Type") == "" {
+				d.WriteError(w, r, core.AsError(err))
+			}
+		})
+	}
+	return mux
+}
+
+// data returns the data of an event stream's events.
+func data(body string) []string {
+	var out []string
+	for ev := range strings.SplitSeq(body, "\n\n") {
+		if d, ok := strings.CutPrefix(ev, "data: "); ok {
+			out = append(out, d)
+		}
+	}
+	return out
+}

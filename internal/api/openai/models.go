@@ -1,0 +1,59 @@
+package openai
+
+import (
+	"net/http"
+
+	"ashatai/internal/api"
+	"ashatai/internal/core"
+)
+
+// modelInfo is OpenAI's description of a model.
+type modelInfo struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int64  `json:"created"` // seconds
+	OwnedBy string `json:"owned_by"`
+}
+
+type modelList struct {
+	Object string      `json:"object"`
+	Data   []modelInfo `json:"data"`
+}
+
+func infoOf(m *core.Manifest) modelInfo {
+	owner := "local"
+	if n, err := core.ParseModelName(m.Name); err == nil && n.Namespace != "" {
+		owner = n.Namespace
+	}
+	info := modelInfo{ID: m.Name, Object: "model", OwnedBy: owner}
+	if !m.Created.IsZero() {
+		info.Created = m.Created.Unix()
+	}
+	return info
+}
+
+// models answers GET /v1/models.
+func (h *handler) models(w http.ResponseWriter, r *http.Request) error {
+	all, err := h.cat.List(r.Context())
+	if err != nil {
+		return err
+	}
+	list := modelList{Object: "list", Data: make([]modelInfo, len(all))}
+	for i, m := range all {
+		list.Data[i] = infoOf(m)
+	}
+	return api.WriteJSON(w, http.StatusOK, list)
+}
+
+// model answers GET /v1/models/{id...}; slashes in the id may be escaped or not.
+func (h *handler) model(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	if id == "" {
+		return core.Errorf(core.CodeNotFound, "The path names no model. GET /v1/models lists them.")
+	}
+	m, err := h.cat.Resolve(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return api.WriteJSON(w, http.StatusOK, infoOf(m))
+}

@@ -1,0 +1,122 @@
+package openai
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"time"
+
+	"ashatai/internal/api"
+	"ashatai/internal/core"
+)
+
+// Generator makes text.
+type Generator interface {
+	Generate(ctx context.Context, req *core.Request) (*core.Stream, error)
+}
+
+// Embedder makes vectors.
+type Embedder interface {
+	Embed(ctx context.Context, req *core.EmbedRequest) (*core.Embeddings, error)
+}
+
+// Catalogue knows the installed models. List begins with the default chat model.
+type Catalogue interface {
+	List(ctx context.Context) ([]*core.Manifest, error)
+	Resolve(ctx context.Context, name string) (*core.Manifest, error)
+}
+
+// Config is what the dialect needs beyond its three partners.
+type Config struct {
+	Build string           // version of the server, part of system_fingerprint
+	Now   func() time.Time // nil: time.Now
+}
+
+// maxBody bounds a request: room for the text of the longest context, and for many inputs of embeddings.
+const maxBody = 16 << 20
+
+// handler answers the dialect's routes. It has no state that changes.
+type handler struct {
+	gen    Generator
+	emb    Embedder
+	cat    Catalogue
+	build  string
+	now    func() time.Time
+	fields table
+}
+
+// New makes the dialect's rows.
+func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
+	h := &handler{gen: gen, emb: emb, cat: cat, build: cfg.Build, now: cfg.Now, fields: newTable()}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	refusals := []int{
+		http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity,
+		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable,
+		http.StatusGatewayTimeout,
+	}
+	return api.Dialect{
+		Name:       "openai",
+		Prefixes:   []string{"/v1/"},
+		Error:      errorBody{},
+		WriteError: WriteError,
+		Routes: []api.Route{
+			{
+				Method: http.MethodPost, Path: "/v1/chat/completions", Summary: "Answer a conversation.",
+				Scope: core.ScopeInfer, Limit: api.LimitInfer, Audit: api.AuditUse,
+				MaxBody: maxBody, Request: chatRequest{}, Response: chatAnswer{}, Stream: chatChunk{}, Statuses: refusals, Handle: h.chat,
+			},
+			{
+				Method: http.MethodPost, Path: "/v1/completions", Summary: "Continue raw text.",
+				Scope: core.ScopeInfer, Limit: api.LimitInfer, Audit: api.AuditUse,
+				MaxBody: maxBody, Request: completionRequest{}, Response: completionAnswer{}, Stream: completionAnswer{}, Statuses: refusals, Handle: h.complete,
+			},
+			{
+				Method: http.MethodPost, Path: "/v1/embeddings", Summary: "Turn texts into vectors.",
+				Scope: core.ScopeEmbed, Limit: api.LimitInfer, Audit: api.AuditUse,
+				MaxBody: maxBody, Request: embeddingRequest{}, Response: embeddingAnswer{}, Statuses: refusals, Handle: h.embed,
+			},
+			{
+				Method: http.MethodGet, Path: "/v1/models", Summary: "List the installed models, the default chat model first.",
+				Scope: core.ScopeRead, Limit: api.LimitRead,
+				Response: modelList{}, Handle: h.models,
+			},
+			{
+				Method: http.MethodGet, Path: "/v1/models/{id...}", Summary: "Describe one model.",
+				Scope: core.ScopeRead, Limit: api.LimitRead, Object: api.ObjectModel,
+				Response: modelInfo{}, Statuses: []int{http.StatusBadRequest, http.StatusNotFound}, Handle: h.model,
+			},
+		},
+	}
+}
+
+// own puts who asks, and under which id, into a request.
+func own(req *core.Request, w http.ResponseWriter, r *http.Request) {
+	req.ID = w.Header().Get(api.HeaderRequestID)
+	req.Principal = core.PrincipalFrom(r.Context())
+}
+
+// head starts the encoders of one answer.
+func (h *handler) head(prefix string, p core.Placement) head {
+	sum := sha256.Sum256([]byte(h.build + "\x00" + p.Model + "\x00" + p.Runtime + "\x00" + p.Device))
+	return head{
+		id:          prefix + rand.Text(),
+		created:     h.now().Unix(),
+		model:       p.Model,
+		fingerprint: "fp_" + hex.EncodeToString(sum[:5]),
+	}
+}
+
+// place tells in headers where the answer comes from.
+func place(w http.ResponseWriter, p core.Placement) {
+	for _, kv := range [][2]string{
+		{"X-Ashatai-Runtime", p.Runtime}, {"X-Ashatai-Device", p.Device}, {"X-Ashatai-Fallback", p.Fallback},
+	} {
+		if kv[1] != "" {
+			w.Header().Set(kv[0], kv[1])
+		}
+	}
+}

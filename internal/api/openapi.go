@@ -1,0 +1,142 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"ashatai/internal/core"
+)
+
+// OpenAPI is the OpenAPI 3.1 document of all rows, as JSON. Its bytes are the same for the same rows.
+func OpenAPI(version string, dialects []Dialect) ([]byte, error) {
+	s := newSchemas()
+	paths := map[string]any{}
+	tags := []any{}
+	for _, d := range dialects {
+		tags = append(tags, map[string]any{"name": d.Name})
+		for _, row := range d.Routes {
+			p, params := openPath(row.Path)
+			item, ok := paths[p].(map[string]any)
+			if !ok {
+				item = map[string]any{}
+				paths[p] = item
+			}
+			item[strings.ToLower(row.Method)] = s.operation(row, d, p, params)
+		}
+	}
+	doc := map[string]any{
+		"openapi":           "3.1.0",
+		"jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+		"info": map[string]any{
+			"title":       "ASHATAI Server",
+			"version":     version,
+			"description": "Every call that this server answers, made from its table of routes.",
+			"license":     map[string]any{"name": "Apache-2.0", "identifier": "Apache-2.0"},
+		},
+		"tags":  tags,
+		"paths": paths,
+		"components": map[string]any{
+			"schemas": s.components,
+			"securitySchemes": map[string]any{
+				"bearer": map[string]any{"type": "http", "scheme": "bearer"},
+				"apiKey": map[string]any{"type": "apiKey", "in": "header", "name": "X-API-Key"},
+			},
+		},
+	}
+	return json.MarshalIndent(doc, "", "  ")
+}
+
+var wildcard = regexp.MustCompile(`\{([^}]*)\}`)
+
+// openPath writes a mux pattern as an OpenAPI path template, and names its parameters.
+func openPath(pattern string) (string, []string) {
+	var params []string
+	p := wildcard.ReplaceAllStringFunc(pattern, func(w string) string {
+		name := strings.TrimSuffix(w[1:len(w)-1], "...")
+		if name == "$" {
+			return ""
+		}
+		params = append(params, name)
+		return "{" + name + "}"
+	})
+	return p, params
+}
+
+func (s *schemas) operation(row Route, d Dialect, p string, params []string) map[string]any {
+	op := map[string]any{
+		"operationId": operationID(d.Name, row.Method, p),
+		"summary":     row.Summary,
+		"tags":        []string{d.Name},
+		"responses":   s.responses(row, d),
+	}
+	if row.Scope != core.ScopePublic {
+		op["security"] = []any{map[string]any{"bearer": []string{}}, map[string]any{"apiKey": []string{}}}
+		op["x-ashatai-scope"] = row.Scope.String()
+	} else {
+		op["security"] = []any{}
+	}
+	if len(params) > 0 {
+		list := []any{}
+		for _, name := range params {
+			list = append(list, map[string]any{
+				"name": name, "in": "path", "required": true, "schema": map[string]any{"type": "string"},
+			})
+		}
+		op["parameters"] = list
+	}
+	if row.Request != nil {
+		op["requestBody"] = map[string]any{"required": true, "content": media("application/json", s.of(reflect.TypeOf(row.Request), false))}
+	}
+	return op
+}
+
+func (s *schemas) responses(row Route, d Dialect) map[string]any {
+	content := map[string]any{}
+	if row.Response != nil {
+		content = media("application/json", s.of(reflect.TypeOf(row.Response), true))
+	}
+	switch {
+	case row.Stream != nil:
+		kind := row.Produces
+		if kind == "" {
+			kind = "text/event-stream"
+		}
+		content[kind] = map[string]any{"schema": s.of(reflect.TypeOf(row.Stream), true)}
+	case row.Produces != "" && row.Response == nil:
+		content = media(row.Produces, map[string]any{"type": "string"})
+	}
+	ok := map[string]any{"description": "Done."}
+	if len(content) > 0 {
+		ok["content"] = content
+	}
+	shape := d.Error
+	if shape == nil {
+		shape = ErrorBody{}
+	}
+	failure := media("application/json", s.of(reflect.TypeOf(shape), true))
+	out := map[string]any{
+		"200":     ok,
+		"default": map[string]any{"description": "An error.", "content": failure},
+	}
+	for _, status := range row.Statuses {
+		answer := map[string]any{"description": http.StatusText(status)}
+		if status >= http.StatusBadRequest {
+			answer["content"] = failure
+		}
+		out[strconv.Itoa(status)] = answer
+	}
+	return out
+}
+
+func media(kind string, schema map[string]any) map[string]any {
+	return map[string]any{kind: map[string]any{"schema": schema}}
+}
+
+func operationID(dialect, method, p string) string {
+	words := strings.FieldsFunc(p, func(r rune) bool { return strings.ContainsRune("/{}.-", r) })
+	return strings.Join(append([]string{dialect, strings.ToLower(method)}, words...), "_")
+}

@@ -1,0 +1,73 @@
+// Package api is the table of routes and what is made from it: the mux, the OpenAPI document, the metric labels. A
+// dialect is a folder below it that lists rows and knows one error shape. It imports core and obs and nothing else of
+// the project.
+package api
+
+import (
+	"net/http"
+
+	"ashatai/internal/core"
+)
+
+// LimitClass says which request limits count for a route.
+type LimitClass string
+
+// The limit classes.
+const (
+	LimitNone  LimitClass = ""      // health, the page
+	LimitRead  LimitClass = "read"  // cheap look-ups
+	LimitInfer LimitClass = "infer" // anything that costs tokens
+	LimitWrite LimitClass = "write" // changes of state
+)
+
+// AuditClass says what the audit keeps of a call.
+type AuditClass string
+
+// The audit classes.
+const (
+	AuditNone   AuditClass = ""       // nothing
+	AuditUse    AuditClass = "use"    // that it was used
+	AuditChange AuditClass = "change" // an act on an object; refused when it cannot be recorded
+)
+
+// ObjectKind names the kind of object that a route's path parameter addresses.
+type ObjectKind string
+
+// The object kinds.
+const (
+	ObjectNone  ObjectKind = ""
+	ObjectModel ObjectKind = "model"
+)
+
+// Route is one row of the table. Everything else about a route derives from it.
+type Route struct {
+	Method  string     // "GET"
+	Path    string     // ServeMux pattern without the method: "/v1/models/{id...}"
+	Summary string     // one sentence, for OpenAPI and the docs
+	Scope   core.Scope // the scope a caller needs; ScopePublic for none
+	Limit   LimitClass
+	Audit   AuditClass
+	Object  ObjectKind
+	MaxBody int64 // bytes; 0: the server's default for the method
+
+	Request  any    // zero value of the request's JSON type; nil where there is none
+	Response any    // zero value of the answer's JSON type; nil where it is not JSON
+	Stream   any    // zero value of one event's JSON type, where the answer can be an event stream
+	Produces string // media type of the answer; "" is application/json
+	Statuses []int  // statuses other than 200 that the handler may answer, for OpenAPI
+
+	Handle Handler
+}
+
+// Handler answers a request. An error that it returns before it wrote anything is written in the dialect's shape; after
+// that the handler must have written it itself in the stream's way, and the error is only logged.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// Dialect is a set of rows that share one error shape.
+type Dialect struct {
+	Name       string // "openai": a metric label and an OpenAPI tag
+	Routes     []Route
+	Prefixes   []string // path prefixes whose unknown paths and methods are answered in this dialect's shape: "/v1/"
+	Error      any      // zero value of the error's JSON type, for OpenAPI; nil is ErrorBody
+	WriteError func(w http.ResponseWriter, r *http.Request, e *core.Error)
+}
