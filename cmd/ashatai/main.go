@@ -1,0 +1,95 @@
+// Command ashatai is the server and its command line.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"ashatai/internal/cli"
+	"ashatai/internal/config"
+	"ashatai/internal/node"
+	"ashatai/internal/proc"
+)
+
+// Stamped by the linker.
+var (
+	version = "dev"
+	build   = "unstamped" //nolint:gochecknoglobals // the linker's -X needs a variable
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	interrupts := make(chan os.Signal, 2)
+	signal.Notify(interrupts, os.Interrupt)
+	code := cli.Main(ctx, os.Args[1:], cli.Deps{
+		Version: version, Build: build, Env: os.Environ(),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Interrupts: interrupts,
+		Serve: serve, Doctor: doctor, Spawn: spawn,
+	})
+	stop()
+	os.Exit(code) //nolint:gocritic // what was deferred has run
+}
+
+// options loads the settings and finds the installed tree from the running program.
+func options(home, file, addr string, set map[string]string) (node.Options, error) {
+	args := map[string]string{}
+	maps.Copy(args, set)
+	if addr != "" {
+		args["server.addr"] = addr
+	}
+	s, err := config.Load(config.Sources{Args: args, File: file, Home: home, Env: os.Environ()})
+	if err != nil {
+		return node.Options{}, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return node.Options{}, fmt.Errorf("find the running program: %w", err)
+	}
+	if program, err = filepath.EvalSymlinks(program); err != nil {
+		return node.Options{}, fmt.Errorf("find the running program: %w", err)
+	}
+	return node.Options{Version: version, Build: build, Settings: s, Program: program, Errors: os.Stderr}, nil
+}
+
+func serve(ctx context.Context, o cli.ServeOptions, out io.Writer) error {
+	opt, err := options(o.Home, o.Config, o.Addr, o.Set)
+	if err != nil {
+		return err
+	}
+	opt.Out = out
+	return node.Serve(ctx, opt)
+}
+
+// spawn starts a server in the background, with its log in the data folder.
+func spawn(ctx context.Context, addr string) error {
+	opt, err := options("", "", addr, nil)
+	if err != nil {
+		return err
+	}
+	home := opt.Settings.Home
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	return proc.Detach(ctx, proc.Spec{
+		Path: opt.Program, Args: []string{"serve", "--addr", addr, "--home", home}, Env: os.Environ(), Dir: home,
+	}, filepath.Join(home, "serve.log"))
+}
+
+func doctor(ctx context.Context, o cli.DoctorOptions) (cli.DoctorReport, error) {
+	opt, err := options(o.Home, o.Config, "", nil)
+	if err != nil {
+		return cli.DoctorReport{}, err
+	}
+	var r cli.DoctorReport
+	for _, f := range node.Doctor(ctx, opt) {
+		r.Checks = append(r.Checks, cli.DoctorCheck{Name: f.Name, State: cli.State(f.State), Detail: f.Detail, Remedy: f.Remedy})
+	}
+	return r, nil
+}

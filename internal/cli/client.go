@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ashatai/internal/config"
+	"ashatai/internal/core"
+)
+
+const (
+	maxAnswer   = 16 << 20 // of a call that does not stream
+	callTimeout = 30 * time.Second
+)
+
+// client calls one server.
+type client struct {
+	base string // "http://host:port", without a slash at the end
+	key  string
+	http *http.Client
+}
+
+// newTransport uses no proxy: a server on this machine or in this network is meant, whatever the environment says.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second,
+		DisableCompression:  true, // a compressed stream would come in lumps
+		IdleConnTimeout:     time.Minute,
+	}
+}
+
+// serverFlags are the flags of every command that talks to a server.
+type serverFlags struct{ server, key string }
+
+func (f *serverFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.server, "server", "", "the server's `URL` (default $ASHATAI_SERVER, else http://127.0.0.1:7077)")
+	cmd.Flags().StringVar(&f.key, "api-key", "", "the `key` that the server asks for (default $ASHATAI_API_KEY)")
+}
+
+func (a *app) client(cmd *cobra.Command, f serverFlags) (*client, error) {
+	base, err := serverURL(config.ServerURL(f.server, a.deps.Env))
+	if err != nil {
+		return nil, usage(cmd, "%s", err)
+	}
+	key := f.key
+	if key == "" {
+		key = lookup(a.deps.Env, "ASHATAI_API_KEY")
+	}
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, usage(cmd, "The API key holds a space or a character that no key has.")
+	}
+	return &client{base: base, key: key, http: &http.Client{
+		Transport: a.transport,
+		// Redirects would take the key to who knows where, and the API has none.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// serverURL reads what a user names a server by: a URL, or host:port.
+func serverURL(s string) (string, error) {
+	text := s
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("The server %q is no address of one; it is written http://HOST:PORT.", s) //nolint:staticcheck // shown as it is
+	}
+	return strings.TrimRight(u.Scheme+"://"+u.Host+u.EscapedPath(), "/"), nil
+}
+
+// local reports whether the server is on this machine, as far as its address tells.
+func (c *client) local() bool {
+	u, err := url.Parse(c.base)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// open sends a request and returns the answer when its status is 200. The caller closes the body.
+func (c *client) open(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	var r io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, core.Wrap(core.CodeInternal, err, "The request cannot be written as JSON.")
+		}
+		r = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, r)
+	if err != nil {
+		return nil, core.Wrap(core.CodeInvalidRequest, err, "The server's address %s cannot be called.", c.base)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer closeBody(resp)
+		return nil, c.refusal(resp)
+	}
+	return resp, nil
+}
+
+// closeBody ends an answer; what was not read of it is of no interest.
+func closeBody(resp *http.Response) { _ = resp.Body.Close() }
+
+// call is open for an answer that is one JSON value. It returns the value's text too, for --json. Looking has a time
+// limit; changing has none, since it may have to wait for running requests.
+func (c *client) call(ctx context.Context, method, path string, body, into any) (json.RawMessage, error) {
+	if method == http.MethodGet {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+	}
+	resp, err := c.open(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	defer closeBody(resp)
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, c.broken(ctx, err)
+	case len(raw) > maxAnswer:
+		return nil, core.Errorf(core.CodeUnavailable, "The answer of %s is larger than %s.", c.base, size(maxAnswer))
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return nil, c.foreign(resp, err)
+	}
+	return raw, nil
+}
+
+// unreachable is the error of a call that got no answer.
+func (c *client) unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return c.cut(ctx, err)
+	}
+	why := "it does not answer"
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		why = reason(op.Err)
+	} else if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		why = reason(dns)
+	}
+	return core.Wrap(core.CodeUnavailable, err,
+		"No server answers at %s (%s). Start one with `ashatai serve`, or say where one runs with --server or ASHATAI_SERVER.", c.base, why)
+}
+
+// reason is the innermost error: the system's own words.
+func reason(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return "there is no host of this name"
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	return strings.TrimSuffix(err.Error(), ".")
+}
+
+// broken is the error of an answer that stopped in the middle.
+func (c *client) broken(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return c.cut(ctx, err)
+	}
+	return core.Wrap(core.CodeUnavailable, err, "The server at %s ended its answer in the middle; its log may say why.", c.base)
+}
+
+// cut is the error of a call whose context ended: an interrupt, or this program's own time limit.
+func (c *client) cut(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return core.Wrap(core.CodeUnavailable, err, "The server at %s did not answer in time.", c.base)
+	}
+	return ctx.Err()
+}
+
+// foreign is the error of an answer that no server of this kind gives.
+func (c *client) foreign(resp *http.Response, err error) error {
+	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	if kind == "" {
+		kind = "no content type"
+	}
+	return core.Wrap(core.CodeUnavailable, err,
+		"What answers at %s is not an ASHATAI server, or something in between answers for it (status %d, %s).", c.base, resp.StatusCode, kind)
+}
+
+// refusal reads the error of an answer, in the shape of either API.
+func (c *client) refusal(resp *http.Response) error {
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err == nil {
+		if e := parseError(raw, resp.StatusCode); e != nil {
+			return e
+		}
+	}
+	switch resp.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return core.Errorf(core.CodeForbidden, "The server at %s refused this without saying why (status %d).", c.base, resp.StatusCode)
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return core.Errorf(core.CodeUnavailable, "The server at %s is not available (status %d).", c.base, resp.StatusCode)
+	}
+	return c.foreign(resp, err)
+}

@@ -1,0 +1,265 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fake answers like a server: the server's own API, and chat completions as a stream.
+type fake struct {
+	*httptest.Server
+
+	mu     sync.Mutex
+	models []string
+	chats  []chatRequest
+	pulls  []pullRequest
+	auth   string        // the last Authorization header
+	begun  chan struct{} // a chat has sent its first piece and waits for its client to go
+}
+
+const (
+	fakeDigest = "1f0c5b7d9a3e4c2b8d6f1a0e9c8b7a6d5e4f3c2b1a0f9e8d7c6b5a4938271605"
+	fakeSize   = 91_739_424
+)
+
+func newFake() *fake {
+	f := &fake{models: []string{"smollm2:135m", "team/big:7b"}, begun: make(chan struct{}, 1)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/version", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, `{"version":"9.8.7","commit":"abcdef","go":"go1.26","os":"linux","arch":"amd64"}`)
+	})
+	mux.HandleFunc("GET /api/v1/models", f.list)
+	mux.HandleFunc("GET /api/v1/models/{name...}", f.show)
+	mux.HandleFunc("DELETE /api/v1/models/{name...}", f.remove)
+	mux.HandleFunc("POST /api/v1/pull", f.pull)
+	mux.HandleFunc("POST /api/v1/unload", f.unload)
+	mux.HandleFunc("GET /api/v1/instances", f.instances)
+	mux.HandleFunc("POST /v1/chat/completions", f.chat)
+	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		f.auth = r.Header.Get("Authorization")
+		f.mu.Unlock()
+		mux.ServeHTTP(w, r)
+	}))
+	return f
+}
+
+// start is newFake for a Go test.
+func start(t *testing.T) *fake {
+	t.Helper()
+	f := newFake()
+	t.Cleanup(f.Close)
+	return f
+}
+
+func answer(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, body)
+}
+
+func refuse(w http.ResponseWriter, status int, code, text string) {
+	answer(w, status, `{"error":{"code":`+quoted(code)+`,"message":`+quoted(text)+`,"request_id":"req-1"}}`)
+}
+
+func quoted(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+func (f *fake) summary(name string) string {
+	created := time.Now().Add(-3 * time.Hour).Format(time.RFC3339)
+	return fmt.Sprintf(`{"name":%q,"digest":%q,"format":"gguf","size":%d,"architecture":"llama","parameter_count":134515008,`+
+		`"quantization":"Q4_1","context":8192,"capabilities":["chat","generate"],"aliases":["SmolLM2.gguf"],"created":%q,"new_field":1}`,
+		name, fakeDigest, fakeSize, created)
+}
+
+func (f *fake) list(w http.ResponseWriter, _ *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []string
+	for _, m := range f.models {
+		all = append(all, f.summary(m))
+	}
+	answer(w, http.StatusOK, `{"models":[`+strings.Join(all, ",")+`]}`)
+}
+
+// known answers for a model that there is not, and for one that is the name of an error.
+func (f *fake) known(w http.ResponseWriter, name string) bool {
+	switch name {
+	case "forbidden":
+		refuse(w, http.StatusForbidden, "forbidden", "The key may not do this.")
+		return false
+	case "unauthenticated":
+		refuse(w, http.StatusUnauthorized, "unauthenticated", "This needs an API key.")
+		return false
+	case "busy":
+		refuse(w, http.StatusConflict, "conflict", "The model busy is in use.")
+		return false
+	case "draining":
+		refuse(w, http.StatusServiceUnavailable, "draining", "The server is stopping.")
+		return false
+	case "broken":
+		refuse(w, http.StatusInternalServerError, "internal", "The server failed.")
+		return false
+	case "proxy":
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusBadGateway)
+		return false
+	case "guarded":
+		w.WriteHeader(http.StatusForbidden)
+		return false
+	case "page":
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, "<p>a web page")
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.models {
+		if m == name || name == "" {
+			return true
+		}
+	}
+	refuse(w, http.StatusNotFound, "model_not_found", fmt.Sprintf("There is no model %q.", name))
+	return false
+}
+
+func (f *fake) show(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	if !f.known(w, name) {
+		return
+	}
+	answer(w, http.StatusOK, strings.TrimSuffix(f.summary(name), "}")+
+		`,"files":[{"name":"SmolLM2.gguf","size":91739424,"sha256":"`+fakeDigest+`"}],"template":"{% for m in messages %}\n{{ m }}\n{% endfor %}",`+
+		`"system":"Be kind.\nBe short.","parameters":{"temperature":0.7,"top_k":40},"license":"apache-2.0","source":"bundled","labels":{"tier":"small"}}`)
+}
+
+func (f *fake) remove(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	if f.known(w, name) {
+		answer(w, http.StatusOK, fmt.Sprintf(`{"removed":%q}`, name))
+	}
+}
+
+func (f *fake) unload(w http.ResponseWriter, r *http.Request) {
+	var req unloadRequest
+	_ = json.NewDecoder(r.Body).Decode(&req)
+	if f.known(w, req.Model) {
+		answer(w, http.StatusOK, fmt.Sprintf(`{"unloaded":%q}`, req.Model))
+	}
+}
+
+func (f *fake) instances(w http.ResponseWriter, _ *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.models) == 0 {
+		answer(w, http.StatusOK, `{"instances":[]}`)
+		return
+	}
+	soon := time.Now().Add(4*time.Minute + 30*time.Second).Format(time.RFC3339)
+	answer(w, http.StatusOK, `{"instances":[`+
+		`{"model":"smollm2:135m","runtime":"llamacpp","device":"cpu","state":"ready","context":8192,"sequences":4,"active":1,"queued":2,`+
+		`"memory":{"weights":90000000,"kv":10000000,"compute":1,"total":100000001},"pinned":false,"restarts":0,"expires_at":"`+soon+`",`+
+		`"fallback":"The context is 4096 instead of 8192: memory."},`+
+		`{"model":"team/big:7b","runtime":"mock","device":"cpu","state":"starting","context":512,"sequences":1,"active":0,"queued":0,`+
+		`"memory":{"total":7},"pinned":true,"restarts":1}]}`)
+}
+
+func (f *fake) pull(w http.ResponseWriter, r *http.Request) {
+	var req pullRequest
+	_ = json.NewDecoder(r.Body).Decode(&req)
+	f.mu.Lock()
+	f.pulls = append(f.pulls, req)
+	f.mu.Unlock()
+	if strings.Contains(req.Source, "://") && req.SHA256 == "" {
+		refuse(w, http.StatusBadRequest, "invalid_request", "A model from a URL needs its sha256.")
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	for _, n := range []int64{0, 3_000_000, fakeSize / 2, fakeSize} {
+		fmt.Fprintf(w, `{"status":"pulling","total":%d,"completed":%d}`+"\n\n", int64(fakeSize), n)
+	}
+	switch {
+	case strings.Contains(req.Source, "cut"):
+		return
+	case strings.Contains(req.Source, "garbled"):
+		fmt.Fprintln(w, "<p>")
+		return
+	case strings.Contains(req.Source, "bad"):
+		fmt.Fprintln(w, `{"error":{"code":"bad_model","message":"The file bad.gguf is no GGUF file."}}`)
+		return
+	}
+	fmt.Fprintln(w, `{"status":"writing manifest"}`)
+	fmt.Fprintf(w, `{"status":"success","digest":%q,"model":%s}`+"\n", fakeDigest, f.summary("new:latest"))
+}
+
+// chat answers with the last prompt, in pieces. Some prompts ask for trouble.
+func (f *fake) chat(w http.ResponseWriter, r *http.Request) {
+	var req chatRequest
+	_ = json.NewDecoder(r.Body).Decode(&req)
+	f.mu.Lock()
+	f.chats = append(f.chats, req)
+	f.mu.Unlock()
+	model := req.Model
+	if !f.known(w, model) {
+		return
+	}
+	if model == "" {
+		model = "smollm2:135m"
+	}
+	prompt := req.Messages[len(req.Messages)-1].Content
+	if prompt == "too long" {
+		answer(w, http.StatusBadRequest, `{"error":{"message":"The prompt has 9000 tokens; 8192 fit.","type":"invalid_request_error","param":null,"code":"context_length_exceeded"}}`)
+		return
+	}
+	if prompt == "wrong" {
+		answer(w, http.StatusBadRequest, `{"error":{"message":"temperature is 9.","type":"invalid_request_error","param":"temperature","code":"invalid_value"}}`)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	if prompt == "weakly" {
+		w.Header().Set("X-Ashatai-Fallback", "There is no GPU, so the CPU serves.")
+	}
+	send := func(data string) {
+		fmt.Fprintf(w, "data: %s\n\n", data)
+		w.(http.Flusher).Flush()
+	}
+	chunk := func(delta, finish string) {
+		send(fmt.Sprintf(`{"id":"c","model":%q,"choices":[{"index":0,"delta":%s,"logprobs":null,"finish_reason":%s}],"usage":null}`, model, delta, finish))
+	}
+	fmt.Fprint(w, ": a comment\n\n")
+	chunk(`{"role":"assistant","content":"","refusal":null}`, "null")
+	for piece := range strings.SplitAfterSeq("You said: "+prompt, " ") {
+		chunk(`{"content":`+quoted(piece)+`}`, "null")
+	}
+	switch prompt {
+	case "wait":
+		f.begun <- struct{}{}
+		<-r.Context().Done()
+		return
+	case "die":
+		send(`{"error":{"message":"The worker died.","type":"server_error","param":null,"code":"worker_died"}}`)
+		return
+	case "cut":
+		return
+	case "garble":
+		send(`{"choices":"no"}`)
+		return
+	case "long":
+		chunk(`{}`, `"length"`)
+	default:
+		chunk(`{}`, `"stop"`)
+	}
+	send(`{"id":"c","model":"` + model + `","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":3,"total_tokens":8,"prompt_tokens_details":{"cached_tokens":0}}}`)
+	send("[DONE]")
+}

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ashatai/internal/core"
+)
+
+const maxProgressLine = 1 << 20
+
+func (a *app) pull() *cobra.Command {
+	var flags serverFlags
+	var req pullRequest
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "pull SOURCE",
+		Short: "Install a model from a file or a URL",
+		Long: "Install a model from a GGUF file or a URL of one. A URL needs --sha256. A pull that was cut off goes on where it\n" +
+			"stopped when it is started again. A file is read by the server, so its path is one of the server's machine.",
+		Example: "  ashatai pull ./model.gguf --name mymodel\n  ashatai pull https://example.com/model.gguf --sha256 0123…",
+		Args:    oneArg("a file or a URL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client(cmd, flags)
+			if err != nil {
+				return err
+			}
+			if req.Source, err = source(cmd, c, args[0]); err != nil {
+				return err
+			}
+			resp, err := c.open(cmd.Context(), http.MethodPost, "/api/v1/pull", req)
+			if err != nil {
+				return err
+			}
+			defer closeBody(resp)
+			show := a.progress()
+			if asJSON {
+				show = progressJSON{a.out}
+			}
+			err = follow(resp.Body, show)
+			if errors.Is(err, errCutOff) {
+				err = c.broken(cmd.Context(), err)
+			}
+			return err
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&req.Name, "name", "", "the `name` that the model gets (default: made from the file's name)")
+	cmd.Flags().StringVar(&req.SHA256, "sha256", "", "what the file's SHA-256 must be, in `hex`; a URL needs it")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the progress as lines of JSON")
+	return cmd
+}
+
+// source makes a path whole, since the server does not know this program's folder.
+func source(cmd *cobra.Command, c *client, s string) (string, error) {
+	if strings.Contains(s, "://") || filepath.IsAbs(s) {
+		return s, nil
+	}
+	if !c.local() {
+		return "", usage(cmd, "The server %s may be on another machine, where %q means nothing. Give the whole path that the file has there, or a URL.", c.base, s)
+	}
+	abs, err := filepath.Abs(s)
+	if err != nil {
+		return "", core.Wrap(core.CodeInvalidRequest, err, "The path %q cannot be made whole; give it from the root on.", s)
+	}
+	return abs, nil
+}
+
+// progressView shows how a pull goes on.
+type progressView interface {
+	step(p pullProgress, line []byte)
+	end(ok bool) // once, after the last step
+}
+
+// errCutOff is a pull whose last line is missing.
+var errCutOff = errors.New("the progress ended without a result")
+
+// follow reads the lines of a pull to the end.
+func follow(r io.Reader, show progressView) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxProgressLine)
+	for lines.Scan() {
+		line := bytes.TrimSpace(lines.Bytes())
+		if len(line) == 0 {
+			continue
+		}
+		if e := parseError(line, http.StatusInternalServerError); e != nil {
+			show.end(false)
+			return e
+		}
+		var p pullProgress
+		if err := json.Unmarshal(line, &p); err != nil {
+			show.end(false)
+			return errCutOff
+		}
+		show.step(p, line)
+		if p.Model != nil {
+			show.end(true)
+			return nil
+		}
+	}
+	show.end(false)
+	return errCutOff
+}
+
+func (a *app) progress() progressView {
+	if a.err.terminal {
+		return &progressBar{a: a, now: time.Now}
+	}
+	return &progressLines{a: a}
+}
+
+// progressJSON passes the server's lines on.
+type progressJSON struct{ w io.Writer }
+
+func (p progressJSON) step(_ pullProgress, line []byte) {
+	_, _ = p.w.Write(append(bytes.Clone(line), '\n'))
+}
+func (progressJSON) end(bool) {}
+
+// installed tells the result of a pull.
+func (a *app) installed(m *modelSummary) {
+	a.out.printf("Installed %s (%s).\n", plain(m.Name), size(m.Size))
+}

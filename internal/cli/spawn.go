@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"ashatai/internal/core"
+)
+
+const (
+	spawnWait  = 30 * time.Second
+	spawnRetry = 100 * time.Millisecond
+)
+
+// ready asks whether a server answers. Its readiness is its own business: a chat may wait for it.
+func (c *client) ready(ctx context.Context) error {
+	var answer serverVersion
+	_, err := c.call(ctx, http.MethodGet, "/api/v1/version", nil, &answer)
+	return err
+}
+
+// reachable makes sure that a server answers before a chat begins, and offers to start one where none does.
+func (a *app) reachable(ctx context.Context, c *client) error {
+	err := c.ready(ctx)
+	if core.CodeOf(err) != core.CodeUnavailable || a.deps.Spawn == nil || !c.local() {
+		return err
+	}
+	u, parseErr := url.Parse(c.base)
+	if parseErr != nil || u.Scheme != "http" || u.Port() == "" || u.Path != "" {
+		return err
+	}
+	editor := newEditor(a, "No server answers at "+c.base+". Start one in the background? [Y/n] ")
+	answer, readErr := editor.line(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case readErr != nil, !yes(answer):
+		return err
+	}
+	if err := a.deps.Spawn(ctx, u.Host); err != nil {
+		return err
+	}
+	return c.await(ctx)
+}
+
+func yes(answer string) bool {
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "", "y", "yes":
+		return true
+	}
+	return false
+}
+
+// await waits until a server that was just started answers.
+func (c *client) await(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, spawnWait)
+	defer cancel()
+	tick := time.NewTicker(spawnRetry)
+	defer tick.Stop()
+	for {
+		err := c.ready(wait)
+		if err == nil || core.CodeOf(err) != core.CodeUnavailable && wait.Err() == nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-wait.Done():
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return core.Wrap(core.CodeUnavailable, err,
+				"The server was started and does not answer at %s after %s. `ashatai serve` in a terminal of its own shows why.", c.base, spawnWait)
+		}
+	}
+}

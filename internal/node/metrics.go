@@ -1,0 +1,99 @@
+package node
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"time"
+
+	"ashatai/internal/core"
+	"ashatai/internal/fleet"
+	"ashatai/internal/infer"
+	"ashatai/internal/obs"
+)
+
+// metered measures the answers of infer: every dialect's text passes here.
+type metered struct {
+	*infer.Service
+
+	metrics *obs.Metrics
+}
+
+// Generate starts an answer and records its figures when it ends by itself.
+func (m metered) Generate(ctx context.Context, req *core.Request) (*core.Stream, error) {
+	s, err := m.Service.Generate(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	out := *s
+	out.Events = m.watch(s, req.Principal.Class)
+	return &out, nil
+}
+
+func (m metered) watch(s *core.Stream, class core.Class) iter.Seq2[core.Event, error] {
+	return func(yield func(core.Event, error) bool) {
+		for e, err := range s.Events {
+			if e.Usage != nil {
+				m.metrics.Generated(s.Placement, class, *e.Usage)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// fleetMetrics writes what the fleet's loop tells into the metrics.
+type fleetMetrics struct{ m *obs.Metrics }
+
+var _ fleet.Metrics = fleetMetrics{}
+
+// Admitted implements fleet.Metrics; the wait is part of the answer's usage, which metered records.
+func (f fleetMetrics) Admitted(string, core.Class, time.Duration) {}
+
+// Refused implements fleet.Metrics.
+func (f fleetMetrics) Refused(model string, code core.Code) { f.m.Refused(model, string(code)) }
+
+// Loaded implements fleet.Metrics.
+func (f fleetMetrics) Loaded(model, runtime string, took time.Duration, code core.Code) {
+	f.m.Loaded(model, runtime, string(code), took)
+}
+
+// Unloaded implements fleet.Metrics.
+func (f fleetMetrics) Unloaded(model, _, reason string) {
+	f.m.Evicted(reason)
+	f.m.ForgetModel(model)
+}
+
+// Died implements fleet.Metrics.
+func (f fleetMetrics) Died(model, runtime string) { f.m.WorkerDied(model, runtime) }
+
+// Replayed implements fleet.Metrics.
+func (f fleetMetrics) Replayed(model string) { f.m.Replayed(model) }
+
+// Queue implements fleet.Metrics.
+func (f fleetMetrics) Queue(model string, length int) { f.m.SetQueueDepth(model, length) }
+
+// Memory implements fleet.Metrics.
+func (f fleetMetrics) Memory(used, total int64) {
+	f.m.SetMemory("used", used)
+	f.m.SetMemory("budget", total)
+}
+
+// metricsHandler answers /metrics, with the figures of what is loaded now.
+func (n *Node) metricsHandler() http.Handler {
+	inner := n.metrics.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if list, err := n.fleet.Instances(r.Context()); err == nil {
+			states := map[string]int{"starting": 0, "ready": 0, "draining": 0}
+			for _, i := range list {
+				states[i.State]++
+				n.metrics.SetModel(i.Name, i.Active, i.Queued, i.Facts.Memory.KV)
+			}
+			for s, count := range states {
+				n.metrics.SetInstances(s, count)
+			}
+		}
+		inner.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,282 @@
+// Package node is the composition root: it builds the server's parts from the settings, hands each what it needs, starts
+// them in order and stops them in reverse. It decides nothing that a part could decide.
+package node
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"ashatai/internal/blob"
+	"ashatai/internal/config"
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+	"ashatai/internal/engine/catalog"
+	"ashatai/internal/fleet"
+	"ashatai/internal/infer"
+	"ashatai/internal/models"
+	"ashatai/internal/netx"
+	"ashatai/internal/obs"
+	"ashatai/internal/proc"
+	"ashatai/internal/store/sqlite"
+	"ashatai/internal/worker/host"
+)
+
+// Options say what to build.
+type Options struct {
+	Version  string
+	Build    string
+	Settings *config.Settings
+	Program  string    // path of the running program; the worker and share/ashatai are found from it
+	Out      io.Writer // takes the line "ready http://ADDR"
+	Errors   io.Writer // takes the log
+}
+
+// Node is a built server.
+type Node struct {
+	opt     Options
+	set     *config.Settings
+	log     *slog.Logger
+	metrics *obs.Metrics
+	health  *health
+	closers []func() error
+	db      *sqlite.DB
+	models  *models.Models
+	fleet   *fleet.Fleet
+	infer   *infer.Service
+	server  *server
+}
+
+// Serve builds a server, runs it until ctx ends, and takes it down: no new work, running streams finish within the drain
+// limit. Errors are those of the start; an orderly end is none.
+func Serve(ctx context.Context, opt Options) error {
+	n, err := build(ctx, opt)
+	if err != nil {
+		return err
+	}
+	defer n.close(ctx)
+	return n.run(ctx)
+}
+
+func build(ctx context.Context, opt Options) (_ *Node, err error) {
+	n := &Node{opt: opt, set: opt.Settings, health: &health{}}
+	defer func() {
+		if err != nil {
+			n.close(ctx)
+		}
+	}()
+	if err := allowBind(n.set); err != nil {
+		return nil, err
+	}
+	if n.log, err = newLog(opt); err != nil {
+		return nil, err
+	}
+	for _, notice := range n.set.Notices {
+		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
+	}
+	n.metrics = obs.NewMetrics(opt.Version)
+	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openModels, n.makeFleet, n.makeServer} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// allowBind refuses to stand open on a network.
+func allowBind(s *config.Settings) error {
+	if s.Server.Loopback() || s.Server.InsecureNoAuth {
+		return nil
+	}
+	return core.Errorf(core.CodeForbidden, "The address %s can be reached from other machines, and this server has no accounts: everybody could use it. "+
+		"Listen on 127.0.0.1 and put a proxy with a login in front, reach it through an SSH tunnel, or set server.insecure_no_auth to true if the network itself is trusted.", s.Server.Addr)
+}
+
+func newLog(opt Options) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(opt.Settings.Logs.Level)); err != nil {
+		return nil, core.Invalid("logs.level", "logs.level is %q; it is debug, info, warn or error.", opt.Settings.Logs.Level)
+	}
+	return obs.NewLogger(opt.Errors, obs.LogOptions{Level: level, Format: opt.Settings.Logs.Format}), nil
+}
+
+// openHome makes the data folder and takes it for this process alone.
+func (n *Node) openHome(context.Context) error {
+	if err := os.MkdirAll(n.set.Home, 0o700); err != nil {
+		return core.Wrap(core.CodeUnavailable, err, "The data folder %s cannot be made. Choose another with --home.", n.set.Home)
+	}
+	release, err := lockHome(n.set.Home)
+	if err != nil {
+		return err
+	}
+	n.closers = append(n.closers, release)
+	return nil
+}
+
+func (n *Node) openStore(ctx context.Context) error {
+	db, err := sqlite.Open(ctx, n.set.Database.Path)
+	if err != nil {
+		return err
+	}
+	n.db = db
+	n.closers = append(n.closers, db.Close)
+	return nil
+}
+
+const (
+	pullTimeout = 24 * time.Hour
+	maxPull     = 1 << 42 // bytes of one file
+)
+
+func (n *Node) openModels(ctx context.Context) error {
+	blobs, err := blob.Open(filepath.Join(n.set.Home, "blobs"))
+	if err != nil {
+		return err
+	}
+	n.closers = append(n.closers, blobs.Close)
+	fetch, err := netx.New(netx.Policy{
+		Allow: n.set.Network.Allow, MaxBytes: maxPull, Timeout: pullTimeout, UserAgent: "ashatai/" + n.opt.Version,
+	})
+	if err != nil {
+		return err
+	}
+	n.closers = append(n.closers, func() error { fetch.Close(); return nil })
+	n.models, err = models.Open(ctx, models.Config{
+		Home: n.set.Home, Shared: []string{sharedModels(n.opt.Program)}, ModelsDir: n.set.ModelsDirectory,
+		Index: n.db.Models(), Blobs: blobs, Fetch: fetch, DefaultModel: n.set.DefaultModel, Log: n.log, Now: time.Now,
+	})
+	return err
+}
+
+// freeShare is the part of the free memory that models may take when no budget is set.
+const freeShare = 0.8
+
+func budget(s *config.Settings) int64 {
+	if s.Fleet.MemoryBudget > 0 {
+		return int64(s.Fleet.MemoryBudget)
+	}
+	return int64(float64(proc.AvailableMemory()) * freeShare)
+}
+
+func (n *Node) makeFleet(context.Context) error {
+	total := budget(n.set)
+	h := host.New(hostConfig(n.opt, n.set, n.log, total))
+	runtimes := map[string]engine.Runtime{}
+	for _, d := range catalog.Descriptors() {
+		runtimes[d.Name] = h.Runtime(d.Name, d)
+	}
+	n.fleet = fleet.New(fleet.Config{
+		Runtimes: runtimes, Budget: total, MaxQueue: n.set.Fleet.MaxQueue, MaxQueuedCost: int64(n.set.Fleet.MaxQueuedTokens),
+		DefaultKeepAlive: n.set.Fleet.KeepAlive, LoadTimeout: n.set.Fleet.LoadTimeout, DrainTimeout: n.set.Server.DrainTimeout,
+		Log: n.log, Metrics: fleetMetrics{n.metrics},
+	})
+	n.infer = infer.New(n.models, inferFleet{n.fleet}, infer.Config{
+		Sampling: infer.DefaultSampling(), Timeout: n.set.Server.RequestTimeout,
+		Runtime: n.runtimeOf, Settings: n.settingsOf, Estimate: estimate,
+	})
+	return nil
+}
+
+// hostConfig says how workers are started: with the environment that their libraries need and nothing else.
+func hostConfig(opt Options, s *config.Settings, log *slog.Logger, total int64) host.Config {
+	libs := llamaLibraries(opt.Program)
+	limit := int64(s.Worker.MemoryLimit)
+	if limit == 0 && total > 0 {
+		limit = total + workerReserve
+	}
+	return host.Config{
+		Binary: workerProgram(opt.Program), Build: opt.Build, Log: log,
+		Env:       []string{"ASHATAI_LLAMACPP=" + libs, "GGML_NO_BACKTRACE=1"},
+		Limits:    proc.Limits{MemoryBytes: limit, OpenFiles: workerFiles},
+		ReadPaths: []string{libs},
+	}
+}
+
+const (
+	workerReserve = 512 << 20 // bytes a worker may take beyond its models: its own code and buffers
+	workerFiles   = 256
+)
+
+// run starts the parts, says that the server is ready, and waits for the end.
+func (n *Node) run(ctx context.Context) error {
+	if err := n.fleet.Start(ctx); err != nil {
+		return err
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", n.set.Server.Addr)
+	if err != nil {
+		n.stop(ctx)
+		return core.Wrap(core.CodeUnavailable, err, "The address %s cannot be listened on: %s. Stop what uses it, or choose another with --addr.", n.set.Server.Addr, cause(err))
+	}
+	failed := n.server.start(l)
+	n.preload(ctx)
+	n.health.started()
+	if _, err := io.WriteString(n.opt.Out, "ready http://"+l.Addr().String()+"\n"); err != nil {
+		n.log.WarnContext(ctx, "the ready line could not be written", slog.String("error", err.Error()))
+	}
+	n.log.InfoContext(ctx, "the server is ready", slog.String("addr", l.Addr().String()), slog.String("home", n.set.Home),
+		slog.String("principal", "local"), slog.Bool("accounts", false))
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	n.stop(ctx)
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func cause(err error) string {
+	var sys interface{ Unwrap() error }
+	for errors.As(err, &sys) && sys.Unwrap() != nil {
+		err = sys.Unwrap()
+	}
+	return err.Error()
+}
+
+// preload loads what the settings name before the server says that it is ready. A failure is a line in the log.
+func (n *Node) preload(ctx context.Context) {
+	for _, name := range n.set.Preload {
+		t, err := n.infer.Target(ctx, name)
+		if err == nil {
+			_, err = n.fleet.Load(ctx, fleet.Target(t), nil)
+		}
+		if err != nil {
+			n.log.ErrorContext(ctx, "a model could not be loaded at the start", slog.String("model", name), slog.String("error", core.AsError(err).Error()))
+		}
+	}
+}
+
+// stopGrace is what a stop may take beyond the drain limit: ending workers, closing connections.
+const stopGrace = 15 * time.Second
+
+// stop takes the server down: readiness off, no new work, what runs finishes or is ended with a typed error.
+func (n *Node) stop(ctx context.Context) {
+	n.health.drain()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.set.Server.DrainTimeout+stopGrace)
+	defer cancel()
+	n.log.InfoContext(ctx, "the server stops", slog.Duration("drain", n.set.Server.DrainTimeout))
+	// The fleet first: it lets running streams finish and refuses new ones, which need the HTTP server to hear it.
+	err := errors.Join(n.fleet.Stop(ctx), n.server.stop(ctx))
+	if err != nil {
+		n.log.WarnContext(ctx, "the stop was not clean", slog.String("error", err.Error()))
+	}
+}
+
+// close frees what build took, in reverse.
+func (n *Node) close(ctx context.Context) {
+	for _, c := range slices.Backward(n.closers) {
+		if err := c(); err != nil && n.log != nil {
+			n.log.WarnContext(ctx, "something could not be closed", slog.String("error", err.Error()))
+		}
+	}
+	n.closers = nil
+}

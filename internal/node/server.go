@@ -1,0 +1,101 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"ashatai/internal/api"
+	"ashatai/internal/api/gate"
+	"ashatai/internal/api/native"
+	"ashatai/internal/api/openai"
+	"ashatai/internal/api/ops"
+	"ashatai/internal/api/v1"
+	"ashatai/internal/project"
+	"ashatai/internal/web"
+)
+
+// server is the HTTP side.
+type server struct {
+	http   http.Server
+	cancel context.CancelFunc // ends the context of every request
+}
+
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 64 << 10
+)
+
+// makeServer builds the routes, the gate and the listener's handler.
+func (n *Node) makeServer(ctx context.Context) error {
+	dialects := n.dialects()
+	g := gate.New(gate.Options{
+		Log: n.log, Metrics: n.metrics,
+		Auth:    gate.Local{Anyone: n.set.Server.InsecureNoAuth},
+		Limit:   gate.NewLimits(n.limits()),
+		Audit:   gate.LogAudit{Log: n.log},
+		Hosts:   gate.Hosts{Bound: n.set.Server.Addr, Allowed: n.set.Server.AllowedHosts},
+		MaxBody: int64(n.set.Server.MaxBody), RequestTimeout: n.set.Server.RequestTimeout,
+	})
+	mux, err := api.NewMux(dialects, g.Wrap)
+	if err != nil {
+		return err
+	}
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	n.server = &server{cancel: cancel, http: http.Server{
+		Handler: mux, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog:    slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
+	}}
+	n.closers = append(n.closers, func() error { cancel(); return nil })
+	return nil
+}
+
+func (n *Node) limits() gate.LimitOptions {
+	l := gate.LimitOptions{Concurrent: n.set.Server.MaxRequests}
+	if n.set.RateLimit.Enabled {
+		l.PerMinute, l.PerHour = n.set.RateLimit.RequestsPerMinute, n.set.RateLimit.RequestsPerHour
+	}
+	return l
+}
+
+// dialects lists everything that the server speaks. The OpenAPI document is made of the same list.
+func (n *Node) dialects() []api.Dialect {
+	gen := metered{n.infer, n.metrics}
+	v := version(n.opt)
+	own := v1.Config{
+		Version: v, Models: v1Models{n.models, n.fleet}, Puller: v1Puller{n.models},
+		Fleet: v1Fleet{n.fleet, n.infer, n.models}, Tokens: n.infer,
+	}
+	var all []api.Dialect
+	document := sync.OnceValues(func() ([]byte, error) { return api.OpenAPI(n.opt.Version, all) })
+	all = []api.Dialect{
+		openai.New(gen, n.infer, n.models, openai.Config{Build: n.opt.Build}),
+		native.New(gen, n.models, nativeScanner{n.models}, nativeProjects{project.New(gen, project.Config{})}, native.Config{Log: n.log}),
+		v1.Dialect(own),
+		ops.Dialect(ops.Config{Health: n.health, Metrics: n.metricsHandler(), Document: document, Page: web.Handler()}),
+	}
+	return all
+}
+
+// start serves l until stop. The channel takes the error that ended it.
+func (s *server) start(l net.Listener) <-chan error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.Serve(l) }()
+	return failed
+}
+
+// stop closes the listener, waits for what is being answered, and ends what is left when ctx does.
+func (s *server) stop(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	s.cancel()
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	return err
+}
