@@ -66,13 +66,13 @@ func (l *loop) start(c *choice) error {
 // place chooses a free slot for j and makes it hold the longest prefix of the prompt that any slot of the tenant has. It
 // returns the slot and the length of that prefix. At least two tokens are left to compute, see package batch.
 func (l *loop) place(j *job) (*slot, int) {
-	most := len(j.prompt) - 2
+	most := max(len(j.prompt)-2, 0)
 	var source, target *slot
 	best := 0
 	for _, s := range l.slots {
 		n := 0
 		if s.tenant == j.req.Tenant {
-			n = min(common(s.held, j.prompt), max(most, 0))
+			n = min(common(s.held, j.prompt), most)
 		}
 		if n > best || n == best && n > 0 && source.run != nil && s.run == nil {
 			source, best = s, n
@@ -83,11 +83,11 @@ func (l *loop) place(j *job) (*slot, int) {
 	}
 	switch {
 	case source == nil:
-	case source.run == nil:
+	case source.run == nil && 2*best >= len(source.held): // little is lost of what the slot holds
 		target = source
-	case best >= minReuse:
+	case source != target && best >= minReuse:
 		l.ctx.Copy(source.id, target.id)
-	default:
+	case source != target:
 		best = 0
 	}
 	if best == 0 || !l.ctx.Truncate(target.id, best) {

@@ -95,6 +95,20 @@ func TestAPrefixIsComputedOnce(t *testing.T) {
 	}
 }
 
+// TestAgentsInTurnsKeepTheirPrefixes has agents with different system prompts that begin alike, as a template makes them.
+func TestAgentsInTurnsKeepTheirPrefixes(t *testing.T) {
+	m := open(t, engine.LoadSpec{Path: tiny(t, gguftest.Options{}), Context: 512, Sequences: 4, Batch: 128})
+	for round := range 3 {
+		for agent := range 4 {
+			p := "system: " + strings.Repeat(string(rune('a'+agent)), 200) + strings.Repeat(" more", round)
+			_, usage := answer(t, m, greedy(p, 2))
+			if round > 0 && usage.Cached < 200 {
+				t.Errorf("round %d, agent %d: %d tokens reused", round, agent, usage.Cached)
+			}
+		}
+	}
+}
+
 func TestChoicesShareThePrompt(t *testing.T) {
 	m := open(t, engine.LoadSpec{Path: tiny(t, gguftest.Options{}), Context: 1024, Sequences: 3, Batch: 128})
 	req := greedy(story(400), 4)

@@ -31,9 +31,10 @@ const (
 	lastRetry  = 15 * time.Second
 	refresh    = 20 * time.Second // how old the figure for fewer threads may get
 	smoothing  = 0.3
-	patience   = 2   // slow steps in a row before the count falls
-	tolerance  = 1.3 // how much slower than fewer threads all may be for a moment
-	collapse   = 4   // how much slower than before all may be, while the figure for fewer is not known
+	cheap      = 50 * time.Millisecond // the longest step that is spent on measuring fewer threads
+	patience   = 2                     // slow steps in a row before the count falls
+	tolerance  = 1.3                   // how much slower than fewer threads all may be for a moment
+	collapse   = 4                     // how much slower than before all may be, while the figure for fewer is not known
 )
 
 // New makes a controller that uses most threads, or half of them when that is faster.
@@ -82,7 +83,7 @@ func (c *Controller) above(k *kind, cost float64, d time.Duration) {
 		return
 	}
 	c.slow = 0
-	if k.age >= refresh {
+	if k.age >= refresh && d <= cheap {
 		// One step with fewer threads keeps the comparison honest.
 		c.now, c.checking, k.age = c.fewer, true, 0
 	}
