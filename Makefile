@@ -35,8 +35,9 @@ TEST  = CGO_ENABLED=$(if $(RACE),1,0) ASHATAI_TEST_CHROMIUM="$$(scripts/chromium
 # go's cache of test results does not see (the built binaries, the import graph), so they run every time.
 ALONE := ./internal/native/... ./internal/engine/llamacpp/... ./internal/worker/...
 FRESH := ./internal/archtest/... ./test/...
-# Mains are run by the tests under test/, which are themselves not measured; enginetest and storetest are suites.
-NOT_MEASURED := ^ashatai/(cmd|test)/|test$$
+# Mains are run by the tests under test/, which are themselves not measured; enginetest and storetest are suites; query is
+# generated.
+NOT_MEASURED := ^ashatai/(cmd|test)/|test$$|sqlite/query$$
 
 .PHONY: help setup setup-test run build test check lint gen gen-check cross bench fuzz soak clean
 

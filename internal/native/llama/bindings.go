@@ -143,7 +143,6 @@ type functions struct {
 
 	Decode        func(ctx uintptr, b cBatch) int32     `c:"llama_decode"`
 	LogitsIth     func(ctx uintptr, i int32) *float32   `c:"llama_get_logits_ith"`
-	EmbeddingsIth func(ctx uintptr, i int32) *float32   `c:"llama_get_embeddings_ith"`
 	EmbeddingsSeq func(ctx uintptr, seq SeqID) *float32 `c:"llama_get_embeddings_seq"`
 
 	VocabNTokens func(vocab uintptr) int32           `c:"llama_vocab_n_tokens"`
@@ -166,10 +165,7 @@ type functions struct {
 
 // The values of the C enums that the product uses.
 const (
-	PoolingUnspecified = -1
-	PoolingNone        = 0
-	PoolingMean        = 1
-	PoolingRank        = 4
+	PoolingMean = 1
 
 	FlashAttnOff = 0
 

@@ -91,11 +91,6 @@ func (c *Context) Embedding(seq int) []float32 {
 	return floats(c.lib.fn.EmbeddingsSeq(c.ptr, SeqID(seq)), c.dim) //nolint:gosec // below Sequences
 }
 
-// RowEmbedding returns the embedding of row i of the last batch when nothing pools, or nil. Valid until the next Decode.
-func (c *Context) RowEmbedding(i int) []float32 {
-	return floats(c.lib.fn.EmbeddingsIth(c.ptr, int32(i)), c.dim) //nolint:gosec // below MaxBatch
-}
-
 func floats(p *float32, n int) []float32 {
 	if p == nil {
 		return nil

@@ -130,14 +130,14 @@ func TestAbortStopsDecode(t *testing.T) {
 	for i, tok := range tokens {
 		b.Add(tok, i, 0, i == len(tokens)-1)
 	}
-	var at time.Time
-	timer := time.AfterFunc(100*time.Millisecond, func() { at = time.Now(); abort.Set(true) })
+	at := make(chan time.Time, 1)
+	timer := time.AfterFunc(100*time.Millisecond, func() { at <- time.Now(); abort.Set(true) })
 	defer timer.Stop()
 	status := c.Decode(b)
 	if status != DecodeAborted {
 		t.Fatalf("status %d, want aborted", status)
 	}
-	if d := time.Since(at); d > 500*time.Millisecond {
+	if d := time.Since(<-at); d > 500*time.Millisecond {
 		t.Errorf("stopped %v after the flag was set", d)
 	}
 	abort.Set(false)
@@ -263,5 +263,54 @@ func TestBrokenModelIsAnError(t *testing.T) {
 	}
 	if _, err := lib.LoadModel(path, lib.ModelDefaults()); !errors.Is(err, ErrModel) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestEmbeddings(t *testing.T) {
+	m := load(t)
+	p := m.lib.ContextDefaults()
+	p.NCtx, p.NBatch, p.NUbatch, p.NSeqMax, p.NThreads, p.NThreadsBatch = 256, 256, 256, 1, 1, 1
+	p.Embeddings, p.PoolingType, p.FlashAttnType = true, PoolingMean, FlashAttnOff
+	c, err := m.NewContext(p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.Pooling() != PoolingMean || c.PerSequence() != 256 || c.Sequences() != 1 || m.TrainContext() != 8192 || !m.Causal() || m.Size() < 90<<20 {
+		t.Errorf("pooling %d, %d tokens, %d sequences", c.Pooling(), c.PerSequence(), c.Sequences())
+	}
+	b := NewBatch(8)
+	defer b.Close()
+	for i := range 4 {
+		b.Add(Token(100+i), i, 0, true)
+	}
+	c.SetThreads(1, 1)
+	if s := c.Decode(b); s != DecodeOK {
+		t.Fatalf("decode: %d", s)
+	}
+	if v := c.Embedding(0); len(v) != m.Dimensions() {
+		t.Errorf("%d dimensions, want %d", len(v), m.Dimensions())
+	}
+	c.ClearAll()
+	if c.Length(0) != 0 {
+		t.Error("something is left after clearing all")
+	}
+}
+
+func TestFacts(t *testing.T) {
+	lib, _ := open(t)
+	if !strings.Contains(lib.Version(), strings.TrimPrefix(Release, "v")) {
+		t.Errorf("version %q", lib.Version())
+	}
+	lib.Warnings()
+	if w := lib.Warnings(); w != "" {
+		t.Errorf("warnings are given twice: %q", w)
+	}
+	if dir, err := DefaultDir(); err != nil || !strings.HasSuffix(filepath.ToSlash(dir), "share/ashatai/lib/llamacpp") {
+		t.Errorf("%q, %v", dir, err)
+	}
+	v := load(t).Vocab
+	if v.Len() < 40000 || len(v.Ends()) == 0 {
+		t.Errorf("%d tokens, %d of which end a turn", v.Len(), len(v.Ends()))
 	}
 }

@@ -1,0 +1,18 @@
+package catalog
+
+import "testing"
+
+func TestCatalog(t *testing.T) {
+	for format, want := range map[string]string{"gguf": LlamaCpp, "mock": Mock} {
+		name, ok := ForFormat(format)
+		if d, known := Get(name); !ok || name != want || !known || d.Name != want {
+			t.Errorf("%s is served by %q", format, name)
+		}
+	}
+	if _, ok := ForFormat("odd"); ok {
+		t.Error("a runtime for a format that nobody claims")
+	}
+	if _, ok := Get("odd"); ok {
+		t.Error("a descriptor of a runtime that does not exist")
+	}
+}
