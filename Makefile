@@ -76,7 +76,6 @@ lint: .cache/bin/golangci-lint ## linters, formatting, module list
 
 gen: .cache/bin/sqlc ## write the generated code anew
 	cd internal/store/sqlite && $(CURDIR)/.cache/bin/sqlc generate
-	go generate ./...
 
 gen-check: ## fail where the generated code is not what gen writes
 	@bash scripts/gen-check.sh

@@ -22,8 +22,6 @@ import (
 	"ashatai/internal/store/sqlite/query"
 )
 
-//go:generate env CGO_ENABLED=0 go run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1 generate
-
 const (
 	driverName  = "sqlite"
 	readers     = 4
