@@ -98,9 +98,10 @@ func checkUse(u syntax.Use) error {
 func (t *Template) Render(vars map[string]value.Value, env Env) (*value.Str, error) {
 	l := t.limits
 	r := &run{
-		t:   t,
-		env: env,
-		b:   value.Budget{Steps: l.Steps, Memory: l.Memory, Text: l.Text, Items: l.Items, Depth: l.Depth, Stop: env.Stop},
+		t:    t,
+		line: 1, // where no node with a line was looked at
+		env:  env,
+		b:    value.Budget{Steps: l.Steps, Memory: l.Memory, Text: l.Text, Items: l.Items, Depth: l.Depth, Stop: env.Stop},
 	}
 	r.root.vals = append(make([]value.Value, 0, len(t.globals)), t.globals...)
 	for name, v := range vars {
