@@ -3,6 +3,7 @@ package llamacpp
 import (
 	"context"
 	"math/bits"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -111,6 +112,7 @@ func (l *loop) run() {
 		l.drop()
 		l.admit()
 		l.step()
+		runtime.Gosched() // let what this step made leave before the next one takes the processors
 	}
 }
 

@@ -16,7 +16,7 @@ type Controller struct {
 	slow        int           // steps in a row that were slower than fewer threads would be
 	retry       time.Duration // how long to stay below most before trying it again
 	stayed      time.Duration // time spent below most since it was last tried
-	trying      bool          // the next step with all threads decides whether to stay
+	trial       int           // steps with all threads that are left to decide whether to stay
 	checking    bool          // the next step, with fewer threads, only refreshes a figure
 }
 
@@ -32,7 +32,8 @@ const (
 	refresh    = 20 * time.Second // how old the figure for fewer threads may get
 	smoothing  = 0.3
 	cheap      = 50 * time.Millisecond // the longest step that is spent on measuring fewer threads
-	patience   = 2                     // slow steps in a row before the count falls
+	patience   = 5                     // slow steps in a row before the count falls; 2 when they collapsed
+	trialSteps = 3                     // steps of a trial of all threads
 	tolerance  = 1.3                   // how much slower than fewer threads all may be for a moment
 	collapse   = 4                     // how much slower than before all may be, while the figure for fewer is not known
 )
@@ -66,18 +67,15 @@ func (c *Controller) Observe(what, units int, d time.Duration) {
 // above decides after a step with all threads.
 func (c *Controller) above(k *kind, cost float64, d time.Duration) {
 	k.age += d
-	if c.trying {
-		c.trying = false
-		if k.fewer > 0 && cost > k.fewer {
-			c.fall()
-			return
-		}
-		c.retry = firstRetry
-	}
 	slow := k.tooSlow(cost)
 	k.most = smooth(k.most, cost)
+	if c.trial > 0 {
+		c.try(k, cost)
+		return
+	}
 	if slow {
-		if c.slow++; c.slow >= patience {
+		c.slow++
+		if c.slow >= patience || c.slow >= 2 && k.fewer > 0 && cost > k.fewer*collapse {
 			c.fall()
 		}
 		return
@@ -86,6 +84,18 @@ func (c *Controller) above(k *kind, cost float64, d time.Duration) {
 	if k.age >= refresh && d <= cheap {
 		// One step with fewer threads keeps the comparison honest.
 		c.now, c.checking, k.age = c.fewer, true, 0
+	}
+}
+
+// try is a step of a trial: all threads stay when one of a few steps was faster than fewer threads are, since a single slow
+// step is no neighbour. A step that collapsed ends the trial at once.
+func (c *Controller) try(k *kind, cost float64) {
+	c.trial--
+	switch {
+	case k.fewer == 0 || cost < k.fewer:
+		c.trial, c.retry, c.slow = 0, firstRetry, 0
+	case c.trial == 0 || cost > k.fewer*collapse:
+		c.fall()
 	}
 }
 
@@ -103,17 +113,17 @@ func (c *Controller) below(k *kind, cost float64, d time.Duration) {
 	k.fewer, k.age = smooth(k.fewer, cost), 0
 	if c.checking {
 		c.checking = false
-		c.now, c.trying = c.most, true
+		c.now, c.trial = c.most, trialSteps
 		return
 	}
 	if c.stayed += d; c.stayed >= c.retry {
-		c.now, c.trying, c.slow = c.most, true, 0
+		c.now, c.trial, c.slow = c.most, trialSteps, 0
 	}
 }
 
 // fall goes to fewer threads and waits longer each time before trying again.
 func (c *Controller) fall() {
-	c.now, c.slow, c.stayed = c.fewer, 0, 0
+	c.now, c.trial, c.slow, c.stayed = c.fewer, 0, 0, 0
 	c.retry = min(2*c.retry, lastRetry)
 }
 

@@ -43,6 +43,21 @@ func TestAQuietMachineKeepsAllThreads(t *testing.T) {
 	}
 }
 
+func TestASpikeIsNoNeighbour(t *testing.T) {
+	c := New(2)
+	n := 0
+	spiky := func(threads int) time.Duration {
+		if n++; threads == 2 && n%7 < 2 {
+			return 24 * time.Millisecond
+		}
+		return quiet(threads)
+	}
+	_, with := run(c, spiky, time.Minute)
+	if with[1] > 3*time.Second {
+		t.Errorf("time by threads: %v", with)
+	}
+}
+
 func TestABusyNeighbourCostsLittle(t *testing.T) {
 	c := New(2)
 	run(c, quiet, time.Minute)
