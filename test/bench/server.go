@@ -93,9 +93,10 @@ func start(ctx context.Context, o options, mine bool, home string) (*server, err
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	s := &server{url: "http://" + addr, log: filepath.Join(home, "log")}
 	if mine {
-		s.cmd = exec.CommandContext(ctx, o.ours, "serve", "--addr", addr, "--home", filepath.Join(home, "home"))
+		s.cmd = exec.CommandContext(ctx, o.ours, "serve", "--addr", addr, "--home", filepath.Join(home, "home"),
+			"--set", "engine.sequences=8", "--set", "engine.context=2048")
 	} else {
-		// The peer in the same shape: 8 sequences, 16,384 cells of context, a thread for each core.
+		// Both in the same shape: 8 sequences, 16,384 cells of context, a thread for each core.
 		cores := strconv.Itoa(runtime.NumCPU())
 		s.cmd = exec.CommandContext(ctx, o.peer, "-m", o.model, "--host", "127.0.0.1", "--port", strconv.Itoa(port),
 			"--parallel", "8", "-c", "16384", "-t", cores, "-tb", cores)
