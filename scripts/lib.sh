@@ -86,6 +86,14 @@ sumfile() {
 	esac
 }
 
+# guidance_sumfile does the same for llguidance's library.
+guidance_sumfile() {
+	case "$(platform)" in
+	linux-x64) printf '%s\n' "$root/internal/native/llg/lock/linux-amd64.sha256" ;;
+	*) printf '%s\n' "$root/internal/native/llg/lock/$(platform).sha256" ;;
+	esac
+}
+
 # stage NAME prints a fresh empty folder under the cache.
 stage() {
 	rm -rf "${cache:?}/stage/$1"

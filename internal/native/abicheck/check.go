@@ -40,6 +40,13 @@ func (h *Headers) Functions(fns reflect.Type, structs map[string]reflect.Type) [
 	return out
 }
 
+func times(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" × %d", n)
+}
+
 // differs says how a Go type and a C type disagree; "" when they travel alike.
 func differs(g reflect.Type, c cType, structs map[string]reflect.Type) string {
 	if c.strct != "" {
@@ -104,10 +111,13 @@ func (h *Headers) Structs(structs map[string]reflect.Type) []string {
 			continue
 		}
 		for i, w := range want {
-			f := have[i]
-			if f.Offset != w.offset || kindOf(f.Type) != w.t.kind {
-				out = append(out, fmt.Sprintf("struct %s: %s is a %s at offset %d, declared is %s, a %s at %d",
-					name, f.Name, kindOf(f.Type), f.Offset, w.name, w.t, w.offset))
+			f, typ, many := have[i], have[i].Type, 0
+			if typ.Kind() == reflect.Array {
+				typ, many = typ.Elem(), typ.Len()
+			}
+			if f.Offset != w.offset || differs(typ, w.t, structs) != "" || many != w.many {
+				out = append(out, fmt.Sprintf("struct %s: %s is a %s%s at offset %d, declared is %s, a %s%s at %d",
+					name, f.Name, kindOf(typ), times(many), f.Offset, w.name, w.t, times(w.many), w.offset))
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 const header = `
 #define LLAMA_API __attribute__((visibility("default")))
+#define WIDE 3 // elements
 typedef struct thing_i * thing_t;
 typedef int32_t token;          // a comment; with a semicolon
 typedef bool (*stop_fn)(void * data);
@@ -20,6 +21,7 @@ struct params { /* laid out */
 	bool a; bool b;
 	size_t len;
 	stop_fn stop;
+	bool mask[WIDE]; int32_t two[2];
 };
 typedef struct pair { float x; double y; } pair;
 LLAMA_API struct params defaults(void);
@@ -30,7 +32,17 @@ LLAMA_API void forget(
 	bool    all);
 LLAMA_API size_t count(thing_t);
 LLAMA_API wchar_t odd(void);
+struct outer { bool on; struct pair inner; };
+struct outer * make(int n);
+LLGUIDANCE_NODISCARD
+int32_t marked(struct outer * o);
 `
+
+type outer struct {
+	On    bool
+	_     [7]byte
+	Inner pair
+}
 
 type params struct {
 	N     int32
@@ -41,6 +53,10 @@ type params struct {
 	_     [2]byte
 	Len   uint64
 	Stop  uintptr
+	Mask  [3]bool
+	_     byte
+	Two   [2]int32
+	_     [4]byte
 }
 
 type pair struct {
@@ -56,9 +72,11 @@ func TestGoodBindingsPass(t *testing.T) {
 		Name     func(uintptr) string                               `c:"name_of"`
 		Forget   func(uintptr, bool)                                `c:"forget"`
 		Count    func(uintptr) uint64                               `c:"count"`
+		Make     func(int32) uintptr                                `c:"make"`
+		Marked   func(uintptr) int32                                `c:"marked"`
 	}
 	h := Parse(header)
-	structs := map[string]reflect.Type{"params": reflect.TypeFor[params](), "pair": reflect.TypeFor[pair]()}
+	structs := map[string]reflect.Type{"params": reflect.TypeFor[params](), "pair": reflect.TypeFor[pair](), "outer": reflect.TypeFor[outer]()}
 	for _, msg := range append(h.Functions(reflect.TypeFor[fns](), structs), h.Structs(structs)...) {
 		t.Error(msg)
 	}
@@ -102,6 +120,15 @@ func TestEachWrongLayoutIsFound(t *testing.T) {
 	for _, g := range []reflect.Type{reflect.TypeFor[short](), reflect.TypeFor[swapped](), reflect.TypeFor[more]()} {
 		if got := Parse(header).Structs(map[string]reflect.Type{"pair": g}); len(got) == 0 {
 			t.Errorf("%s passed", g)
+		}
+	}
+	type array struct {
+		A int32
+		B [3]int8
+	}
+	for _, declared := range []string{"struct array { int a; char b[4]; };", "struct array { int a; char b; };", "struct array { int a; char b[UNKNOWN]; };"} {
+		if got := Parse(declared).Structs(map[string]reflect.Type{"array": reflect.TypeFor[array]()}); len(got) == 0 {
+			t.Errorf("%s passed", declared)
 		}
 	}
 	if got := Parse(header).Structs(map[string]reflect.Type{"absent": reflect.TypeFor[pair]()}); len(got) != 1 {

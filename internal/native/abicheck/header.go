@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -44,6 +45,7 @@ func (t cType) String() string {
 type Headers struct {
 	text  string
 	alias map[string]string // typedef name → what it stands for
+	count map[string]int    // macro → the number it stands for
 }
 
 var (
@@ -52,12 +54,18 @@ var (
 	typedef   = regexp.MustCompile(`typedef\s+([^;{}()]+?)\s*\b(\w+)\s*;`)
 	callback  = regexp.MustCompile(`typedef\s+[^;{}()]+?\(\s*\*\s*(\w+)\s*\)\s*\([^;]*?\)\s*;`)
 	named     = regexp.MustCompile(`typedef\s+struct\s+\w*\s*\{[^{}]*\}\s*(\w+)\s*;`)
+	number    = regexp.MustCompile(`(?m)^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+(\d+)[ \t]*$`)
+	array     = regexp.MustCompile(`^(.*)\[\s*(\w+)\s*\]$`)
 )
 
 // Parse prepares headers.
 func Parse(headers ...string) *Headers {
-	h := &Headers{alias: map[string]string{}}
-	h.text = directive.ReplaceAllString(comment.ReplaceAllString(strings.Join(headers, "\n"), " "), "")
+	h := &Headers{alias: map[string]string{}, count: map[string]int{}}
+	text := comment.ReplaceAllString(strings.Join(headers, "\n"), " ")
+	for _, m := range number.FindAllStringSubmatch(text, -1) {
+		h.count[m[1]], _ = strconv.Atoi(m[2]) // digits only; one that overflows is 0, which no array has
+	}
+	h.text = directive.ReplaceAllString(text, "")
 	for _, m := range typedef.FindAllStringSubmatch(h.text, -1) {
 		if def := strings.TrimSpace(m[1]); def != "struct "+m[2] {
 			h.alias[m[2]] = def
@@ -74,7 +82,8 @@ func Parse(headers ...string) *Headers {
 
 // prototype finds the declaration of a function.
 func (h *Headers) prototype(name string) (result cType, params []cType, err error) {
-	re := regexp.MustCompile(`(?s)(?:LLAMA|GGML)(?:_BACKEND)?_API\s+([^;(){}]*?)\b` + regexp.QuoteMeta(name) + `\s*\(([^;{}]*?)\)\s*;`)
+	// A declaration begins after a marker of its library, or after the one before it.
+	re := regexp.MustCompile(`(?s)(?:(?:[;{}]\s*)?(?:(?:LLAMA|GGML)(?:_BACKEND)?_API|LLGUIDANCE_NODISCARD)|[;{}])\s+([^;(){}]*?)\b` + regexp.QuoteMeta(name) + `\s*\(([^;{}]*?)\)\s*;`)
 	m := re.FindStringSubmatch(h.text)
 	if m == nil {
 		return cType{}, nil, fmt.Errorf("%s: no such function in the headers", name)
@@ -152,12 +161,12 @@ func (h *Headers) classify(decl string) (cType, error) {
 type field struct {
 	name   string
 	t      cType
+	many   int // elements of an array; 0 when it is none
 	offset uintptr
-	size   uintptr
+	align  uintptr
 }
 
-// layout lays a struct out as the C ABI of 64-bit platforms does. Structs inside structs are not needed by interface
-// headers and are refused.
+// layout lays a struct out as the C ABI of 64-bit platforms does.
 func (h *Headers) layout(name string) (fields []field, size uintptr, err error) {
 	re := regexp.MustCompile(`(?s)struct\s+` + regexp.QuoteMeta(name) + `\s*\{([^{}]*)\}`)
 	m := re.FindStringSubmatch(h.text)
@@ -169,21 +178,58 @@ func (h *Headers) layout(name string) (fields []field, size uintptr, err error) 
 		if decl = strings.TrimSpace(decl); decl == "" {
 			continue
 		}
+		many := 0
+		if a := array.FindStringSubmatch(decl); a != nil {
+			decl = a[1]
+			if many, err = h.length(a[2]); err != nil {
+				return nil, 0, fmt.Errorf("struct %s: %w", name, err)
+			}
+		}
 		typ := unnamed(decl)
 		t, err := h.classify(typ)
 		if err != nil {
 			return nil, 0, fmt.Errorf("struct %s: %w", name, err)
 		}
-		n := t.size()
+		n, a := t.size(), t.size()
+		if t.strct != "" && t.strct != name {
+			if n, a, err = h.inner(t.strct); err != nil {
+				return nil, 0, err
+			}
+		}
 		if n == 0 {
 			return nil, 0, fmt.Errorf("struct %s: member %q has no known size", name, decl)
 		}
-		align = max(align, n)
-		size = (size + n - 1) / n * n
-		fields = append(fields, field{name: strings.TrimSpace(strings.TrimPrefix(decl, typ)), t: t, offset: size, size: n})
-		size += n
+		align = max(align, a)
+		size = (size + a - 1) / a * a
+		fields = append(fields, field{name: strings.TrimSpace(strings.TrimPrefix(decl, typ)), t: t, many: many, offset: size, align: a})
+		size += n * uintptr(max(many, 1))
 	}
 	return fields, (size + align - 1) / align * align, nil
+}
+
+// inner is the size and the alignment of a struct that is a member of another.
+func (h *Headers) inner(name string) (size, align uintptr, err error) {
+	fields, size, err := h.layout(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	align = 1
+	for _, f := range fields {
+		align = max(align, f.align)
+	}
+	return size, align, nil
+}
+
+// length is the number of elements that an array's declaration gives, as digits or by the name of a macro.
+func (h *Headers) length(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		n = h.count[s]
+	}
+	if n <= 0 {
+		return 0, fmt.Errorf("the array length %q is not known", s)
+	}
+	return n, nil
 }
 
 func (t cType) size() uintptr {

@@ -27,9 +27,11 @@ func TestBindingsMatchTheHeaders(t *testing.T) {
 	structs := map[string]reflect.Type{
 		"llama_model_params": reflect.TypeFor[ModelParams](), "llama_context_params": reflect.TypeFor[ContextParams](),
 		"llama_batch": reflect.TypeFor[cBatch](), "llama_token_data": reflect.TypeFor[TokenData](),
-		"llama_token_data_array": reflect.TypeFor[cTokenDataArray](),
+		"llama_model_quantize_params": reflect.TypeFor[cQuantizeParams](),
+		"llama_token_data_array":      reflect.TypeFor[cTokenDataArray](), "ggml_threadpool_params": reflect.TypeFor[cThreadPoolParams](),
 	}
-	for _, msg := range append(h.Functions(reflect.TypeFor[functions](), structs), h.Structs(structs)...) {
+	bound := append(h.Functions(reflect.TypeFor[functions](), structs), h.Functions(reflect.TypeFor[poolFunctions](), structs)...)
+	for _, msg := range append(bound, h.Structs(structs)...) {
 		t.Error(msg)
 	}
 }

@@ -105,17 +105,62 @@ type cTokenDataArray struct {
 	_        [7]byte
 }
 
+// cQuantizeParams mirrors struct llama_model_quantize_params.
+type cQuantizeParams struct {
+	NThread            int32
+	FType              int32
+	OutputTensorType   int32
+	TokenEmbeddingType int32
+	AllowRequantize    bool
+	QuantizeOutput     bool
+	OnlyCopy           bool
+	Pure               bool
+	KeepSplit          bool
+	DryRun             bool
+	_                  [2]byte
+	IMatrix            uintptr
+	KVOverrides        uintptr
+	TTOverrides        uintptr
+	PruneLayers        uintptr
+	MaxBufSize         uint64
+}
+
+// maxThreads is GGML_MAX_N_THREADS.
+const maxThreads = 512
+
+// cThreadPoolParams mirrors struct ggml_threadpool_params.
+type cThreadPoolParams struct {
+	CPUMask   [maxThreads]bool
+	NThreads  int32
+	Prio      int32
+	Poll      uint32
+	StrictCPU bool
+	Paused    bool
+	_         [2]byte
+}
+
+// poolFunctions are in the backend of the processor, which is asked for them by name.
+type poolFunctions struct {
+	New  func(p *cThreadPoolParams) uintptr `c:"ggml_threadpool_new"`
+	Free func(pool uintptr)                 `c:"ggml_threadpool_free"`
+}
+
 // functions holds one Go function per C function that the product calls. The tag is the C name; Open fills the fields,
 // and the auditor in native/abicheck compares each field's type with the prototype in the headers of the pinned release.
 type functions struct {
-	BackendLoadAll func(dir string) `c:"ggml_backend_load_all_from_path"`
-	DevCount       func() uint64    `c:"ggml_backend_dev_count"`
+	BackendLoadAll func(dir string)                       `c:"ggml_backend_load_all_from_path"`
+	DevCount       func() uint64                          `c:"ggml_backend_dev_count"`
+	RegByName      func(name string) uintptr              `c:"ggml_backend_reg_by_name"`
+	RegProcAddress func(reg uintptr, name string) uintptr `c:"ggml_backend_reg_get_proc_address"`
 
 	Version              func() string          `c:"llama_version"`
 	BackendInit          func()                 `c:"llama_backend_init"`
 	LogSet               func(cb, data uintptr) `c:"llama_log_set"`
 	ModelDefaultParams   func() ModelParams     `c:"llama_model_default_params"`
 	ContextDefaultParams func() ContextParams   `c:"llama_context_default_params"`
+
+	ModelQuantize         func(in, out string, p *cQuantizeParams) uint32 `c:"llama_model_quantize"`
+	QuantizeDefaultParams func() cQuantizeParams                          `c:"llama_model_quantize_default_params"`
 
 	ModelLoad       func(path string, p ModelParams) uintptr `c:"llama_model_load_from_file"`
 	ModelFree       func(model uintptr)                      `c:"llama_model_free"`
@@ -133,6 +178,7 @@ type functions struct {
 	ContextNSeqMax   func(ctx uintptr) uint32                     `c:"llama_n_seq_max"`
 	ContextMemory    func(ctx uintptr) uintptr                    `c:"llama_get_memory"`
 	PoolingType      func(ctx uintptr) int32                      `c:"llama_pooling_type"`
+	AttachThreadPool func(ctx, pool, poolBatch uintptr)           `c:"llama_attach_threadpool"`
 	SetNThreads      func(ctx uintptr, n, nBatch int32)           `c:"llama_set_n_threads"`
 	SetAbortCallback func(ctx, cb, data uintptr)                  `c:"llama_set_abort_callback"`
 
@@ -140,6 +186,10 @@ type functions struct {
 	MemorySeqRm     func(mem uintptr, seq SeqID, p0, p1 Pos) bool `c:"llama_memory_seq_rm"`
 	MemorySeqCp     func(mem uintptr, src, dst SeqID, p0, p1 Pos) `c:"llama_memory_seq_cp"`
 	MemorySeqPosMax func(mem uintptr, seq SeqID) Pos              `c:"llama_memory_seq_pos_max"`
+
+	StateSeqSize func(ctx uintptr, seq SeqID) uint64                         `c:"llama_state_seq_get_size"`
+	StateSeqGet  func(ctx uintptr, dst *byte, size uint64, seq SeqID) uint64 `c:"llama_state_seq_get_data"`
+	StateSeqSet  func(ctx uintptr, src *byte, size uint64, seq SeqID) uint64 `c:"llama_state_seq_set_data"`
 
 	Decode        func(ctx uintptr, b cBatch) int32     `c:"llama_decode"`
 	LogitsIth     func(ctx uintptr, i int32) *float32   `c:"llama_get_logits_ith"`
@@ -167,7 +217,8 @@ type functions struct {
 const (
 	PoolingMean = 1
 
-	FlashAttnOff = 0
+	FlashAttnAuto = -1
+	FlashAttnOff  = 0
 
 	attrUnknown = 1 << 0
 	attrControl = 1 << 3

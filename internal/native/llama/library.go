@@ -33,6 +33,7 @@ func Lock() (native.Sums, error) {
 // Library is the opened libraries. It lives as long as the process.
 type Library struct {
 	fn   functions
+	pool poolFunctions
 	log  *logTail
 	zero uintptr // strlen, see NewAbort
 }
@@ -86,6 +87,9 @@ func Open(dir string) (*Library, error) {
 	lib.fn.BackendLoadAll(dir)
 	if lib.fn.DevCount() == 0 {
 		return nil, fmt.Errorf("%w: llama.cpp found no backend for this processor in %s", native.ErrMissing, dir)
+	}
+	if err := bindPool(lib); err != nil {
+		return nil, err
 	}
 	if v := lib.fn.Version(); !strings.Contains(v, strings.TrimPrefix(Release, "v")) {
 		return nil, fmt.Errorf("%w: the library in %s says it is llama.cpp %s, this build needs %s", native.ErrMismatch, dir, v, Release)
