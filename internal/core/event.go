@@ -13,6 +13,7 @@ type FinishReason string
 const (
 	FinishStop   FinishReason = "stop"   // end of turn, or a stop string
 	FinishLength FinishReason = "length" // max_tokens or the context was reached
+	FinishTools  FinishReason = "tools"  // the model asks for tools to be called; engines never say so, package infer does
 )
 
 // Token is one generated token with its probability, for logprobs.
@@ -32,6 +33,9 @@ type Event struct {
 	Finish     FinishReason
 	StopString string // the stop string that ended the choice, when one did
 	Usage      *Usage
+
+	Reasoning string     // a piece of what the model thinks before it answers; engines never set it, package infer does
+	ToolCall  *ToolDelta // a piece of a tool call; likewise
 }
 
 // Usage counts what a request cost, in tokens and time.
@@ -39,6 +43,7 @@ type Usage struct {
 	Prompt     int // prompt tokens, cached ones included
 	Cached     int // prompt tokens that were not computed again
 	Completion int // generated tokens of all choices
+	Reasoning  int // those of them that the model thought with; engines never set it, package infer does
 
 	Queued  time.Duration // waiting for an instance
 	Prefill time.Duration // from the start of work to the first token

@@ -130,6 +130,8 @@ type Manifest struct {
 	Template     string            `json:"template,omitempty"` // Jinja source of the chat template
 	System       string            `json:"system,omitempty"`   // system prompt used when the caller gives none
 	Defaults     Sampling          `json:"parameters"`         // sampling defaults of this model
+	Stop         []string          `json:"stop,omitempty"`     // strings that end every answer, besides the caller's
+	Window       int               `json:"window,omitempty"`   // tokens per sequence to load it with; 0: the server's setting
 	BOS          string            `json:"bos,omitempty"`      // text of the special tokens that templates use
 	EOS          string            `json:"eos,omitempty"`
 	License      string            `json:"license,omitempty"`

@@ -17,7 +17,11 @@ const (
 type Message struct {
 	Role    Role
 	Content string
-	Name    string // optional name of the speaker
+	Name    string // optional name of the speaker; of the tool, for RoleTool
+
+	Reasoning  string     // what the assistant thought before it said Content
+	ToolCalls  []ToolCall // what the assistant asked for
+	ToolCallID string     // which of the calls before it a RoleTool message answers
 }
 
 // Sampling holds the choices that shape the next token. A nil field means: the model's default, then the server's.
@@ -144,6 +148,11 @@ type Request struct {
 	Logprobs    bool
 	TopLogprobs int
 	Grammar     string // GBNF that the answer must follow; set by the server's own features, never by a caller
+
+	Tools      []Tool
+	ToolChoice ToolChoice
+	Format     Format // of the answer's text
+	Thinking   Thinking
 
 	Timeout time.Duration // 0: the server's limit
 }

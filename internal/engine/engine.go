@@ -47,8 +47,10 @@ type LoadSpec struct {
 	Batch     int               `json:"batch,omitempty"`     // largest number of tokens of one step
 	Threads   int               `json:"threads,omitempty"`   // CPU threads; never above the cores that the process has
 	Memory    int64             `json:"memory,omitempty"`    // bytes the model may use, weights included; 0: no bound given
+	Scratch   string            `json:"scratch,omitempty"`   // folder of this model alone that the runtime may write in; empty: none
 	Embedding bool              `json:"embedding,omitempty"` // load for embeddings instead of generation
 	Options   map[string]string `json:"options,omitempty"`   // what only one runtime knows; unknown keys are refused
+	Fallback  string            `json:"-"`                   // why the caller asks for less than it was set to; worker/host puts it before Facts.Fallback
 }
 
 // Model is a loaded model. It also implements the capability interfaces that its Facts name.
@@ -78,10 +80,11 @@ type Memory struct {
 	Weights int64 `json:"weights"`
 	KV      int64 `json:"kv"`
 	Compute int64 `json:"compute"`
+	Cache   int64 `json:"cache"` // the most that prefixes may take which no sequence holds
 }
 
 // Total is the sum of all parts.
-func (m Memory) Total() int64 { return m.Weights + m.KV + m.Compute }
+func (m Memory) Total() int64 { return m.Weights + m.KV + m.Compute + m.Cache }
 
 // Segment is a piece of a prompt. Control tokens are recognised in trusted text only (what a chat template wrote itself);
 // text that came from a user is plain, whatever it spells.
@@ -126,6 +129,20 @@ type GenerateRequest struct {
 	Logprobs    bool     `json:"logprobs,omitempty"`
 	TopLogprobs int      `json:"top_logprobs,omitempty"`
 	Grammar     string   `json:"grammar,omitempty"` // GBNF with the start rule "root"
+
+	Constraint Constraint `json:"constraint,omitzero"` // what the text must follow, besides Grammar
+
+	// Reveal are control tokens, as they are spelled, whose text is part of the answer's text (of Event.Text, and of the
+	// bytes of its Tokens); all others have no text. A spelling that is no control token of the model changes nothing.
+	Reveal []string `json:"reveal,omitempty"`
+}
+
+// Constraint is what a text must follow: a core.Format whose kind is not empty, or nothing. A runtime that cannot enforce
+// it answers CodeUnsupported; one whose library for it is missing, CodeUnavailable; a source that cannot be enforced whole,
+// CodeInvalidRequest with the place in it.
+type Constraint struct {
+	Kind   core.FormatKind `json:"kind"`
+	Source string          `json:"source,omitempty"`
 }
 
 // Generator continues prompts.
@@ -136,6 +153,21 @@ type GenerateRequest struct {
 // frees the sequence within one batch; ctx's end is reported as the stream's error.
 type Generator interface {
 	Generate(ctx context.Context, req GenerateRequest) (iter.Seq2[core.Event, error], error)
+}
+
+// Sink takes the events of one answer. The model calls it from one goroutine, which also computes, so its methods must not
+// wait for whoever reads.
+type Sink interface {
+	Accept()            // the request is accepted; the first call
+	Event(e core.Event) // follows core.Event's rules
+	End(err error)      // the last call, once; nil after the usage event
+	Flush()             // what was handed over must leave now, as the model turns to its next work
+}
+
+// Pusher is a Generator that hands its events over by itself. Between processes that saves a switch of goroutines, and with
+// it the wake-up of a thread beside the computing ones, for every token. An error means that the sink was not called.
+type Pusher interface {
+	Push(ctx context.Context, req GenerateRequest, to Sink) error
 }
 
 // Embedder makes one unit-length vector per prompt.
@@ -149,15 +181,35 @@ type Tokenizer interface {
 	Detokenize(ctx context.Context, tokens []int) ([]byte, error)
 }
 
-// Stats are a loaded model's live figures.
+// Stats are a loaded model's live figures. Counters never fall.
 type Stats struct {
 	Active    int           `json:"active"`  // sequences generating or prefilling
 	Waiting   int           `json:"waiting"` // accepted, not yet in a sequence
+	Threads   int           `json:"threads"` // computing now
 	Steps     uint64        `json:"steps"`   // batches computed
 	Prompt    uint64        `json:"prompt"`  // prompt tokens computed
 	Cached    uint64        `json:"cached"`  // prompt tokens reused
 	Generated uint64        `json:"generated"`
-	Busy      time.Duration `json:"busy"` // time inside the native library
+	Drafted   uint64        `json:"drafted"`  // tokens guessed from repeated text
+	Accepted  uint64        `json:"accepted"` // guesses that were right
+	Paused    uint64        `json:"paused"`   // sequences that gave their place up for a while
+	Busy      time.Duration `json:"busy"`     // time inside the native library
+
+	Began map[string]uint64 `json:"began,omitempty"` // prompts by where their beginning came from: live, host, disk, none
+	Cache CacheStats        `json:"cache,omitzero"`
+}
+
+// CacheStats are the figures of the memory for prefixes that no sequence holds.
+type CacheStats struct {
+	HostBytes   int64             `json:"host_bytes"`
+	DiskBytes   int64             `json:"disk_bytes"`
+	HostEntries int               `json:"host_entries"`
+	DiskEntries int               `json:"disk_entries"`
+	EvictedHost uint64            `json:"evicted_host"`
+	EvictedDisk uint64            `json:"evicted_disk"`
+	Corrupt     uint64            `json:"corrupt"`
+	WriteErrors uint64            `json:"write_errors"`
+	Misses      map[string]uint64 `json:"misses,omitempty"` // by reason
 }
 
 // Statter reports live figures.

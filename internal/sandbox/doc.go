@@ -21,6 +21,7 @@ type Policy struct {
 	MemoryBytes int64    // private writable memory; 0: no bound
 	OpenFiles   int      // descriptors; 0: no bound of its own
 	ReadPaths   []string // files and folders it may read besides the system's libraries
+	WritePaths  []string // folders in which it may make, write, rename and delete files
 	Devices     []string // device files it may read, write and control
 }
 

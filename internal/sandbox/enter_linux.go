@@ -51,7 +51,7 @@ type limit struct {
 
 func limitsOf(p Policy) []limit {
 	// A core file would hold prompts, and a worker writes no files.
-	limits := []limit{{"core files", unix.RLIMIT_CORE, 0}, {"file size", unix.RLIMIT_FSIZE, 0}}
+	limits := []limit{{"core files", unix.RLIMIT_CORE, 0}, {"file size", unix.RLIMIT_FSIZE, fileBytes(p)}}
 	if p.OpenFiles > 0 {
 		limits = append(limits, limit{"open files", unix.RLIMIT_NOFILE, uint64(p.OpenFiles)})
 	}
@@ -74,4 +74,14 @@ func setLimits(limits []limit) error {
 		}
 	}
 	return nil
+}
+
+// maxFile is the largest file that a program with a folder to write in can make.
+const maxFile = 8 << 30
+
+func fileBytes(p Policy) uint64 {
+	if len(p.WritePaths) == 0 {
+		return 0
+	}
+	return maxFile
 }

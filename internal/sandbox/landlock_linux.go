@@ -15,6 +15,9 @@ const (
 	readRights   = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
 	execRights   = readRights | unix.LANDLOCK_ACCESS_FS_EXECUTE
 	deviceRights = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
+	// writeRights are for plain files and folders only: no devices, sockets or links can be made.
+	writeRights = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
+		unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR
 	// fileRights are those that make sense for something that is not a folder; the kernel refuses others for it.
 	fileRights = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_READ_FILE |
 		unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
@@ -62,6 +65,9 @@ func rulesFor(p Policy, self string) []rule {
 	}
 	for _, path := range p.ReadPaths {
 		rules = append(rules, rule{path, readRights})
+	}
+	for _, path := range p.WritePaths {
+		rules = append(rules, rule{path, readRights | writeRights})
 	}
 	for _, path := range append([]string{"/dev/null"}, p.Devices...) {
 		rules = append(rules, rule{path, deviceRights | readRights})

@@ -38,6 +38,8 @@ func (a *answer) add(t *testing.T, ev core.Event, choices int) {
 		}
 	case core.FinishStop, core.FinishLength:
 		a.finish[ev.Choice], a.stops[ev.Choice] = ev.Finish, ev.StopString
+	case core.FinishTools: // only package infer says so
+		fallthrough
 	default:
 		t.Errorf("the finish reason %q is not known", ev.Finish)
 	}

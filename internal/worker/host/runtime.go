@@ -3,7 +3,9 @@ package host
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
@@ -44,7 +46,7 @@ type Inspection struct {
 
 // Inspect starts a worker of a runtime, asks it about itself and ends it.
 func (h *Host) Inspect(ctx context.Context, runtime string) (Inspection, error) {
-	w, hello, err := h.start(ctx, h.launch(runtime, ""))
+	w, hello, err := h.start(ctx, h.launch(runtime, "", ""))
 	if err != nil {
 		return Inspection{}, err
 	}
@@ -57,14 +59,18 @@ func (h *Host) Inspect(ctx context.Context, runtime string) (Inspection, error) 
 	return Inspection{Build: hello.Build, Tier: hello.Tier, Status: engine.Status(st)}, nil
 }
 
-// launch makes the arguments for a worker that reads the folder of one model file.
-func (h *Host) launch(runtime, path string) wire.Launch {
+// launch makes the arguments for a worker that reads the folder of one model file, and writes in scratch when that is not
+// empty.
+func (h *Host) launch(runtime, path, scratch string) wire.Launch {
 	l := wire.Launch{
 		Runtime: runtime, Heartbeat: h.cfg.HeartbeatEvery, MemoryBytes: h.cfg.Limits.MemoryBytes, OpenFiles: h.cfg.Limits.OpenFiles,
 		ReadPaths: append([]string{}, h.cfg.ReadPaths...), Devices: h.cfg.Devices,
 	}
 	if path == "" {
 		return l
+	}
+	if scratch != "" {
+		l.WritePaths = []string{scratch}
 	}
 	l.ReadPaths = append(l.ReadPaths, filepath.Dir(path))
 	// The sandbox follows names to what they mean when it is entered, so both folders must be given.
@@ -80,7 +86,13 @@ func (r *remote) Load(ctx context.Context, spec engine.LoadSpec, progress func(f
 	if !filepath.IsAbs(spec.Path) {
 		return nil, core.Errorf(core.CodeInvalidRequest, "The path of the model file is not absolute.")
 	}
-	w, hello, err := r.h.start(ctx, r.h.launch(r.name, spec.Path))
+	if spec.Scratch != "" {
+		// It must be there before the sandbox is, which lets the worker reach only what exists.
+		if err := os.MkdirAll(spec.Scratch, 0o700); err != nil {
+			return nil, core.Wrap(core.CodeDiskFull, err, "The folder %s for the model's cache cannot be made. Free some space, or check who owns the folder above it.", spec.Scratch)
+		}
+	}
+	w, hello, err := r.h.start(ctx, r.h.launch(r.name, spec.Path, spec.Scratch))
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +105,7 @@ func (r *remote) Load(ctx context.Context, spec engine.LoadSpec, progress func(f
 		}
 		return nil, loadError(err)
 	}
+	facts.Fallback = strings.Trim(spec.Fallback+"; "+facts.Fallback, "; ")
 	return &model{w: w, hello: hello, facts: facts}, nil
 }
 

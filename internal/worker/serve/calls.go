@@ -62,6 +62,9 @@ func (s *server) generate(h *wire.Generate) handler {
 		if err != nil {
 			return err
 		}
+		if p, ok := g.(engine.Pusher); ok {
+			return s.push(ctx, p, h.Request, call)
+		}
 		events, err := g.Generate(ctx, h.Request)
 		if err != nil {
 			return err
@@ -80,6 +83,31 @@ func (s *server) generate(h *wire.Generate) handler {
 		return s.conn.Send(wire.KindEnd, call, nil, nil)
 	}
 }
+
+// push serves a stream whose events the model's own goroutine writes.
+func (s *server) push(ctx context.Context, p engine.Pusher, req engine.GenerateRequest, call uint32) error {
+	to := &sink{conn: s.conn, call: call, ended: make(chan error, 1)}
+	if err := p.Push(ctx, req, to); err != nil {
+		return err
+	}
+	if err := <-to.ended; err != nil {
+		return err
+	}
+	return s.conn.Send(wire.KindEnd, call, nil, nil)
+}
+
+// sink puts a stream's events into the channel. An error of the channel ends the process by the reading side, so it is not
+// looked at here.
+type sink struct {
+	conn  *wire.Conn
+	call  uint32
+	ended chan error
+}
+
+func (s *sink) Accept()            { _ = s.conn.Send(wire.KindAccepted, s.call, nil, nil) }
+func (s *sink) Event(e core.Event) { _ = s.conn.QueueEvent(s.call, &e) }
+func (s *sink) End(err error)      { s.ended <- err }
+func (s *sink) Flush()             { _ = s.conn.Push() }
 
 // vectorBytes is about how much of an answer goes into one frame.
 const vectorBytes = 8 << 20

@@ -30,7 +30,8 @@ func Main(ctx context.Context, args []string, opt Options) int {
 	}
 	if !inside {
 		err := sandbox.Enter(sandbox.Policy{
-			MemoryBytes: launch.MemoryBytes, OpenFiles: launch.OpenFiles, ReadPaths: launch.ReadPaths, Devices: launch.Devices,
+			MemoryBytes: launch.MemoryBytes, OpenFiles: launch.OpenFiles, ReadPaths: launch.ReadPaths,
+			WritePaths: launch.WritePaths, Devices: launch.Devices,
 		}, args, opt.Env)
 		if !errors.Is(err, errors.ErrUnsupported) {
 			opt.Log.ErrorContext(ctx, "the sandbox could not be entered", slog.String("error", err.Error()))

@@ -49,30 +49,63 @@ func (c *Conn) Send(kind Kind, call uint32, header any, tail []byte) error {
 			return broken("the header of %s cannot be written: %v", kind, err)
 		}
 	}
-	return c.send(kind, call, h, "", tail)
-}
-
-// SendEvent sends one event of a stream.
-func (c *Conn) SendEvent(call uint32, e *core.Event) error {
-	h, err := eventHeader(e)
-	if err != nil {
-		return broken("the header of an event cannot be written: %v", err)
-	}
-	return c.send(KindEvent, call, h, e.Text, nil)
-}
-
-func (c *Conn) send(kind Kind, call uint32, header []byte, text string, raw []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.pending) > maxPending && c.err == nil {
 		c.room.Wait()
 	}
+	if err := c.queue(kind, call, h, "", tail); err != nil {
+		return err
+	}
+	return c.push()
+}
+
+// SendEvent sends one event of a stream.
+func (c *Conn) SendEvent(call uint32, e *core.Event) error {
+	if err := c.QueueEvent(call, e); err != nil {
+		return err
+	}
+	return c.Push()
+}
+
+// QueueEvent puts one event of a stream behind what is pending. It leaves with the next Push, or with whatever is sent.
+func (c *Conn) QueueEvent(call uint32, e *core.Event) error {
+	h, err := eventHeader(e)
+	if err != nil {
+		return broken("the header of an event cannot be written: %v", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queue(KindEvent, call, h, e.Text, nil)
+}
+
+// Queue puts a frame without a header or a tail behind what is pending.
+func (c *Conn) Queue(kind Kind, call uint32) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queue(kind, call, nil, "", nil)
+}
+
+// Push writes what is pending, unless another sender is doing so.
+func (c *Conn) Push() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.push()
+}
+
+// queue adds a frame to what is pending; the lock is held.
+func (c *Conn) queue(kind Kind, call uint32, header []byte, text string, raw []byte) (err error) {
 	if c.err != nil {
 		return c.err
 	}
-	var err error
-	if c.pending, err = appendFrame(c.pending, kind, call, header, text, raw); err != nil || c.writing {
-		return err
+	c.pending, err = appendFrame(c.pending, kind, call, header, text, raw)
+	return err
+}
+
+// push writes until nothing is pending; the lock is held.
+func (c *Conn) push() error {
+	if c.writing {
+		return nil
 	}
 	c.writing = true
 	for len(c.pending) > 0 && c.err == nil {

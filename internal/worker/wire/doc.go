@@ -21,8 +21,8 @@
 //
 // # Order
 //
-// The worker speaks first: hello (call 0). The server answers with probe, or with load, on a call of its own choosing; one
-// worker loads one model in its life. Calls get numbers from the server, none twice while it runs; frames of different
+// The worker speaks first: hello (call 0). The server answers with probe, load or variant, on a call of its own choosing; one
+// worker loads one model, or makes one variant, in its life. Calls get numbers from the server, none twice while it runs; frames of different
 // calls mix freely, frames of one call keep their order. From hello on the worker sends a heartbeat at the interval given
 // in its arguments, from a thread that never runs a model; a worker that is silent for several of them is killed. A frame
 // that breaks these rules ends the connection.
@@ -53,6 +53,8 @@
 //	  21  stats        server  -                                 -                stats_now, or error
 //	  22  stats_now    worker  Stats                             -                -
 //	  23  close        server  -                                 -                the worker closes its model and ends
+//	  24  variant      server  engine.VariantSpec                -                progress*, then variant_made or error
+//	  25  variant_made worker  engine.Variant                    -                -
 //
 // The headers are the structs of this package with their JSON keys; durations are integers of the unit that the key
 // names. Error codes are those of package core. A call with timeout_ms set ends with deadline_exceeded by itself.

@@ -81,6 +81,8 @@ func (f *Frame) Event() (core.Event, error) {
 	switch finish := core.FinishReason(h.Finish); finish {
 	case "", core.FinishStop, core.FinishLength:
 		ev.Finish = finish
+	case core.FinishTools: // only package infer says so
+		fallthrough
 	default:
 		return core.Event{}, broken("the finish reason %q is not known", h.Finish)
 	}

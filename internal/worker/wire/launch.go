@@ -16,6 +16,7 @@ type Launch struct {
 	MemoryBytes int64         // bound on private writable memory; 0: none
 	OpenFiles   int           // bound on descriptors; 0: none
 	ReadPaths   []string      // what it may read
+	WritePaths  []string      // folders in which it may write
 	Devices     []string      // device files it may use
 }
 
@@ -36,6 +37,9 @@ func (l Launch) Args() []string {
 	}
 	for _, p := range l.ReadPaths {
 		args = append(args, "--read="+p)
+	}
+	for _, p := range l.WritePaths {
+		args = append(args, "--write="+p)
 	}
 	for _, p := range l.Devices {
 		args = append(args, "--device="+p)
@@ -59,6 +63,7 @@ func ParseLaunch(args []string) (Launch, error) {
 	fs.Int64Var(&l.MemoryBytes, "memory", 0, "")
 	fs.IntVar(&l.OpenFiles, "open-files", 0, "")
 	fs.Func("read", "", list(&l.ReadPaths))
+	fs.Func("write", "", list(&l.WritePaths))
 	fs.Func("device", "", list(&l.Devices))
 	if err := fs.Parse(args); err != nil {
 		return Launch{}, err

@@ -46,9 +46,10 @@ type Load struct {
 	Spec engine.LoadSpec `json:"spec"`
 }
 
-// Progress of a load, from 0 to 1.
+// Progress of a load or a variant, from 0 to 1. A variant has several stages.
 type Progress struct {
 	Fraction float64 `json:"fraction"`
+	Stage    string  `json:"stage,omitempty"`
 }
 
 // Loaded says what was loaded.
@@ -92,6 +93,7 @@ type Usage struct {
 	Prompt     int `json:"prompt"`
 	Cached     int `json:"cached"`
 	Completion int `json:"completion"`
+	Reasoning  int `json:"reasoning,omitempty"` // of the same form as core's; engines leave it
 
 	Queued  time.Duration `json:"queued"`
 	Prefill time.Duration `json:"prefill"`

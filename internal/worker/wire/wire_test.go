@@ -346,7 +346,7 @@ func TestKindsHaveNames(t *testing.T) {
 }
 
 func TestLaunchRoundTrip(t *testing.T) {
-	in := Launch{Runtime: "mock", Heartbeat: 1500 * time.Millisecond, MemoryBytes: 1 << 40, OpenFiles: 64, ReadPaths: []string{"/a b", "/c=d"}, Devices: []string{"/dev/x"}}
+	in := Launch{Runtime: "mock", Heartbeat: 1500 * time.Millisecond, MemoryBytes: 1 << 40, OpenFiles: 64, ReadPaths: []string{"/a b", "/c=d"}, WritePaths: []string{"/e"}, Devices: []string{"/dev/x"}}
 	out, err := ParseLaunch(in.Args())
 	if diff := cmp.Diff(in, out); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
