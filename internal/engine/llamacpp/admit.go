@@ -1,21 +1,20 @@
 package llamacpp
 
 import (
+	"slices"
 	"time"
 
 	"ashatai/internal/engine/llamacpp/sample"
+	"ashatai/internal/engine/llamacpp/spec"
 	"ashatai/internal/native/llama"
 )
 
-// minReuse is the number of equal prompt tokens from which copying another sequence pays.
-const minReuse = 32
-
 // admit gives free slots to waiting choices, first come first served. The other choices of a request wait until the
-// first one's prompt is computed, and take a copy of it.
+// first one's prompt is computed, and take a copy of it; one whose prefix is on its way from the disk lets others pass.
 func (l *loop) admit() {
-	kept := l.queue[:0]
+	var kept []*choice
 	for i, c := range l.queue {
-		if !l.free() {
+		if !l.free() || !l.room(c) {
 			kept = append(kept, l.queue[i:]...)
 			break
 		}
@@ -23,8 +22,13 @@ func (l *loop) admit() {
 			kept = append(kept, c)
 			continue
 		}
+		if l.look(c) {
+			kept = append(kept, c)
+			continue
+		}
 		if err := l.start(c); err != nil {
 			c.job.out.close(err)
+			l.discard(c)
 		}
 	}
 	l.queue = kept
@@ -39,8 +43,11 @@ func (l *loop) free() bool {
 	return false
 }
 
-// start puts a choice into the best free slot, with as much of its prompt as some slot of its tenant holds.
+// start puts a choice into the best free slot, with as much of its prompt as can be had.
 func (l *loop) start(c *choice) error {
+	if c.paused != nil {
+		return l.resume(c)
+	}
 	j := c.job
 	var g sample.Constraint
 	if j.req.Grammar != "" {
@@ -50,62 +57,37 @@ func (l *loop) start(c *choice) error {
 		}
 		c.grammar, g = native, &constraint{Grammar: native}
 	}
-	s, reuse := l.place(j)
-	s.run, s.tenant = c, j.req.Tenant
-	s.held = append(s.held[:0], j.prompt[:reuse]...)
-	c.slot, c.done = s, reuse
+	if c.guide != nil {
+		g = c.guide
+	}
+	s, reuse := l.place(c)
+	c.fetch.drop()
+	l.take(s, c)
+	c.done = reuse
 	c.sampler = sample.New(j.req.Sampling, c.index, j.prompt, l.facts.Context, g)
+	if !l.opt.plain && !l.opt.repeatable {
+		c.guess = spec.New(l.facts.Context)
+		c.guess.Prompt(j.prompt)
+	}
 	if c.index == 0 {
 		j.started = time.Now()
 		j.usage.Prompt, j.usage.Cached = len(j.prompt), reuse
 	}
 	l.count.Cached += uint64(reuse) //nolint:gosec // not negative
+	l.force(c)                      // what the constraint forces at the start is computed with the prompt
+	if c.guide != nil {
+		c.guide.Prepare()
+	}
+	if c.done == c.known() { // the prompt is that of another choice, whose logits are here
+		l.sample(c, slices.Clone(j.logits))
+	}
 	return nil
 }
 
-// place chooses a free slot for j and makes it hold the longest prefix of the prompt that any slot of the tenant has. It
-// returns the slot and the length of that prefix. At least two tokens are left to compute, see package batch.
-func (l *loop) place(j *job) (*slot, int) {
-	most := max(len(j.prompt)-2, 0)
-	var source, target *slot
-	best := 0
-	for _, s := range l.slots {
-		n := 0
-		if s.tenant == j.req.Tenant {
-			n = min(common(s.held, j.prompt), most)
-		}
-		if n > best || n == best && n > 0 && source.run != nil && s.run == nil {
-			source, best = s, n
-		}
-		if s.run == nil && (target == nil || s.used < target.used) {
-			target = s
-		}
-	}
-	switch {
-	case source == nil:
-	case source.run == nil && 2*best >= len(source.held): // little is lost of what the slot holds
-		target = source
-	case source != target && best >= minReuse:
-		l.ctx.Copy(source.id, target.id)
-	case source != target:
-		best = 0
-	}
-	if best == 0 || !l.ctx.Truncate(target.id, best) {
-		l.ctx.Clear(target.id)
-		best = 0
-	}
-	return target, best
-}
-
-// common is the length of the longest common prefix.
-func common(a, b []llama.Token) int {
-	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return n
+// take gives a slot to a choice.
+func (l *loop) take(s *slot, c *choice) {
+	s.run, s.tenant, c.slot = c, c.job.req.Tenant, s
+	l.turns.Arrive(s.id)
 }
 
 // constraint lets package sample use a native grammar.

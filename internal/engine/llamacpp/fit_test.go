@@ -45,7 +45,7 @@ func TestFit(t *testing.T) {
 		{"less memory, less context", engine.LoadSpec{Memory: 192*mib + 3*mib}, long, layout{context: 4096, sequences: 1, batch: 512, threads: 8}, "memory is limited"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := fit(c.spec, c.f, 8)
+			got, err := fit(c.spec, options{kv: gguf.F16}, c.f, 8)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +75,7 @@ func TestFitRefuses(t *testing.T) {
 		"threads":    {engine.LoadSpec{Threads: -1}, core.CodeInvalidRequest},
 		"memory":     {engine.LoadSpec{Memory: 1 << 20}, core.CodeOutOfMemory},
 	} {
-		if _, err := fit(c.spec, f, 2); core.CodeOf(err) != c.code {
+		if _, err := fit(c.spec, options{kv: gguf.F16}, f, 2); core.CodeOf(err) != c.code {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -3,12 +3,13 @@ package llamacpp
 import (
 	"context"
 	"iter"
-	"sync"
 	"time"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
+	"ashatai/internal/engine/llamacpp/guide"
 	"ashatai/internal/engine/llamacpp/sample"
+	"ashatai/internal/engine/llamacpp/spec"
 	"ashatai/internal/engine/llamacpp/text"
 	"ashatai/internal/native/llama"
 )
@@ -18,12 +19,14 @@ type job struct {
 	ctx     context.Context //nolint:containedctx // the request's own end, watched by the loop that serves many requests
 	req     engine.GenerateRequest
 	prompt  []llama.Token
-	out     *outbox
+	out     outlet
 	choices []*choice
 	open    int // choices not finished
 	usage   core.Usage
-	started time.Time // when the first sequence was taken
-	first   time.Time // when the first token was there
+	started time.Time              // when the first sequence was taken
+	first   time.Time              // when the first token was there
+	logits  []float32              // after the whole prompt, for the choices that are still to begin
+	reveal  map[llama.Token][]byte // control tokens that have text in this answer
 }
 
 // choice is one continuation of a job's prompt.
@@ -31,119 +34,137 @@ type choice struct {
 	job     *job
 	index   int
 	slot    *slot // nil until admitted, and after the end
-	done    int   // prompt tokens in the slot
-	arrived int   // prompt tokens computed, not reused; what fairness counts
+	done    int   // tokens that the slot holds
 	sampler *sample.Sampler
-	grammar *llama.Grammar
+	grammar *llama.Grammar // nil without a GBNF grammar
+	guide   *guide.Guide   // nil without a constraint
 	text    *text.Assembler
-	next    llama.Token // sampled, not yet computed
-	made    int         // tokens generated
+	answer  []llama.Token // sampled and forced tokens, in order
+	made    int           // tokens of the answer that were given out
+	guess   *spec.Speculator
+	looked  bool   // the store was asked
+	fetch   *fetch // what the store has of the prompt
+	paused  *pause // what it was doing when it gave its slot up
 }
 
-// prefilling reports whether a part of the prompt is still to be computed.
-func (c *choice) prefilling() bool { return c.done < len(c.job.prompt) }
+// known is the number of tokens of the sequence, computed or not.
+func (c *choice) known() int { return len(c.job.prompt) + len(c.answer) }
 
-// outbox carries events from the loop to one reader and never makes the loop wait. It holds no more than the events of
-// the tokens that the request may make.
-type outbox struct {
-	mu     sync.Mutex
-	events []core.Event
-	err    error
+// token is the one at a place in the sequence.
+func (c *choice) token(pos int) llama.Token {
+	if pos < len(c.job.prompt) {
+		return c.job.prompt[pos]
+	}
+	return c.answer[pos-len(c.job.prompt)]
+}
+
+// prefilling reports whether several tokens are to be computed at once: a part of the prompt, or text that a constraint
+// forces.
+func (c *choice) prefilling() bool { return c.done < len(c.job.prompt) || c.known()-c.done > 1 }
+
+// outlet is a job's way out. Only the loop uses it, once the job is handed over.
+type outlet struct {
+	to     engine.Sink
 	closed bool
-	signal chan struct{} // one slot: something changed
 }
 
-func newOutbox() *outbox { return &outbox{signal: make(chan struct{}, 1)} }
+func (o *outlet) put(e core.Event) { o.to.Event(e) }
 
-func (o *outbox) wake() {
-	select {
-	case o.signal <- struct{}{}:
-	default:
-	}
-}
-
-func (o *outbox) put(e core.Event) {
-	o.mu.Lock()
-	o.events = append(o.events, e)
-	o.mu.Unlock()
-	o.wake()
-}
-
-// close ends the stream; err is nil after a usage event. Later calls change nothing.
-func (o *outbox) close(err error) {
-	o.mu.Lock()
+// close ends the answer; err is nil after a usage event. Later calls change nothing.
+func (o *outlet) close(err error) {
 	if !o.closed {
-		o.closed, o.err = true, err
-	}
-	o.mu.Unlock()
-	o.wake()
-}
-
-func (o *outbox) take() ([]core.Event, bool, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	events := o.events
-	o.events = nil
-	return events, o.closed, o.err
-}
-
-// stream ranges over the outbox until it is closed. Leaving the range calls cancel.
-func (o *outbox) stream(ctx context.Context, cancel context.CancelFunc) iter.Seq2[core.Event, error] {
-	return func(yield func(core.Event, error) bool) {
-		defer cancel()
-		for {
-			events, closed, err := o.take()
-			for _, e := range events {
-				if !yield(e, nil) {
-					return
-				}
-			}
-			if closed {
-				if err != nil {
-					yield(core.Event{}, err)
-				}
-				return
-			}
-			if len(events) > 0 {
-				continue
-			}
-			select {
-			case <-o.signal:
-			case <-ctx.Done():
-				yield(core.Event{}, core.AsError(context.Cause(ctx)))
-				return
-			}
-		}
+		o.closed = true
+		o.to.End(err)
 	}
 }
 
 // Generate implements engine.Generator.
 func (m *model) Generate(ctx context.Context, req engine.GenerateRequest) (iter.Seq2[core.Event, error], error) {
-	if m.loop == nil {
-		return nil, core.Errorf(core.CodeUnsupported, "This model was loaded for embeddings and does not generate text here.")
-	}
-	prompt, err := m.tokens(req.Prompt)
-	if err != nil {
-		return nil, err
-	}
-	if len(prompt) == 0 {
-		return nil, core.Invalid("prompt", "The prompt has no tokens; say something.")
-	}
-	if len(prompt) >= m.facts.Context {
-		return nil, &core.Error{Code: core.CodeContextExceeded, Param: "messages", Message: contextMessage(len(prompt), m.facts.Context)}
-	}
-	if err := m.checkGrammar(req.Grammar); err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithCancel(ctx)
-	j := &job{ctx: ctx, req: req, prompt: prompt, out: newOutbox(), open: req.Choices}
-	for i := range req.Choices {
-		j.choices = append(j.choices, &choice{job: j, index: i, text: text.New(req.Stop)})
-	}
-	context.AfterFunc(ctx, m.loop.gone)
-	if err := m.loop.submit(ctx, j); err != nil {
+	out := newOutbox()
+	if err := m.Push(ctx, req, out); err != nil {
 		cancel()
 		return nil, err
 	}
-	return j.out.stream(ctx, cancel), nil
+	return out.stream(ctx, cancel), nil
+}
+
+// Push implements engine.Pusher.
+func (m *model) Push(ctx context.Context, req engine.GenerateRequest, to engine.Sink) error {
+	if m.loop == nil {
+		return core.Errorf(core.CodeUnsupported, "This model was loaded for embeddings and does not generate text here.")
+	}
+	prompt, err := m.tokens(req.Prompt)
+	if err != nil {
+		return err
+	}
+	if len(prompt) == 0 {
+		return core.Invalid("prompt", "The prompt has no tokens; say something.")
+	}
+	if len(prompt) >= m.facts.Context {
+		return &core.Error{Code: core.CodeContextExceeded, Param: "messages", Message: contextMessage(len(prompt), m.facts.Context)}
+	}
+	if err := m.checkGrammar(req.Grammar); err != nil {
+		return err
+	}
+	guided, err := m.guide(ctx, req)
+	if err != nil {
+		return err
+	}
+	j := &job{ctx: ctx, req: req, prompt: prompt, out: outlet{to: to}, open: req.Choices, reveal: m.reveal(req.Reveal)}
+	for i := range req.Choices {
+		c := &choice{job: j, index: i, text: text.New(req.Stop), guide: guided}
+		if i > 0 && guided != nil {
+			c.guide = guided.Clone()
+		}
+		j.choices = append(j.choices, c)
+	}
+	context.AfterFunc(ctx, m.loop.gone)
+	to.Accept()
+	if err := m.loop.submit(ctx, j); err != nil {
+		for _, c := range j.choices {
+			c.unbind()
+		}
+		to.End(err)
+	}
+	return nil
+}
+
+// unbind frees what keeps a choice inside its format.
+func (c *choice) unbind() {
+	if c.grammar != nil {
+		c.grammar.Close()
+		c.grammar = nil
+	}
+	if c.guide != nil {
+		c.guide.Close()
+	}
+}
+
+// guide makes what keeps the answers of a request inside its constraint; nil where it has none.
+func (m *model) guide(ctx context.Context, req engine.GenerateRequest) (*guide.Guide, error) {
+	if req.Constraint.Kind == "" {
+		return nil, nil //nolint:nilnil // no constraint is the usual case
+	}
+	m.use.RLock()
+	defer m.use.RUnlock()
+	if m.closed {
+		return nil, errClosed
+	}
+	return m.guides.New(ctx, req.Tenant, req.Constraint)
+}
+
+// reveal finds the control tokens that are spelled so; what is none is left out.
+func (m *model) reveal(spelled []string) map[llama.Token][]byte {
+	if len(spelled) == 0 {
+		return nil
+	}
+	out := map[llama.Token][]byte{}
+	for _, s := range spelled {
+		t, err := m.tokens(engine.Prompt{Segments: []engine.Segment{{Text: s, Trusted: true}}})
+		if err == nil && len(t) == 1 {
+			out[t[0]] = []byte(s)
+		}
+	}
+	return out
 }

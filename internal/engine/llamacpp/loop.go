@@ -2,8 +2,8 @@ package llamacpp
 
 import (
 	"context"
+	"maps"
 	"math/bits"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -11,6 +11,8 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/llamacpp/batch"
+	"ashatai/internal/engine/llamacpp/curve"
+	"ashatai/internal/engine/llamacpp/prefix"
 	"ashatai/internal/engine/llamacpp/threads"
 	"ashatai/internal/native/llama"
 )
@@ -19,54 +21,78 @@ import (
 type slot struct {
 	id     int
 	tenant string
-	held   []llama.Token // the prompt tokens at its start, as a prompt computes them: what another request may reuse
+	held   []llama.Token // exactly the tokens whose state the sequence holds
+	saved  int           // how many of them the store holds too
 	run    *choice       // nil when free
 	used   uint64        // the step in which it was last used
 }
 
 // loop owns a context. Everything but submit, gone, stats and stop runs on its goroutine.
 type loop struct {
+	life   context.Context //nolint:containedctx // of the process, without its end: what closing may still wait for
 	vocab  *llama.Vocab
 	ctx    *llama.Context
 	abort  *llama.Abort
 	facts  engine.Facts
-	limits batch.Limits
+	opt    options
+	cells  int // tokens that the KV space holds
+	tile   int // see batch.State
 	rows   *llama.Batch
 	slots  []*slot
 	queue  []*choice // accepted, without a slot, in order
 	pieces [][]byte  // bytes of the tokens seen so far
 	pace   *threads.Controller
+	crew   crew
+	costs  *costs
+	turns  batch.Turns
+	store  *prefix.Store // nil when prefixes live in sequences only
 	count  engine.Stats
+	made   []engine.Sink // that this step gave events to
+	draft  []llama.Token // scratch
 
 	in       chan *job
 	asked    chan chan engine.Stats
+	fetched  chan *fetch // loads from disk that ended
 	quit     chan struct{}
 	finished chan struct{}
 	stopOnce sync.Once
 
 	mu      sync.Mutex
 	serving []*job // whose rows are in the call that runs now
+	spare   bool   // the call that runs now serves nobody, and gives way to whoever comes
 }
 
-// promptChunk is how many prompt tokens are computed between two tokens of running streams.
-const promptChunk = 64
+// The shortest pieces of prompts. With flash attention the library computes pieces of 64 tokens and more along a path of
+// their own; without, all but single tokens.
+const (
+	tileFlash = 64
+	tilePlain = 2
+)
 
-func newLoop(v *llama.Vocab, ctx *llama.Context, abort *llama.Abort, facts engine.Facts) *loop {
+func newLoop(ctx context.Context, lib *llama.Library, v *llama.Vocab, space *llama.Context, abort *llama.Abort, facts engine.Facts, opt options, lay layout) (*loop, error) {
 	l := &loop{
-		vocab: v, ctx: ctx, abort: abort, facts: facts,
-		limits: batch.Limits{Batch: facts.Batch, Chunk: min(promptChunk, facts.Batch)},
-		rows:   llama.NewBatch(ctx.MaxBatch()), pieces: make([][]byte, v.Len()), pace: threads.New(facts.Threads),
-		in: make(chan *job), asked: make(chan chan engine.Stats), quit: make(chan struct{}), finished: make(chan struct{}),
+		life: context.WithoutCancel(ctx), vocab: v, ctx: space, abort: abort, facts: facts, opt: opt, cells: lay.cells, tile: tileFlash,
+		rows: llama.NewBatch(space.MaxBatch()), pieces: make([][]byte, v.Len()), pace: threads.New(facts.Threads), crew: crew{lib: lib, most: facts.Threads},
+		in: make(chan *job), asked: make(chan chan engine.Stats), fetched: make(chan *fetch), quit: make(chan struct{}), finished: make(chan struct{}),
+	}
+	if opt.repeatable || facts.Batch < 2*tileFlash {
+		l.tile = tilePlain
 	}
 	for i := range facts.Sequences {
 		l.slots = append(l.slots, &slot{id: i})
 	}
-	go l.run()
-	return l
+	var err error
+	if l.store, err = openStore(ctx, opt, lay.cache); err != nil {
+		return nil, err
+	}
+	l.costs = openCosts(opt, facts)
+	go l.run() //nolint:contextcheck // the loop outlives the load; its own context is kept for closing
+	return l, nil
 }
 
 // submit hands an accepted job to the loop.
 func (l *loop) submit(ctx context.Context, j *job) error {
+	l.giveWay()
 	select {
 	case l.in <- j:
 		return nil
@@ -74,6 +100,15 @@ func (l *loop) submit(ctx context.Context, j *job) error {
 		return errClosed
 	case <-ctx.Done():
 		return core.AsError(context.Cause(ctx))
+	}
+}
+
+// giveWay stops a call that serves nobody.
+func (l *loop) giveWay() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.spare {
+		l.abort.Set(true)
 	}
 }
 
@@ -108,48 +143,81 @@ func (l *loop) stop() {
 func (l *loop) run() {
 	defer close(l.finished)
 	defer l.shut()
+	l.crew.start(l.ctx)
 	for l.receive() {
 		l.drop()
 		l.admit()
 		l.step()
-		runtime.Gosched() // let what this step made leave before the next one takes the processors
+		l.flush()
 	}
+}
+
+// flush lets what this step made leave, before the next one takes the processors.
+func (l *loop) flush() {
+	for _, o := range l.made {
+		o.Flush()
+	}
+	clear(l.made)
+	l.made = l.made[:0]
 }
 
 // receive takes what has arrived; it waits only when there is nothing to compute. It reports false when the loop ends.
 func (l *loop) receive() bool {
-	for {
-		if l.idle() {
-			select {
-			case j := <-l.in:
-				l.queue = append(l.queue, j.choices...)
-			case a := <-l.asked:
-				a <- l.figures()
-			case <-l.quit:
-				return false
-			}
-			continue
-		}
+	for !l.idle() {
 		select {
 		case j := <-l.in:
 			l.queue = append(l.queue, j.choices...)
 		case a := <-l.asked:
 			a <- l.figures()
+		case f := <-l.fetched:
+			f.done = true
 		case <-l.quit:
 			return false
 		default:
 			return true
 		}
 	}
+	var rest <-chan time.Time
+	if l.chores() {
+		timer := time.NewTimer(breather)
+		defer timer.Stop()
+		rest = timer.C
+	}
+	select {
+	case j := <-l.in:
+		l.queue = append(l.queue, j.choices...)
+	case a := <-l.asked:
+		a <- l.figures()
+	case f := <-l.fetched:
+		f.done = true
+	case <-l.quit:
+		return false
+	case <-rest:
+		l.chore()
+	}
+	return true
 }
 
+// idle reports whether there is nothing to compute: what is accepted waits for the disk, or nothing is.
 func (l *loop) idle() bool {
-	return len(l.queue) == 0 && !slices.ContainsFunc(l.slots, func(s *slot) bool { return s.run != nil })
+	return !slices.ContainsFunc(l.queue, func(c *choice) bool { return c.fetch == nil || c.fetch.done }) &&
+		!slices.ContainsFunc(l.slots, func(s *slot) bool { return s.run != nil })
 }
 
 func (l *loop) figures() engine.Stats {
 	s := l.count
-	s.Waiting = len(l.queue)
+	s.Began = maps.Clone(l.count.Began)
+	s.Waiting, s.Threads = len(l.queue), l.pace.Threads()
+	if l.store != nil {
+		c := l.store.Stats()
+		s.Cache = engine.CacheStats{
+			HostBytes: c.HostBytes, DiskBytes: c.DiskBytes, HostEntries: c.HostEntries, DiskEntries: c.DiskEntries,
+			EvictedHost: c.EvictedHost, EvictedDisk: c.EvictedDisk, Corrupt: c.Corrupt, WriteErrors: c.WriteErrors, Misses: map[string]uint64{},
+		}
+		for why, n := range c.Misses {
+			s.Cache.Misses[string(why)] = n
+		}
+	}
 	for _, sl := range l.slots {
 		if sl.run != nil {
 			s.Active++
@@ -160,7 +228,7 @@ func (l *loop) figures() engine.Stats {
 
 // drop frees the sequences of requests whose callers went away or whose time is over.
 func (l *loop) drop() {
-	l.queue = slices.DeleteFunc(l.queue, func(c *choice) bool {
+	l.leave(func(c *choice) bool {
 		if c.job.ctx.Err() == nil {
 			return false
 		}
@@ -175,15 +243,23 @@ func (l *loop) drop() {
 	}
 }
 
-// release makes a slot free. What it holds of a prompt stays for reuse.
+// release makes a slot free. What it holds stays for reuse; the state of an answer only where numbers may depend on the
+// path along which they were computed.
 func (l *loop) release(s *slot) {
 	c := s.run
 	s.run, c.slot = nil, nil
 	s.used = l.count.Steps
-	if c.grammar != nil {
-		c.grammar.Close()
-		c.grammar = nil
+	if l.opt.repeatable && len(s.held) > len(c.job.prompt) {
+		l.truncate(s, len(c.job.prompt))
 	}
+	l.discard(c)
+}
+
+// discard frees what a choice holds outside its slot.
+func (l *loop) discard(c *choice) {
+	c.unbind()
+	c.fetch.drop()
+	c.fetch, c.paused = nil, nil
 }
 
 // fail ends a job with an error and frees its sequences.
@@ -192,11 +268,21 @@ func (l *loop) fail(j *job, err error) {
 	for _, s := range l.slots {
 		if s.run != nil && s.run.job == j {
 			l.release(s)
-			s.held = nil
-			l.ctx.Clear(s.id)
+			l.clear(s)
 		}
 	}
-	l.queue = slices.DeleteFunc(l.queue, func(c *choice) bool { return c.job == j })
+	l.leave(func(c *choice) bool { return c.job == j })
+}
+
+// leave takes choices out of the queue.
+func (l *loop) leave(gone func(c *choice) bool) {
+	l.queue = slices.DeleteFunc(l.queue, func(c *choice) bool {
+		if gone(c) {
+			l.discard(c)
+			return true
+		}
+		return false
+	})
 }
 
 // shut ends what is left and frees the native memory.
@@ -204,18 +290,22 @@ func (l *loop) shut() {
 	for _, c := range l.queue {
 		c.job.out.close(errClosed)
 	}
+	l.leave(func(*choice) bool { return true })
 	for _, s := range l.slots {
 		if s.run != nil {
 			s.run.job.out.close(errClosed)
 			l.release(s)
 		}
 	}
+	l.closeStore()
+	l.costs.save()
 	l.rows.Close()
 	l.ctx.Close()
+	l.crew.stop()
 }
 
 // decode runs one call into the library for the given choices and measures it.
-func (l *loop) decode(choices []*choice, tokens int) llama.DecodeStatus {
+func (l *loop) decode(choices []*choice, what curve.Sample) llama.DecodeStatus {
 	jobs := make([]*job, 0, len(choices))
 	for _, c := range choices {
 		jobs = append(jobs, c.job)
@@ -224,21 +314,28 @@ func (l *loop) decode(choices []*choice, tokens int) llama.DecodeStatus {
 	l.serving = jobs
 	l.mu.Unlock()
 	l.gone() // an end that came before serving was set
-
-	l.ctx.SetThreads(l.pace.Threads(), l.pace.Threads())
-	start := time.Now()
-	status := l.ctx.Decode(l.rows)
-	took := time.Since(start)
-
+	status := l.compute(what)
 	l.mu.Lock()
 	l.serving = nil
 	l.abort.Set(false)
 	l.mu.Unlock()
-	if status == llama.DecodeOK {
-		rows := len(choices) * tokens
-		l.pace.Observe(bits.Len(uint(rows)), rows, took)
-	}
 	l.count.Steps++
+	return status
+}
+
+// compute calls the library with the rows and learns from what it took.
+func (l *loop) compute(what curve.Sample) llama.DecodeStatus {
+	what.Threads = l.pace.Threads()
+	l.crew.use(what.Threads)
+	start := time.Now()
+	status := l.ctx.Decode(l.rows)
+	took := time.Since(start)
+	if status == llama.DecodeOK {
+		rows := l.rows.Len()
+		// Steps are compared with their like: so many rows, on sequences so long.
+		l.pace.Observe(bits.Len(uint(rows))<<8|bits.Len(uint(what.Context>>8)), rows, took)
+		l.costs.observe(what, took)
+	}
 	l.count.Busy += took
 	return status
 }

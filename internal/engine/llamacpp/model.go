@@ -9,6 +9,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/catalog"
+	"ashatai/internal/engine/llamacpp/guide"
 	"ashatai/internal/native/llama"
 )
 
@@ -17,6 +18,7 @@ type model struct {
 	native *llama.Model
 	facts  engine.Facts
 	tok    *tokenizer
+	guides *guide.Maker
 	loop   *loop     // nil when loaded for embeddings
 	embed  *embedder // nil when loaded for generation
 
@@ -24,20 +26,21 @@ type model struct {
 	closed bool
 }
 
-func newModel(lib *llama.Library, native *llama.Model, spec engine.LoadSpec, l layout) (*model, error) {
+func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, native *llama.Model, spec engine.LoadSpec, opt options, l layout) (*model, error) {
 	m := &model{native: native, tok: newTokenizer(native.Vocab)}
+	m.guides = guides.NewMaker(func() guide.Vocabulary { return guide.FromLlama(native.Vocab) })
 	generate := !spec.Embedding
 	if generate && !native.Causal() {
 		return nil, core.Errorf(core.CodeUnsupported, "This model makes embeddings and does not generate text. Use it with /v1/embeddings.")
 	}
 	before := residentMemory()
-	var ctx *llama.Context
+	var space *llama.Context
 	var err error
 	abort := llama.NewAbort()
 	if generate {
-		ctx, err = native.NewContext(generationParams(lib, l), abort)
+		space, err = native.NewContext(generationParams(lib, opt, l), abort)
 	} else {
-		ctx, err = native.NewContext(embeddingParams(lib, l), abort)
+		space, err = native.NewContext(embeddingParams(lib, l), abort)
 	}
 	if err != nil {
 		code, hint := core.CodeOutOfMemory, "Allow it fewer sequences or a smaller context (settings sequences and context)."
@@ -47,28 +50,29 @@ func newModel(lib *llama.Library, native *llama.Model, spec engine.LoadSpec, l l
 		return nil, core.Wrap(code, err, "llama.cpp could not make a context of %d sequences of %d tokens. %s", l.sequences, l.context, hint)
 	}
 	m.facts = engine.Facts{
-		Runtime: catalog.LlamaCpp, Device: "cpu", Context: min(l.context, ctx.PerSequence()), Sequences: l.sequences, Batch: l.batch, Threads: l.threads,
+		Runtime: catalog.LlamaCpp, Device: "cpu", Context: min(l.context, space.PerSequence()), Sequences: l.sequences, Batch: l.batch, Threads: l.threads,
 		Vocabulary: native.Vocab.Len(), Dimensions: native.Dimensions(), Fallback: l.fallback,
-		Memory: engine.Memory{Weights: native.Size(), KV: l.kv, Compute: max(0, residentMemory()-before-l.kv)},
+		Memory: engine.Memory{Weights: native.Size(), KV: l.kv, Compute: max(0, residentMemory()-before-l.kv), Cache: l.cache},
 	}
 	if generate {
 		m.facts.Capabilities = []core.Capability{core.CapGenerate}
-		m.loop = newLoop(native.Vocab, ctx, abort, m.facts)
+		if m.loop, err = newLoop(ctx, lib, native.Vocab, space, abort, m.facts, opt, l); err != nil {
+			space.Close()
+			return nil, err
+		}
 	} else {
 		m.facts.Capabilities = []core.Capability{core.CapEmbed}
-		m.embed = newEmbedder(ctx, abort)
+		m.embed = newEmbedder(space, abort)
 	}
 	return m, nil
 }
 
-// generationParams asks for separate KV streams and no flash attention: with them a sequence's numbers do not depend on
-// what else is computed, nor on how its prompt was cut into batches.
-func generationParams(lib *llama.Library, l layout) llama.ContextParams {
+// generationParams asks for the context of a loop.
+func generationParams(lib *llama.Library, opt options, l layout) llama.ContextParams {
 	p := lib.ContextDefaults()
-	p.NCtx = uint32(l.context * l.sequences)                                                                                   //nolint:gosec // bounded by fit
 	p.NBatch, p.NUbatch, p.NSeqMax = uint32(max(l.batch, l.sequences)), uint32(max(l.batch, l.sequences)), uint32(l.sequences) //nolint:gosec // bounded by fit
-	p.NThreads, p.NThreadsBatch = int32(l.threads), int32(l.threads)                                                           //nolint:gosec // bounded by fit
-	p.KVUnified, p.FlashAttnType, p.NoPerf = false, llama.FlashAttnOff, true
+	p.NThreads, p.NThreadsBatch, p.NoPerf = int32(l.threads), int32(l.threads), true                                           //nolint:gosec // bounded by fit
+	opt.apply(&p, l)
 	return p
 }
 
@@ -87,6 +91,7 @@ func (m *model) Close() error {
 	defer m.use.Unlock()
 	if !m.closed {
 		m.closed = true
+		m.guides.Close()
 		m.native.Close()
 	}
 	return nil

@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/catalog"
+	"ashatai/internal/engine/llamacpp/guide"
 	"ashatai/internal/gguf"
 	"ashatai/internal/native"
 	"ashatai/internal/native/llama"
@@ -24,14 +26,15 @@ import (
 
 // Runtime loads models with the libraries in one folder, which it opens at the first use.
 type Runtime struct {
-	dir  string
-	open func() (*llama.Library, error)
+	dir    string
+	open   func() (*llama.Library, error)
+	guides *guide.Library
 }
 
 // New makes a runtime that uses the libraries in dir; an empty dir means share/ashatai/lib/llamacpp beside the program's
 // folder.
 func New(dir string) *Runtime {
-	r := &Runtime{dir: dir}
+	r := &Runtime{dir: dir, guides: guide.NewLibrary(beside(dir))}
 	r.open = sync.OnceValues(func() (*llama.Library, error) {
 		d, err := r.folder()
 		if err != nil {
@@ -40,6 +43,14 @@ func New(dir string) *Runtime {
 		return llama.Open(d)
 	})
 	return r
+}
+
+// beside is the folder of llguidance's library next to that of llama.cpp's; empty for the default one.
+func beside(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(dir), "llguidance")
 }
 
 func (r *Runtime) folder() (string, error) {
@@ -78,14 +89,16 @@ func libraryError(err error) *core.Error {
 
 // Load implements engine.Runtime.
 func (r *Runtime) Load(ctx context.Context, spec engine.LoadSpec, progress func(float64)) (engine.Model, error) {
-	for key := range spec.Options {
-		return nil, core.Invalid("options."+key, "The llama.cpp runtime has no option %q.", key)
+	opt, err := parseOptions(spec.Options)
+	if err != nil {
+		return nil, err
 	}
+	opt.cacheDir = spec.Scratch
 	facts, err := inspect(spec.Path)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := fit(spec, facts, proc.CPUs())
+	plan, err := fit(spec, opt, facts, proc.CPUs())
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +117,7 @@ func (r *Runtime) Load(ctx context.Context, spec engine.LoadSpec, progress func(
 	if progress != nil {
 		progress(0.5)
 	}
-	m, err := newModel(lib, loaded, spec, plan)
+	m, err := newModel(ctx, lib, r.guides, loaded, spec, opt, plan)
 	if err != nil {
 		loaded.Close()
 		return nil, err
@@ -150,7 +163,9 @@ type layout struct {
 	sequences int
 	batch     int
 	threads   int
+	cells     int   // tokens that the KV space holds
 	kv        int64 // bytes
+	cache     int64 // bytes for prefixes in memory
 	weights   int64
 	pooled    bool // the model names a way to pool embeddings
 	fallback  string
@@ -169,7 +184,7 @@ const (
 
 // fit chooses context, sequences, batch and threads: what was asked for, within what the model, the machine and the
 // memory allow. What had to be reduced stands in fallback.
-func fit(spec engine.LoadSpec, f *gguf.File, cores int) (layout, error) {
+func fit(spec engine.LoadSpec, opt options, f *gguf.File, cores int) (layout, error) {
 	for _, b := range []struct {
 		name   string
 		v, max int
@@ -201,7 +216,8 @@ func fit(spec engine.LoadSpec, f *gguf.File, cores int) (layout, error) {
 		l.context = min(l.context, maxEmbedContext)
 		l.sequences, l.batch = 1, l.context
 	}
-	return l.shrink(spec.Memory, f)
+	l.cache = opt.cacheMemory
+	return l.shrink(spec.Memory, opt, f)
 }
 
 func orElse(v, other int) int {
@@ -211,10 +227,17 @@ func orElse(v, other int) int {
 	return v
 }
 
-// shrink gives up sequences, then context, until the model fits into memory bytes; 0 is no bound.
-func (l layout) shrink(memory int64, f *gguf.File) (layout, error) {
-	perToken := f.KVBytesPerToken(gguf.F16, gguf.F16)
-	size := func() int64 { return perToken * int64(l.context) * int64(l.sequences) }
+// shrink gives up the memory for prefixes, then sequences, then context, until the model fits into memory bytes; 0 is no
+// bound.
+func (l layout) shrink(memory int64, opt options, f *gguf.File) (layout, error) {
+	perToken := f.KVBytesPerToken(opt.kv, opt.kv)
+	size := func() int64 {
+		l.cells = l.context * l.sequences
+		if opt.kvTokens > 0 {
+			l.cells = min(max(opt.kvTokens, l.context), l.cells)
+		}
+		return perToken * int64(l.cells)
+	}
 	wanted := l
 	for memory > 0 && l.weights+size()+computeReserve > memory {
 		switch {
@@ -228,6 +251,9 @@ func (l layout) shrink(memory int64, f *gguf.File) (layout, error) {
 		}
 	}
 	l.kv = size()
+	if memory > 0 {
+		l.cache = min(l.cache, memory-l.weights-l.kv-computeReserve)
+	}
 	l.batch = min(l.batch, l.context)
 	if l.context != wanted.context || l.sequences != wanted.sequences {
 		l.fallback = fmt.Sprintf("%d sequences of %d tokens instead of %d of %d: memory is limited to %d MiB",

@@ -3,39 +3,51 @@ package llamacpp
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine/llamacpp/batch"
+	"ashatai/internal/engine/llamacpp/curve"
 	"ashatai/internal/engine/llamacpp/sample"
 	"ashatai/internal/engine/llamacpp/text"
 	"ashatai/internal/native/llama"
 )
 
-// step computes what the planner says: a token of every running stream, then a piece of the waiting prompts.
+// step computes what the planner says: the drafts that are worth checking, a token of every other running stream, then a
+// piece of the waiting prompts.
 func (l *loop) step() {
-	var streams []int
-	var prompts []batch.Prompt
-	for _, s := range l.slots {
-		switch c := s.run; {
-		case c == nil:
-		case c.prefilling():
-			prompts = append(prompts, batch.Prompt{Seq: s.id, Left: len(c.job.prompt) - c.done, Done: c.arrived})
-		default:
-			streams = append(streams, s.id)
-		}
+	plan, drafts := l.plan()
+	for _, d := range drafts {
+		l.verify(d)
 	}
-	if len(streams)+len(prompts) == 0 {
-		return
-	}
-	plan := batch.Next(streams, prompts, l.limits)
 	if len(plan.Streams) > 0 {
 		l.advance(l.running(plan.Streams))
 	}
 	// A stream may have ended, and with it the reason to keep the piece short; the next step sees to that.
 	if len(plan.Prompts) > 0 {
-		l.prefill(l.running(plan.Prompts), plan.Tokens)
+		l.prefill(l.running(plan.Prompts), plan)
 	}
+}
+
+// plan decides about the next step.
+func (l *loop) plan() (batch.Plan, []draft) {
+	s := batch.State{Batch: l.facts.Batch, Tile: l.tile, MaxGap: l.opt.maxGap, Costs: l.view()}
+	for _, sl := range l.slots {
+		switch c := sl.run; {
+		case c == nil:
+		case c.prefilling():
+			s.Prompts = append(s.Prompts, batch.Prompt{Seq: sl.id, Left: c.known() - c.done, Held: c.done, Turn: l.turns.Of(sl.id)})
+		default:
+			s.Streams = append(s.Streams, sl.id)
+			s.Context = max(s.Context, len(sl.held))
+		}
+	}
+	if len(s.Streams)+len(s.Prompts) == 0 {
+		return batch.Plan{}, nil
+	}
+	drafts := l.guess(&s)
+	return batch.Step(s), drafts
 }
 
 func (l *loop) running(ids []int) []*choice {
@@ -50,42 +62,50 @@ func (l *loop) running(ids []int) []*choice {
 
 // advance computes one token of each stream and samples the next ones.
 func (l *loop) advance(choices []*choice) {
+	if len(choices) == 0 {
+		return
+	}
 	l.rows.Reset()
 	for _, c := range choices {
-		l.rows.Add(c.next, len(c.job.prompt)+c.made-1, c.slot.id, true)
+		l.rows.Add(c.token(c.done), c.done, c.slot.id, true)
 	}
-	if !l.succeeded(l.decode(choices, 1), choices) {
+	if !l.succeeded(l.decode(choices, l.runs(curve.Decode, choices, 1)), choices) {
 		return
 	}
 	for row, c := range choices {
-		l.sample(c, row)
+		c.computed(1)
+		l.sample(c, l.ctx.Logits(row))
 	}
 }
 
 // prefill computes the next tokens of each prompt, and samples the first token where a prompt is complete.
-func (l *loop) prefill(choices []*choice, tokens int) {
+func (l *loop) prefill(choices []*choice, plan batch.Plan) {
 	if len(choices) == 0 {
 		return
 	}
 	l.rows.Reset()
 	last := make([]int, len(choices))
 	for i, c := range choices {
-		for k := range tokens {
+		for k := range plan.Tokens {
 			pos := c.done + k
-			last[i] = l.rows.Add(c.job.prompt[pos], pos, c.slot.id, pos == len(c.job.prompt)-1)
+			last[i] = l.rows.Add(c.token(pos), pos, c.slot.id, pos == c.known()-1)
 		}
 	}
-	if !l.succeeded(l.decode(choices, tokens), choices) {
+	if !l.succeeded(l.decode(choices, l.runs(curve.Prefill, choices, plan.Tokens)), choices) {
 		return
 	}
+	l.turns.Served(plan)
 	for i, c := range choices {
-		c.slot.held = append(c.slot.held, c.job.prompt[c.done:c.done+tokens]...)
-		c.done += tokens
-		c.arrived += tokens
-		l.count.Prompt += uint64(tokens) //nolint:gosec // positive
-		if !c.prefilling() {
-			l.sample(c, last[i])
+		l.count.Prompt += uint64(max(0, min(plan.Tokens, len(c.job.prompt)-c.done)))
+		c.computed(plan.Tokens)
+		if c.done < c.known() {
+			continue
 		}
+		logits := l.ctx.Logits(last[i])
+		if c.index == 0 && len(c.job.choices) > 1 && len(c.answer) == 0 {
+			c.job.logits = slices.Clone(logits)
+		}
+		l.sample(c, logits)
 	}
 }
 
@@ -99,9 +119,7 @@ func (l *loop) succeeded(s llama.DecodeStatus, choices []*choice) bool {
 			l.restore(c)
 		}
 	case llama.DecodeNoSpace:
-		for _, c := range choices {
-			l.fail(c.job, core.Errorf(core.CodeOutOfMemory, "The model's KV space is full. Use fewer sequences or a smaller context."))
-		}
+		l.makeRoom(choices)
 	default:
 		for _, c := range choices {
 			l.fail(c.job, core.Wrap(core.CodeInternal, fmt.Errorf("llama_decode returned %d", s), "The model failed to compute a batch. Send the request again."))
@@ -110,16 +128,19 @@ func (l *loop) succeeded(s llama.DecodeStatus, choices []*choice) bool {
 	return false
 }
 
-// restore makes a slot hold exactly the prompt tokens that are known to be in it.
+// restore makes a slot hold exactly the tokens that are known to be in it.
 func (l *loop) restore(c *choice) {
-	if s := c.slot; s != nil && !l.ctx.Truncate(s.id, len(s.held)) {
-		l.ctx.Clear(s.id)
-		s.held = nil
+	s := c.slot
+	if s == nil {
+		return
+	}
+	if len(s.held) == 0 || !l.ctx.Truncate(s.id, len(s.held)) {
+		l.clear(s)
 	}
 }
 
-// sample takes the next token of c from the logits of a row and gives out what it completes.
-func (l *loop) sample(c *choice, row int) {
+// sample takes the next token of c from logits, which it changes, and gives out what it completes.
+func (l *loop) sample(c *choice, logits []float32) {
 	j := c.job
 	if c.slot == nil || j.ctx.Err() != nil {
 		return // ended earlier in this step, or about to be dropped
@@ -128,7 +149,9 @@ func (l *loop) sample(c *choice, row int) {
 		j.first = time.Now()
 		j.usage.Prefill = j.first.Sub(j.started)
 	}
-	logits := l.ctx.Logits(row)
+	if l.give(c, nil) { // what was forced before the first token
+		return
+	}
 	if j.req.IgnoreEOS {
 		l.forbidEnd(logits)
 	}
@@ -137,40 +160,95 @@ func (l *loop) sample(c *choice, row int) {
 		raw = append(raw, logits...)
 	}
 	t, ok := c.sampler.Sample(logits)
-	if !ok {
-		l.finish(c, c.text.End(), core.FinishStop)
-		return
-	}
-	if l.vocab.IsEOG(t) {
-		l.finish(c, c.text.End(), core.FinishStop)
-		return
-	}
-	c.next = t
-	c.made++
-	l.count.Generated++
-	j.usage.Completion++
-	p := c.text.Add(l.piece(t), l.logprob(raw, t, j.req.TopLogprobs))
 	switch {
-	case p.Stop != "":
-		l.finish(c, p, core.FinishStop)
-	case c.made == j.req.MaxTokens, len(j.prompt)+c.made >= l.facts.Context:
-		rest := c.text.End()
-		p.Text, p.Tokens = p.Text+rest.Text, append(p.Tokens, rest.Tokens...)
-		l.finish(c, p, core.FinishLength)
-	case p.Text != "":
-		j.out.put(core.Event{Choice: c.index, Text: p.Text, Tokens: p.Tokens})
+	case !ok && c.guide != nil && c.guide.Err() != nil:
+		l.fail(j, c.guide.Err())
+		return
+	case !ok, l.vocab.IsEOG(t):
+		l.finish(c, c.text.End(), core.FinishStop)
+		return
 	}
+	c.answer = append(c.answer, t)
+	l.force(c)
+	if !l.give(c, raw) && c.guide != nil {
+		c.guide.Prepare() // the mask is made while the tokens are computed
+	}
+}
+
+// force appends the tokens to which the constraint of c leaves no choice. They have no probabilities, so none are forced
+// where those were asked for.
+func (l *loop) force(c *choice) {
+	if c.guide == nil || c.job.req.Logprobs {
+		return
+	}
+	room := l.facts.Context - c.known()
+	if most := c.job.req.MaxTokens; most > 0 {
+		room = min(room, most-len(c.answer))
+	}
+	for _, t := range c.guide.Forced(room) {
+		c.answer = append(c.answer, t)
+		c.sampler.Follow(t)
+	}
+}
+
+// give gives out the tokens of the answer that were not given out yet; raw are the logits of the first of them. It reports
+// whether the choice ended.
+func (l *loop) give(c *choice, raw []float32) bool {
+	j := c.job
+	for c.made < len(c.answer) {
+		t := c.answer[c.made]
+		c.made++
+		l.count.Generated++
+		j.usage.Completion++
+		if c.guess != nil {
+			c.guess.Add(t)
+		}
+		p := c.text.Add(l.piece(j, t), l.logprob(j, raw, t))
+		raw = nil
+		whole := c.made == len(c.answer) && c.guide != nil && c.guide.Done()
+		switch {
+		case p.Stop != "":
+			l.finish(c, p, core.FinishStop)
+			return true
+		case whole, c.made == j.req.MaxTokens, len(j.prompt)+c.made >= l.facts.Context:
+			why := core.FinishLength
+			if whole {
+				why = core.FinishStop
+			}
+			rest := c.text.End()
+			p.Text, p.Tokens = p.Text+rest.Text, append(p.Tokens, rest.Tokens...)
+			l.finish(c, p, why)
+			return true
+		case p.Text != "":
+			l.put(j, core.Event{Choice: c.index, Text: p.Text, Tokens: p.Tokens})
+		}
+	}
+	return false
+}
+
+// computed notes that the slot of c holds n tokens more of its sequence.
+func (c *choice) computed(n int) {
+	for range n {
+		c.slot.held = append(c.slot.held, c.token(c.done))
+		c.done++
+	}
+}
+
+// put gives out an event; it leaves when the step is over.
+func (l *loop) put(j *job, e core.Event) {
+	j.out.put(e)
+	l.made = append(l.made, j.out.to)
 }
 
 // finish gives out a choice's last event, and the usage after the last choice.
 func (l *loop) finish(c *choice, p text.Piece, why core.FinishReason) {
 	j := c.job
-	j.out.put(core.Event{Choice: c.index, Text: p.Text, Tokens: p.Tokens, Finish: why, StopString: p.Stop})
+	l.put(j, core.Event{Choice: c.index, Text: p.Text, Tokens: p.Tokens, Finish: why, StopString: p.Stop})
 	l.release(c.slot)
 	if j.open--; j.open == 0 {
 		j.usage.Decode = since(j.first)
 		u := j.usage
-		j.out.put(core.Event{Usage: &u})
+		l.put(j, core.Event{Usage: &u})
 		j.out.close(nil)
 	}
 }
@@ -181,8 +259,11 @@ func (l *loop) forbidEnd(logits []float32) {
 	}
 }
 
-// piece returns the bytes of a token; control tokens have none.
-func (l *loop) piece(t llama.Token) []byte {
+// piece returns the bytes of a token; control tokens have none, except for those that the request wants to see.
+func (l *loop) piece(j *job, t llama.Token) []byte {
+	if b, ok := j.reveal[t]; ok {
+		return b
+	}
 	if l.pieces[t] == nil {
 		l.pieces[t] = l.vocab.AppendPiece(make([]byte, 0, 16), t, false)
 	}
@@ -190,14 +271,14 @@ func (l *loop) piece(t llama.Token) []byte {
 }
 
 // logprob describes a token by the model's own probabilities; nil when they were not asked for.
-func (l *loop) logprob(raw []float32, t llama.Token, n int) *core.Token {
+func (l *loop) logprob(j *job, raw []float32, t llama.Token) *core.Token {
 	if raw == nil {
 		return nil
 	}
-	p, tops := sample.Logprobs(raw, t, n)
-	tok := &core.Token{ID: int(t), Bytes: l.piece(t), Logprob: p}
+	p, tops := sample.Logprobs(raw, t, j.req.TopLogprobs)
+	tok := &core.Token{ID: int(t), Bytes: l.piece(j, t), Logprob: p}
 	for _, c := range tops {
-		tok.Top = append(tok.Top, core.Token{ID: int(c.ID), Bytes: l.piece(c.ID), Logprob: float64(c.Logit)})
+		tok.Top = append(tok.Top, core.Token{ID: int(c.ID), Bytes: l.piece(j, c.ID), Logprob: float64(c.Logit)})
 	}
 	return tok
 }

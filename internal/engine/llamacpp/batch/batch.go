@@ -1,86 +1,204 @@
-// Package batch decides what the next call into the library computes. It is pure: no clock, no model, no memory of its own.
+// Package batch decides what the next step computes. It is pure: no clock, no model, no memory but whose turn it is.
 //
 // The rules keep numbers the same whatever else is running. Rows of running streams and prompt tokens are never in one
-// call, and all prompts of a call give the same number of tokens, at least two: the library computes a single token of a
-// sequence along another path than several, with slightly different sums.
+// call, and all prompts of a call give the same number of tokens, at least State.Tile unless a prompt has no more: the
+// library computes short pieces along another path than long ones, with slightly different sums. Pieces of different
+// lengths would save nothing: the library cuts a call into parts of equal pieces and computes one graph for each.
 package batch
 
 import (
 	"cmp"
 	"slices"
+	"time"
+
+	"ashatai/internal/engine/llamacpp/curve"
 )
 
 // Prompt is a sequence whose prompt is not computed yet.
 type Prompt struct {
 	Seq  int
 	Left int // tokens to compute, at least 1
-	Done int // tokens computed since it arrived
-}
-
-// Limits bound a plan.
-type Limits struct {
-	Batch int // tokens of one call, as the context was made
-	Chunk int // prompt tokens of one step while streams run, so that their gap stays short; at least 2
+	Held int // tokens that the sequence holds
+	Turn int // Turns.Of(Seq)
 }
 
 // Plan is what one step computes: first a call with a row for each running stream, then a call with Tokens tokens of each
 // of Prompts.
 type Plan struct {
-	Streams []int // sequences, ascending, as the library computes neighbours together
-	Prompts []int // sequences, ascending
-	Tokens  int   // of each prompt
+	Streams []int         // sequences, ascending, as the library computes neighbours together
+	Prompts []int         // sequences, ascending
+	Tokens  int           // of each prompt
+	Gap     time.Duration // what the step is expected to take, which is the gap between two tokens of a stream
 }
 
-// Next plans a step. Streams lists the sequences that generate. The prompt that was served least comes first, and of those
-// the shortest, so that a short one does not wait for a long one; others join while they fit.
-func Next(streams []int, prompts []Prompt, lim Limits) Plan {
-	p := Plan{Streams: slices.Sorted(slices.Values(streams))}
-	if len(prompts) == 0 {
-		return p
-	}
-	room := lim.Batch
-	if len(streams) > 0 {
-		room = min(room, lim.Chunk)
-	}
-	order := slices.Clone(prompts)
-	slices.SortStableFunc(order, func(a, b Prompt) int {
-		return cmp.Or(cmp.Compare(a.Done, b.Done), cmp.Compare(a.Left, b.Left))
-	})
+// Costs tells what a run of the graph costs; curve.View is one.
+type Costs interface {
+	// Line is cost by rows when the fullest sequence of the call holds context tokens.
+	Line(k curve.Kind, context int) curve.Line
+}
 
-	group := order[:1]
-	size := even(group, room)
-	for n := 2; n <= len(order); n++ {
-		s := even(order[:n], room/n)
-		// Another prompt joins when the call gets fuller and no prompt of the group is slowed down.
-		if s < size && s*n <= size*(n-1) || s < 1 {
+// State is all that a step depends on.
+type State struct {
+	Streams []int // sequences that generate, without those in Drafts
+	Drafts  []int // rows of each drafted continuation that this step checks, in calls of their own
+	Context int   // tokens that the fullest running sequence holds
+	Prompts []Prompt
+	Batch   int // tokens of one call, at least twice Tile
+	Tile    int // shortest piece of a prompt that has more, and shortest rest; 2 where it is less
+	// MaxGap bounds the time between two tokens of a running stream, as far as prompts can help it. 0 chooses, see
+	// DefaultGap.
+	MaxGap time.Duration
+	Costs  Costs
+}
+
+const (
+	decodeSteps = 5                      // of the default gap at least
+	unnoticed   = 400 * time.Millisecond // a pause in a text that its reader hardly sees
+	slowdown    = 1.15                   // how much longer a newcomer may wait for being cut into pieces
+	clearly     = 1.1                    // by how much faster a call must be for more prompts to share it
+	together    = 16                     // prompts that may share a call
+)
+
+// DefaultGap is the gap while streams run whose part of a step takes decode, and prompts cost what the line says: short,
+// but long enough that a newcomer's prompt is computed about a sixth slower than with the whole width, though no longer
+// than 0.4 s for its sake; and at least five decode steps.
+func DefaultGap(decode time.Duration, prefill curve.Line, batch int) time.Duration {
+	whole := float64(prefill.Cost(batch)) / float64(batch)
+	gap := decode + prefill.Cost(batch)
+	for _, n := range curve.Sizes() {
+		if g := decode + prefill.Cost(n); n <= batch && float64(g) <= slowdown*whole*float64(n) {
+			gap = g
 			break
 		}
-		if s*n > size*len(group) {
-			group, size = order[:n], s
-		}
 	}
-	for _, g := range group {
+	return max(decodeSteps*decode, min(gap, unnoticed))
+}
+
+// DecodeCost is the time of a call with one row for each of the sequences, which ascend.
+func DecodeCost(decode curve.Line, ids []int) time.Duration {
+	var d time.Duration
+	for _, rows := range Runs(ids) {
+		d += decode.Cost(rows)
+	}
+	return d
+}
+
+// Step plans the next step. Every stream gets its row. The prompt whose turn it is always gets a piece; its size, and
+// whether others share the call, is what computes most tokens in the time within the gap. With no stream running the
+// width is used up. Where even the smallest piece breaks the bound, the smallest is computed, so that a prompt always
+// comes to its end.
+func Step(s State) Plan {
+	s.Tile = max(s.Tile, 2)
+	p := Plan{Streams: slices.Sorted(slices.Values(s.Streams))}
+	p.Gap = s.decode(p.Streams)
+	if len(s.Prompts) == 0 {
+		return p
+	}
+	order := slices.Clone(s.Prompts)
+	slices.SortStableFunc(order, func(a, b Prompt) int {
+		return cmp.Or(cmp.Compare(a.Turn, b.Turn), cmp.Compare(a.Left, b.Left), cmp.Compare(a.Seq, b.Seq))
+	})
+	best := s.best(order, p.Gap)
+	for _, g := range order[:best.prompts] {
 		p.Prompts = append(p.Prompts, g.Seq)
 	}
 	slices.Sort(p.Prompts)
-	p.Tokens = size
+	p.Tokens, p.Gap = best.tokens, p.Gap+best.cost
 	return p
 }
 
-// even is the largest number of tokens, at most limit, that every prompt of the group can give without having exactly
-// one left. It is 0 when there is none.
-func even(group []Prompt, limit int) int {
-	size := limit
+// decode is the time that the running streams take in a step.
+func (s State) decode(streams []int) time.Duration {
+	var d time.Duration
+	if len(streams) > 0 {
+		d = DecodeCost(s.Costs.Line(curve.Decode, s.Context), streams)
+	}
+	if len(s.Drafts) > 0 {
+		line := s.Costs.Line(curve.Verify, s.Context)
+		for _, rows := range s.Drafts {
+			d += line.Cost(rows)
+		}
+	}
+	return d
+}
+
+// call is a choice: how many prompts, in order, give how many tokens each.
+type call struct {
+	prompts, tokens int
+	cost            time.Duration
+}
+
+// rate is tokens per nanosecond of the whole step.
+func (c call) rate(decode time.Duration) float64 {
+	return float64(c.prompts*c.tokens) / float64(max(decode+c.cost, 1))
+}
+
+// best chooses a call for the prompts in their order.
+func (s State) best(order []Prompt, decode time.Duration) call {
+	var best call
+	bound := s.MaxGap
+	line, depth := s.Costs.Line(curve.Prefill, order[0].Held), order[0].Held
+	if bound <= 0 {
+		bound = DefaultGap(decode, line, s.Batch)
+	}
+	free := len(s.Streams)+len(s.Drafts) == 0
+	for n := 1; n <= min(len(order), together, s.Batch/2); n++ {
+		group := order[:n]
+		if held := group[n-1].Held; held > depth {
+			line, depth = s.Costs.Line(curve.Prefill, held), held
+		}
+		c := call{prompts: n}
+		if free {
+			if c.tokens = even(group, s.Batch/n, s.Tile); c.tokens > 0 {
+				c.cost = cost(line, group, c.tokens)
+			}
+		} else {
+			c = within(group, line, s.Batch/n, s.Tile, decode, bound)
+		}
+		if c.tokens > 0 && (best.tokens == 0 || c.rate(decode) > clearly*best.rate(decode)) {
+			best = c
+		}
+	}
+	if best.tokens == 0 { // the bound cannot be kept
+		best = call{prompts: 1, tokens: least(order[0], s.Tile)}
+		best.cost = cost(line, order[:1], best.tokens)
+	}
+	return best
+}
+
+// within is the call of the group with the best rate that keeps the bound; it has no tokens when there is none.
+func within(group []Prompt, line curve.Line, limit, tile int, decode, bound time.Duration) call {
+	best := call{prompts: len(group)}
+	most := limit
 	for _, g := range group {
-		size = min(size, g.Left)
+		most = min(most, g.Left)
 	}
-	for ; size > 0; size-- {
-		if size == 1 && !slices.ContainsFunc(group, func(g Prompt) bool { return g.Left != 1 }) {
-			return 1
+	for _, size := range append(curve.Sizes(), most) {
+		if size > most {
+			continue
 		}
-		if size > 1 && !slices.ContainsFunc(group, func(g Prompt) bool { return g.Left-size == 1 }) {
-			return size
+		c := call{prompts: len(group), tokens: even(group, size, tile)}
+		if c.tokens == 0 {
+			continue
+		}
+		c.cost = cost(line, group, c.tokens)
+		if decode+c.cost <= bound && (best.tokens == 0 || c.rate(decode) >= best.rate(decode)) {
+			best = c
 		}
 	}
-	return 0
+	return best
+}
+
+// cost is the time of a call with so many tokens of each prompt of the group.
+func cost(line curve.Line, group []Prompt, tokens int) time.Duration {
+	ids := make([]int, len(group))
+	for i, g := range group {
+		ids[i] = g.Seq
+	}
+	slices.Sort(ids)
+	var d time.Duration
+	for _, n := range Runs(ids) {
+		d += line.Cost(n * tokens)
+	}
+	return d
 }

@@ -29,6 +29,14 @@ type Constraint interface {
 	Accept(t Token)
 }
 
+// Masker is a Constraint whose mask costs less than a choice. It is applied before the choice; without it the mask is
+// applied only when the chosen token is not allowed.
+type Masker interface {
+	Constraint
+	// MaskLogits sets the logit of each token that may not come next to negative infinity.
+	MaskLogits(logits []float32)
+}
+
 // Sampler chooses tokens for one sequence. It belongs to one goroutine.
 type Sampler struct {
 	p      engine.Sampling
@@ -66,8 +74,12 @@ func (s *Sampler) penalises() bool {
 // token of the vocabulary. ok is false when no token is allowed.
 func (s *Sampler) Sample(logits []float32) (t Token, ok bool) {
 	s.adjust(logits)
+	masker, first := s.g.(Masker)
+	if first {
+		masker.MaskLogits(logits)
+	}
 	t, ok = s.choose(logits)
-	if ok && s.g != nil && !s.g.Allows(t) {
+	if ok && s.g != nil && !first && !s.g.Allows(t) {
 		// Masking the whole vocabulary is slow, so it is done only for the tokens that the grammar refuses.
 		s.mask(logits)
 		t, ok = s.choose(logits)
@@ -78,10 +90,15 @@ func (s *Sampler) Sample(logits []float32) (t Token, ok bool) {
 	if s.g != nil {
 		s.g.Accept(t)
 	}
+	s.Follow(t)
+	return t, true
+}
+
+// Follow takes a token into the history that was not sampled, because its text was forced. The constraint has it already.
+func (s *Sampler) Follow(t Token) {
 	if s.counts != nil {
 		s.remember(t)
 	}
-	return t, true
 }
 
 // adjust applies logit bias, then the penalties, to the tokens they name.

@@ -228,6 +228,42 @@ func TestGrammarIsAskedFirstAndMasksOnlyWhenItMust(t *testing.T) {
 	}
 }
 
+// cheap is only with a mask that is applied first.
+type cheap struct{ only }
+
+func (c *cheap) MaskLogits(logits []float32) {
+	c.masked++
+	for i := range logits {
+		if Token(i) != c.allowed {
+			logits[i] = float32(math.Inf(-1))
+		}
+	}
+}
+
+func TestACheapMaskComesFirst(t *testing.T) {
+	p := off()
+	p.Temperature = 0
+	g := &cheap{only{allowed: 2}}
+	s := New(p, 0, nil, 10, g)
+	if got, ok := s.Sample([]float32{9, 1, 0}); got != 2 || !ok || g.masked != 1 || len(g.accepted) != 1 {
+		t.Errorf("got %d, %v, masked %d times", got, ok, g.masked)
+	}
+	g.allowed = 99
+	if _, ok := s.Sample([]float32{5, 1, 0}); ok {
+		t.Error("a token came though none is allowed")
+	}
+}
+
+func TestForcedTokensCountForPenalties(t *testing.T) {
+	p := off()
+	p.Temperature, p.RepeatPenalty, p.RepeatLastN = 0, 10, 4
+	s := New(p, 0, nil, 100, nil)
+	s.Follow(1)
+	if got, _ := s.Sample([]float32{0.5, 1, 0}); got != 0 {
+		t.Errorf("got %d, though the likeliest token was just there", got)
+	}
+}
+
 func BenchmarkSampleTopK(b *testing.B) {
 	logits := make([]float32, 49152)
 	r := rand.New(rand.NewPCG(1, 2))

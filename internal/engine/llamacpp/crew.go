@@ -1,0 +1,66 @@
+package llamacpp
+
+import (
+	"runtime"
+
+	"ashatai/internal/native/llama"
+	"ashatai/internal/proc"
+)
+
+// crew is the threads that compute for one context: the loop's own and a pool. Only the loop uses it.
+//
+// When the crew takes all processors, each thread is bound to one. The threads wait for each other dozens of times a token,
+// and the system, whenever some other program needed a processor for a moment, would now and then put two of them on one
+// and leave the other idle: such a step takes three times as long. With fewer threads than processors nothing is bound, so
+// that several models, or a busy neighbour, are placed around each other.
+type crew struct {
+	lib  *llama.Library
+	ctx  *llama.Context
+	pool *llama.ThreadPool // nil when it could not be made; the library then starts threads for every step
+	most int
+	now  int
+	all  []int // processors of this process, when the crew takes all of them
+}
+
+// polling is how long the pool's threads spin for the next step before they sleep, on the library's scale from 0 to 100.
+const polling = 50
+
+// start makes the pool; the calling goroutine keeps its thread until it ends.
+func (c *crew) start(ctx *llama.Context) {
+	runtime.LockOSThread()
+	c.ctx = ctx
+	p := llama.PoolParams{Threads: c.most, Poll: polling}
+	if all := proc.Processors(); len(all) == c.most && c.most > 1 {
+		c.all, p.Pin = all, all
+	}
+	pool, err := c.lib.NewThreadPool(p)
+	if err != nil {
+		return
+	}
+	c.pool, c.now = pool, c.most
+	ctx.Attach(pool)
+}
+
+// use sets the number of threads for the next steps.
+func (c *crew) use(n int) {
+	if n == c.now {
+		return
+	}
+	c.now = n
+	c.ctx.SetThreads(n, n)
+	if c.all == nil {
+		return
+	}
+	mine := c.all
+	if n == c.most {
+		mine = c.all[len(c.all)-1:]
+	}
+	_ = proc.Pin(mine) // where it is forbidden the system places the thread, as before
+}
+
+// stop ends the pool, after its context.
+func (c *crew) stop() {
+	if c.pool != nil {
+		c.pool.Close()
+	}
+}

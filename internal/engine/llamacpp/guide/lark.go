@@ -1,0 +1,203 @@
+package guide
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"ashatai/internal/engine/llamacpp/guide/schema"
+)
+
+// Limits of a grammar that somebody wrote. The library's reader is recursive, so what is nested costs stack.
+const (
+	maxBrackets = 40  // groups inside one another
+	maxChain    = 400 // rules and groups inside one another
+)
+
+// fromLark checks a grammar in Lark and compiles the JSON schemas in it. bad is a clause that says what is wrong.
+func fromLark(source string) (text, bad string) {
+	s := larkScanner{src: source, prefix: "schema_"}
+	for i := 0; strings.Contains(strings.ToLower(source), s.prefix); i++ {
+		s.prefix = fmt.Sprintf("schema_%d_", i)
+	}
+	if bad := s.scan(); bad != "" {
+		return "", bad
+	}
+	if s.tooDeep() {
+		return "", "its rules are nested, or refer to each other, too deep"
+	}
+	return s.out.String() + "\n" + s.more.String(), ""
+}
+
+// larkScanner reads a grammar just well enough to know what its rules name, and to find the schemas in it.
+type larkScanner struct {
+	src    string
+	prefix string
+	at     int
+	out    strings.Builder // the grammar without its schemas
+	more   strings.Builder // their rules
+	n      int             // schemas
+
+	fresh bool // only space has come on this line
+	rule  string
+	depth int
+	uses  map[string]map[string]int // rule → what it names → groups around it
+}
+
+func (s *larkScanner) scan() string {
+	s.uses, s.fresh = map[string]map[string]int{}, true
+	for s.at < len(s.src) {
+		start := s.at
+		bad, written := s.next()
+		if bad != "" {
+			return fmt.Sprintf("line %d: %s", 1+strings.Count(s.src[:start], "\n"), bad)
+		}
+		if !written {
+			s.out.WriteString(s.src[start:s.at])
+		}
+	}
+	return ""
+}
+
+// next reads one thing. written is true when it has written something else in its place.
+func (s *larkScanner) next() (bad string, written bool) {
+	c := s.src[s.at]
+	rest := s.src[s.at:]
+	fresh := s.fresh
+	s.fresh = fresh && (c == ' ' || c == '\t')
+	switch {
+	case c == '\n':
+		s.fresh = true
+		s.at++
+	case c == '#' || strings.HasPrefix(rest, "//"):
+		for s.at < len(s.src) && s.src[s.at] != '\n' {
+			s.at++
+		}
+	case c == '"' || c == '/':
+		return s.quoted(c), false
+	case c == '(' || c == '[' || c == '{':
+		if s.depth++; s.depth > maxBrackets {
+			return fmt.Sprintf("more than %d groups are nested", maxBrackets), false
+		}
+		s.at++
+	case c == ')' || c == ']' || c == '}':
+		s.depth = max(s.depth-1, 0)
+		s.at++
+	case c == '%':
+		return s.directive()
+	case letter(c):
+		s.name(fresh)
+	default:
+		s.at++
+	}
+	return "", false
+}
+
+func letter(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+func (s *larkScanner) word() string {
+	start := s.at
+	for s.at < len(s.src) && (letter(s.src[s.at]) || s.src[s.at] >= '0' && s.src[s.at] <= '9' || s.src[s.at] == '-') {
+		s.at++
+	}
+	return s.src[start:s.at]
+}
+
+// name reads a name: the first on a line is what the line defines, the others are what it uses.
+func (s *larkScanner) name(first bool) {
+	word := s.word()
+	if first {
+		s.rule, s.depth = word, 0
+		if s.uses[word] == nil {
+			s.uses[word] = map[string]int{}
+		}
+		return
+	}
+	s.use(word)
+}
+
+func (s *larkScanner) use(word string) {
+	if u := s.uses[s.rule]; u != nil {
+		u[word] = max(u[word], s.depth)
+	}
+}
+
+// quoted skips a string or a regular expression.
+func (s *larkScanner) quoted(end byte) string {
+	for s.at++; s.at < len(s.src); s.at++ {
+		switch s.src[s.at] {
+		case '\\':
+			s.at++
+		case end:
+			s.at++
+			return ""
+		case '\n':
+			return "a string or regular expression does not end on its line"
+		}
+	}
+	return "a string or regular expression does not end"
+}
+
+// directive reads what begins with %. Those that are followed by JSON need care.
+func (s *larkScanner) directive() (bad string, written bool) {
+	s.at++
+	switch word := s.word(); word {
+	case "json":
+		raw, bad := s.json()
+		if bad != "" {
+			return bad, false
+		}
+		g, problem := schema.Compile(raw, fmt.Sprintf("%s%d_", s.prefix, s.n))
+		if problem != nil {
+			return "the JSON schema there cannot be enforced: " + problem.String(), false
+		}
+		s.n++
+		s.use(g.Start)
+		s.out.WriteString(" " + g.Start + " ")
+		s.more.WriteString(g.Text)
+		return "", true
+	case "regex":
+		_, bad := s.json()
+		return bad, false
+	case "llguidance", "lark":
+		return "the directive %" + word + " is not supported", false
+	}
+	return "", false
+}
+
+// json reads the JSON value that follows.
+func (s *larkScanner) json() (raw json.RawMessage, bad string) {
+	dec := json.NewDecoder(bytes.NewReader([]byte(s.src[s.at:])))
+	if err := dec.Decode(&raw); err != nil {
+		return nil, "the directive is not followed by valid JSON"
+	}
+	s.at += int(dec.InputOffset())
+	return raw, ""
+}
+
+// tooDeep reports whether some chain of rules is longer than the library's reader has stack for. Rules that lead back to
+// themselves are read once.
+func (s *larkScanner) tooDeep() bool {
+	const open = -1
+	known := map[string]int{}
+	var depth func(name string) int
+	depth = func(name string) int {
+		if d, ok := known[name]; ok {
+			return max(d, 0)
+		}
+		known[name] = open
+		deepest := 0
+		for use, groups := range s.uses[name] {
+			deepest = max(deepest, depth(use)+groups)
+		}
+		known[name] = deepest + 1
+		return deepest + 1
+	}
+	for name := range s.uses {
+		if depth(name) > maxChain {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,90 @@
+package guide
+
+import (
+	"strings"
+	"testing"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+)
+
+func TestSchemasInsideLark(t *testing.T) {
+	m, v := maker(t)
+	g := start(t, m, core.FormatLark, `
+// a call, as some models write it: "{ not a group
+start: "<call>" "{\"name\": \"f\", \"arguments\": " %json {"type":"object","properties":{"schema_a":{"enum":["x","}y\""]}},"required":["schema_a"]} "}" END? # schema_b
+END: /<\/call>/ | "(" /[)"]+/
+`)
+	text, ok := write(t, g, v, 5, 100)
+	if !ok || !strings.HasPrefix(text, `<call>{"name": "f", "arguments": {"schema_a": "`) {
+		t.Errorf("%q, %v", text, ok)
+	}
+}
+
+func TestBadLark(t *testing.T) {
+	m, _ := maker(t)
+	for _, c := range [][2]string{
+		{`start: %json {"not":{}}`, "line 1: the JSON schema there cannot be enforced: /not"},
+		{"start: \"a\"\n  %json {\"a\"", "line 2: the directive is not followed by valid JSON"},
+		{`start: %lark { start: "a" }`, "not supported"},
+		{`%llguidance {"allow_invalid_utf8":true}` + "\nstart: \"a\"", "not supported"},
+		{`start: "a`, "does not end"},
+		{"start: \"a\nb\"", "does not end on its line"},
+		{"start: /a", "does not end"},
+		{`start: %regex {"substring_chars":`, "not followed"},
+		{`start: other`, "other"},
+		{`begin: "a"`, "start"},
+		{`start: "a" | `, ""},
+		{`start: @other`, ""},
+		{`start: /(?=a)/`, "regex"},
+		{`start: /[^\x00-\x{10FFFF}]/`, ""},
+	} {
+		g, err := m.New(t.Context(), "a", engine.Constraint{Kind: core.FormatLark, Source: c[0]})
+		if err == nil {
+			g.Close()
+			if c[1] != "" {
+				t.Errorf("%s was taken", c[0])
+			}
+			continue
+		}
+		if e := core.AsError(err); e.Code != core.CodeInvalidRequest || e.Param != param || !strings.Contains(e.Message, c[1]) {
+			t.Errorf("%s: %+v", c[0], e)
+		}
+	}
+}
+
+func TestOtherKinds(t *testing.T) {
+	m, v := maker(t)
+	if text, ok := write(t, start(t, m, core.FormatRegex, `^(GET|POST) /[a-z]{1,5}$`), v, 2, 60); !ok || !strings.HasPrefix(text, "GET /") && !strings.HasPrefix(text, "POST /") {
+		t.Errorf("%q", text)
+	}
+	if text, _ := write(t, start(t, m, core.FormatJSON, ""), v, 2, 60); !strings.HasPrefix(text, "{") {
+		t.Errorf("%q", text)
+	}
+	for _, c := range []engine.Constraint{
+		{Kind: core.FormatRegex, Source: "("},
+		{Kind: core.FormatRegex, Source: `(?=a)`},
+		{Kind: core.FormatRegex, Source: `a\b`},
+		{Kind: core.FormatLark, Source: strings.Repeat(" ", core.MaxSchemaBytes+1)},
+	} {
+		if _, err := m.New(t.Context(), "a", c); core.CodeOf(err) != core.CodeInvalidRequest {
+			t.Errorf("%.40v: %v", c, err)
+		}
+	}
+	if _, err := m.New(t.Context(), "a", engine.Constraint{Kind: core.FormatGBNF, Source: "root ::= \"a\""}); core.CodeOf(err) != core.CodeUnsupported {
+		t.Errorf("%v", err)
+	}
+}
+
+// FuzzLark: the scanner never panics, and changes nothing but schemas.
+func FuzzLark(f *testing.F) {
+	for _, s := range []string{"start: \"a\" // x\n", `start: %json {"type":"null"} | /a\/b/i`, "%ignore /[ ]+/\nstart: (a | [b]){2}\na: \"\\\"\"\nb: a~3", "start: \"x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		text, bad := fromLark(source)
+		if bad == "" && !strings.Contains(source, "%json") && strings.TrimRight(text, "\n") != strings.TrimRight(source, "\n") {
+			t.Fatalf("%q became %q", source, text)
+		}
+	})
+}

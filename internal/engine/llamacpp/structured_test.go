@@ -1,0 +1,244 @@
+package llamacpp
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+	"ashatai/internal/engine/llamacpp/guide"
+)
+
+type namedSchema struct {
+	Name   string          `json:"name"`
+	Schema json.RawMessage `json:"schema"`
+}
+
+func schemas(t *testing.T) []namedSchema {
+	t.Helper()
+	if os.Getenv("ASHATAI_TEST_LLG") == "" {
+		t.Skip("ASHATAI_TEST_LLG is not set; make test sets it")
+	}
+	b, err := os.ReadFile("guide/testdata/schemas.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []namedSchema
+	if err := json.Unmarshal(b, &list); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func constrained(prompt string, c engine.Constraint, tokens int) engine.GenerateRequest {
+	req := greedy(prompt, tokens)
+	req.Constraint, req.IgnoreEOS = c, false
+	return req
+}
+
+// ending reads a whole stream and says how it ended.
+func ending(t *testing.T, m *model, req engine.GenerateRequest) (text string, why core.FinishReason, usage core.Usage) {
+	t.Helper()
+	events, err := m.Generate(t.Context(), req)
+	if err != nil {
+		t.Error(err)
+		return "", "", usage
+	}
+	var b strings.Builder
+	for e, err := range events {
+		if err != nil {
+			t.Error(err)
+			return b.String(), why, usage
+		}
+		b.WriteString(e.Text)
+		if e.Finish != "" {
+			why = e.Finish
+		}
+		if e.Usage != nil {
+			usage = *e.Usage
+		}
+	}
+	return b.String(), why, usage
+}
+
+func valid(t *testing.T, source json.RawMessage, text string) error {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(source)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("s.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("s.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		return err
+	}
+	return s.Validate(x)
+}
+
+// TestCompletedAnswersAreValid has the default model answer under schemas at a temperature at which it talks nonsense.
+func TestCompletedAnswersAreValid(t *testing.T) {
+	list := schemas(t)
+	every, limit := 10, 256
+	if os.Getenv("ASHATAI_TEST_SOAK") != "" {
+		every, limit = 1, 512
+	}
+	m := open(t, engine.LoadSpec{Path: realModel(t), Context: 1024, Sequences: 4, Batch: 256})
+	var mu sync.Mutex
+	asked, complete, generated := 0, 0, 0
+	var wg sync.WaitGroup
+	next := make(chan namedSchema)
+	for range 4 {
+		wg.Go(func() {
+			for s := range next {
+				req := constrained("<|im_start|>user\nInvent an example.<|im_end|>\n<|im_start|>assistant\n", engine.Constraint{Kind: core.FormatSchema, Source: string(s.Schema)}, limit)
+				req.Prompt.Segments[0].Trusted, req.Sampling.Temperature, req.Sampling.Seed = true, 1.5, 7
+				text, why, usage := ending(t, m, req)
+				mu.Lock()
+				asked, generated = asked+1, generated+usage.Completion
+				if why == core.FinishStop {
+					complete++
+					if err := valid(t, s.Schema, text); err != nil {
+						t.Errorf("%s: %s\n%v", s.Name, text, err)
+					}
+				} else {
+					t.Logf("%s: cut off: %.100s", s.Name, text)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for i, s := range list {
+		if i%every == 0 {
+			next <- s
+		}
+	}
+	close(next)
+	wg.Wait()
+	t.Logf("%d of %d answers are complete within %d tokens; %d tokens", complete, asked, limit, generated)
+	if complete*10 < asked*9 && every == 1 {
+		t.Errorf("only %d of %d answers are complete", complete, asked)
+	}
+}
+
+func TestConstraintsOfEachKind(t *testing.T) {
+	schemas(t)
+	m := open(t, engine.LoadSpec{Path: realModel(t), Context: 512, Sequences: 2, Batch: 128})
+	for _, c := range []struct {
+		what engine.Constraint
+		want string
+	}{
+		{engine.Constraint{Kind: core.FormatRegex, Source: "forty-two exactly"}, "forty-two exactly"},
+		{engine.Constraint{Kind: core.FormatLark, Source: `start: "<" %json {"const":{"a":[1,2]}} ">"`}, `<{"a": [1, 2]}>`},
+		{engine.Constraint{Kind: core.FormatSchema, Source: `{"const":"x"}`}, `"x"`},
+	} {
+		for _, logprobs := range []bool{false, true} {
+			req := constrained("Hello", c.what, 50)
+			req.Logprobs = logprobs
+			if text, why, usage := ending(t, m, req); text != c.want || why != core.FinishStop || usage.Completion == 0 {
+				t.Errorf("%v: %q, %s, %d tokens", c.what, text, why, usage.Completion)
+			}
+		}
+	}
+	req := constrained("Hello", engine.Constraint{Kind: core.FormatRegex, Source: "forty-two exactly"}, 3)
+	if text, why, usage := ending(t, m, req); why != core.FinishLength || usage.Completion != 3 || !strings.HasPrefix("forty-two exactly", text) {
+		t.Errorf("cut off: %q, %s, %d tokens", text, why, usage.Completion)
+	}
+	req = constrained("Hello", engine.Constraint{Kind: core.FormatRegex, Source: "forty-two exactly"}, 50)
+	req.Stop, req.Choices = []string{"two"}, 3
+	events, err := m.Generate(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := make([]string, 3)
+	for e, err := range events {
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[e.Choice] += e.Text
+	}
+	for _, s := range texts {
+		if s != "forty-" {
+			t.Errorf("a stop string inside forced text, and several choices: %q", texts)
+		}
+	}
+}
+
+func TestConstraintsThatCannotBeEnforced(t *testing.T) {
+	schemas(t)
+	m := open(t, engine.LoadSpec{Path: realModel(t), Context: 512, Sequences: 1, Batch: 128})
+	for _, c := range []engine.Constraint{
+		{Kind: core.FormatSchema, Source: `{"not":{}}`}, {Kind: core.FormatSchema, Source: `{`}, {Kind: core.FormatRegex, Source: "("}, {Kind: core.FormatLark, Source: "x"},
+	} {
+		if _, err := m.Generate(t.Context(), constrained("Hello", c, 5)); core.CodeOf(err) != core.CodeInvalidRequest || core.AsError(err).Param == "" {
+			t.Errorf("%v: %v", c, err)
+		}
+	}
+	without := open(t, engine.LoadSpec{Path: realModel(t), Context: 512, Sequences: 1, Batch: 128})
+	without.guides = noGuides(t)
+	if _, err := without.Generate(t.Context(), constrained("Hello", engine.Constraint{Kind: core.FormatJSON}, 5)); core.CodeOf(err) != core.CodeUnavailable {
+		t.Errorf("%v", err)
+	}
+	if text, _, _ := ending(t, without, greedy("Hello", 5)); text == "" {
+		t.Error("a request without a constraint does not work where the library is missing")
+	}
+	// A caller who goes away in the middle leaves nothing behind; the model's close would wait otherwise.
+	ctx, cancel := context.WithCancel(t.Context())
+	events, err := m.Generate(ctx, constrained("Hello", engine.Constraint{Kind: core.FormatJSON}, 200))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range events {
+		cancel()
+	}
+	cancel()
+}
+
+// TestForcedTextIsFaster compares ten everyday schemas with and without forced text.
+func TestForcedTextIsFaster(t *testing.T) {
+	everyday := map[string]bool{
+		"flat object": true, "person": true, "calendar event": true, "weather tool": true, "classification": true, "sentiment": true, "address": true,
+		"coordinates": true, "book": true, "yes or no with reason": true,
+	}
+	list := schemas(t)
+	m := open(t, engine.LoadSpec{Path: realModel(t), Context: 1024, Sequences: 1, Batch: 256})
+	var seconds [2]float64
+	var tokens [2]int
+	for _, s := range list {
+		if !everyday[s.Name] {
+			continue
+		}
+		for i, logprobs := range []bool{true, false} { // with logprobs nothing is forced
+			req := constrained("<|im_start|>user\nInvent an example.<|im_end|>\n<|im_start|>assistant\n", engine.Constraint{Kind: core.FormatSchema, Source: string(s.Schema)}, 200)
+			req.Prompt.Segments[0].Trusted, req.Logprobs = true, logprobs
+			_, _, usage := ending(t, m, req)
+			seconds[i] += (usage.Prefill + usage.Decode).Seconds()
+			tokens[i] += usage.Completion
+		}
+	}
+	plain, forced := float64(tokens[0])/seconds[0], float64(tokens[1])/seconds[1]
+	t.Logf("%d tokens at %.1f a second; with forced text %d at %.1f: %.2f times", tokens[0], plain, tokens[1], forced, forced/plain)
+	if forced < plain {
+		t.Error("forced text is not faster")
+	}
+}
+
+func noGuides(t *testing.T) *guide.Maker {
+	t.Helper()
+	m := guide.NewLibrary(t.TempDir()).NewMaker(func() guide.Vocabulary { return guide.Vocabulary{} })
+	t.Cleanup(m.Close)
+	return m
+}
