@@ -7,6 +7,7 @@ import (
 
 	"ashatai/internal/chat/jinja"
 	"ashatai/internal/chat/jinja/value"
+	"ashatai/internal/chat/reply"
 	"ashatai/internal/core"
 )
 
@@ -17,7 +18,25 @@ const Fallback = `{%- for message in messages -%}
 {%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}`
 
 // Template is a parsed chat template. It never changes and may be used from many goroutines at once.
-type Template struct{ t *jinja.Template }
+type Template struct {
+	t    *jinja.Template
+	form reply.Form
+
+	tools     bool // it shows tools by itself, and calls are in form
+	calls     bool // it writes calls by itself
+	argsText  bool // it wants the arguments of a call as text, not as an object
+	noContent bool // it wants a turn of calls alone to have no content
+	noSystem  bool // it refuses system messages, or leaves them out
+	shortIDs  bool // it wants ids of nine letters and digits
+	channels  bool // reasoning goes by the name "thinking"
+}
+
+// Form is how the model writes its answers to this template's prompts.
+func (t *Template) Form() reply.Form { return t.form }
+
+// ShowsTools reports whether the template itself tells the model of tools. Render does it in the system message where it
+// does not; package reply documents how.
+func (t *Template) ShowsTools() bool { return t.tools }
 
 // Parse reads a chat template in the Jinja dialect of Hugging Face. A template that cannot be read is a *core.Error with
 // CodeBadModel that names the line.
@@ -28,7 +47,9 @@ func Parse(source string) (*Template, error) {
 		return nil, core.Wrap(core.CodeBadModel, err,
 			"The model's chat template cannot be used: line %d: %s. Install another build of the model, or give it a template of its own.", e.Line, sentence(e.Message))
 	}
-	return &Template{t}, nil
+	out := &Template{t: t}
+	out.probe(source)
+	return out, nil
 }
 
 // Input is what a template renders.
@@ -36,6 +57,8 @@ type Input struct {
 	Messages            []core.Message
 	AddGenerationPrompt bool           // end with the opening of the assistant's turn
 	BOS, EOS            string         // the model's start and end tokens as text
+	Tools               []core.Tool    // what the model may call; their schemas are JSON objects
+	Thinking            core.Thinking  // becomes enable_thinking, thinking and reasoning_effort where Args has no such name
 	Args                map[string]any // extra variables: strings, numbers and booleans
 	Now                 time.Time      // what the template takes for the present, in its own zone
 	Cancelled           func() bool    // asked now and then; true stops the rendering. May be nil.
@@ -51,7 +74,7 @@ type Segment struct {
 // CodeInvalidRequest where the template refuses the conversation, with the template's own words, or where it is too big
 // for the template's budget; CodeCancelled; CodeBadModel where the template fails by itself.
 func (t *Template) Render(in Input) ([]Segment, error) {
-	vars, err := variables(in)
+	vars, err := t.variables(in)
 	if err != nil {
 		return nil, err
 	}

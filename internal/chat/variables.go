@@ -21,34 +21,70 @@ const (
 	maxArgString = 64 << 10
 )
 
-// variables are the names that a template sees. As in transformers, tools and documents are there and None.
-func variables(in Input) (map[string]value.Value, error) {
-	vars := make(map[string]value.Value, 6+len(in.Args))
+// variables are the names that a template sees. As in transformers, tools and documents are there, and None where there
+// are none.
+func (t *Template) variables(in Input) (map[string]value.Value, error) {
+	vars := make(map[string]value.Value, 9+len(in.Args))
+	if in.Thinking.Enabled != nil {
+		vars["enable_thinking"] = value.Bool(*in.Thinking.Enabled)
+		vars["thinking"] = value.Bool(*in.Thinking.Enabled)
+	}
+	if in.Thinking.Effort != "" {
+		vars["reasoning_effort"] = untrusted(in.Thinking.Effort)
+	}
 	if err := addArgs(vars, in.Args); err != nil {
 		return nil, err
 	}
-	vars["messages"] = messages(in.Messages)
+	turns, err := t.messages(t.conversation(in))
+	if err != nil {
+		return nil, err
+	}
+	vars["messages"] = turns
 	vars["add_generation_prompt"] = value.Bool(in.AddGenerationPrompt)
 	vars["bos_token"] = value.Text(in.BOS, true)
 	vars["eos_token"] = value.Text(in.EOS, true)
 	vars["tools"] = value.None{}
 	vars["documents"] = value.None{}
+	if t.tools && len(in.Tools) > 0 {
+		if vars["tools"], err = toolList(in.Tools); err != nil {
+			return nil, err
+		}
+	}
 	return vars, nil
 }
 
-func messages(in []core.Message) value.Value {
-	roleKey, contentKey, nameKey := value.Text("role", true), value.Text("content", true), value.Text("name", true)
+func (t *Template) messages(in []core.Message) (value.Value, error) {
+	roleKey, contentKey, nameKey := word("role"), word("content"), word("name")
 	items := make([]value.Value, len(in))
 	for i, m := range in {
 		d := &value.Dict{}
 		d.PutText(roleKey, role(m.Role))
 		d.PutText(contentKey, untrusted(m.Content))
+		if m.Content == "" && t.noContent && len(m.ToolCalls) > 0 {
+			d.PutText(contentKey, value.None{})
+		}
 		if m.Name != "" {
 			d.PutText(nameKey, untrusted(m.Name))
 		}
+		if m.Reasoning != "" {
+			d.PutText(word("reasoning_content"), untrusted(m.Reasoning))
+			if t.channels {
+				d.PutText(word("thinking"), untrusted(m.Reasoning))
+			}
+		}
+		if m.ToolCallID != "" {
+			d.PutText(word("tool_call_id"), untrusted(m.ToolCallID))
+		}
+		if len(m.ToolCalls) > 0 {
+			calls, err := callList(m.ToolCalls, i, t.argsText)
+			if err != nil {
+				return nil, err
+			}
+			d.PutText(word("tool_calls"), calls)
+		}
 		items[i] = d
 	}
-	return &value.List{Items: items}
+	return &value.List{Items: items}, nil
 }
 
 // role is trusted where it is one of the server's own words: those hold no control token, and keeping them together with

@@ -25,6 +25,12 @@ func check(req *core.Request) error {
 			return core.Invalid("messages", "Message %d has the role %q; the roles are system, user, assistant and tool.", i, m.Role)
 		}
 	}
+	if err := checkTools(req); err != nil {
+		return err
+	}
+	if err := checkFormat(req); err != nil {
+		return err
+	}
 	if len(req.TemplateArgs) > 0 && len(req.Messages) == 0 {
 		return core.Invalid("chat_template_kwargs", "Template arguments are for conversations; raw text has no template.")
 	}

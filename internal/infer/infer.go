@@ -41,6 +41,7 @@ type Target struct {
 type Settings struct {
 	Runtime   string          // empty: what Config.Runtime says
 	Load      engine.LoadSpec // Path and Embedding are not looked at
+	Weights   string          // file to load instead of Models.Path; empty: that one
 	Sampling  core.Sampling
 	System    string // system prompt for conversations that have none
 	Template  string // Jinja source of the chat template
@@ -70,6 +71,7 @@ type Service struct {
 	fleet     Fleet
 	cfg       Config
 	templates *templates
+	markers   *markers
 }
 
 // New makes a Service.
@@ -86,7 +88,7 @@ func New(models Models, fleet Fleet, cfg Config) *Service {
 	if cfg.Random == nil {
 		cfg.Random = randomSeed
 	}
-	return &Service{models: models, fleet: fleet, cfg: cfg, templates: newTemplates()}
+	return &Service{models: models, fleet: fleet, cfg: cfg, templates: newTemplates(), markers: newMarkers()}
 }
 
 // Generate starts an answer. The stream's Events must be ranged over, or ctx ended; either frees what the request holds.
@@ -96,13 +98,17 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 	if err := check(req); err != nil {
 		return nil, err
 	}
+	laws, err := newLaws(req)
+	if err != nil {
+		return nil, err
+	}
 	m, err := s.models.Resolve(ctx, req.Model)
 	if err != nil {
 		return nil, err
 	}
 	set := s.cfg.Settings(m)
 	t := s.target(m, set, false)
-	prompt, fallback, err := s.prompt(ctx, m, set, req)
+	p, err := s.prompt(ctx, m, set, req)
 	if err != nil {
 		return nil, err
 	}
@@ -112,27 +118,59 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 	}
 	choices := max(req.Choices, 1)
 	work := engine.GenerateRequest{
-		ID: req.ID, Tenant: req.Principal.Tenant, Prompt: prompt, Sampling: sampling,
-		MaxTokens: req.MaxTokens, Choices: choices, Stop: req.Stop, IgnoreEOS: req.IgnoreEOS,
+		ID: req.ID, Tenant: req.Principal.Tenant, Prompt: p.Prompt, Sampling: sampling,
+		MaxTokens: req.MaxTokens, Choices: choices, Stop: stops(m, req), IgnoreEOS: req.IgnoreEOS,
 		Logprobs: req.Logprobs, TopLogprobs: req.TopLogprobs, Grammar: req.Grammar,
+		Constraint: engine.Constraint{Kind: req.Format.Kind, Source: req.Format.Source},
 	}
 	ctx, cancel, deadline := s.limit(ctx, req.Timeout)
-	it := item(req.Principal, t, prompt)
+	it := item(req.Principal, t, p.Prompt)
 	it.Cost += choices * answerCost(req.MaxTokens, m.Context)
 	it.Deadline = deadline
-	stream, err := s.fleet.Generate(ctx, t, it, work)
+	j := &job{fleet: s.fleet, target: t, item: it, work: work, answer: &answer{id: req.ID, seed: sampling.Seed, laws: laws, raw: !p.talk}}
+	stream, err := s.start(ctx, j, req, p)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	place := stream.Placement
-	if fallback != "" {
-		place.Fallback = strings.TrimPrefix(place.Fallback+"; "+fallback, "; ")
+	if p.fallback != "" {
+		place.Fallback = strings.TrimPrefix(place.Fallback+"; "+p.fallback, "; ")
 	}
+	events := j.answer.read(stream.Events)
 	return &core.Stream{Placement: place, Events: func(yield func(core.Event, error) bool) {
 		defer cancel()
-		stream.Events(yield)
+		events(yield)
 	}}, nil
+}
+
+// start sends a request off, with what its answer is held to.
+func (s *Service) start(ctx context.Context, j *job, req *core.Request, p prompt) (*core.Stream, error) {
+	if !p.talk {
+		return j.start(ctx)
+	}
+	a := j.answer
+	a.form, a.tools, a.single, a.opened = p.form, active(req), single(req), p.opened
+	a.tokens = func(text string) int {
+		ids, err := s.fleet.Tokenize(ctx, j.target, engine.Prompt{Segments: []engine.Segment{{Text: text}}})
+		if err != nil {
+			return 0 // the answer is there; only this figure is not
+		}
+		return len(ids)
+	}
+	j.work.Reveal = p.form.Markers(len(a.tools) > 0)
+	var err error
+	if j.work.Constraint, err = s.constrain(ctx, j.target, req, p.form, p.opened); err != nil {
+		return nil, err
+	}
+	budget := req.Thinking.Budget
+	if budget == 0 || !p.form.Thinks() || quiet(req) || j.work.Constraint.Kind != "" {
+		return j.start(ctx) // a constraint bounds the reasoning itself
+	}
+	if j.work.Choices > 1 {
+		return nil, core.Invalid("n", "A budget for reasoning is kept for one answer at a time; n is %d. Ask for one, or leave the budget out.", j.work.Choices)
+	}
+	return j.bounded(ctx, budget)
 }
 
 // limit applies a request's time limit, which cannot be above the server's. Without any limit deadline is zero.
@@ -170,7 +208,9 @@ func (s *Service) target(m *core.Manifest, set Settings, embedding bool) Target 
 	if t.Runtime == "" {
 		t.Runtime = s.cfg.Runtime(m)
 	}
-	t.Spec.Path, t.Spec.Embedding = s.models.Path(m), embedding
+	if t.Spec.Path, t.Spec.Embedding = set.Weights, embedding; t.Spec.Path == "" {
+		t.Spec.Path = s.models.Path(m)
+	}
 	t.Memory = s.cfg.Estimate(m, t.Spec)
 	return t
 }

@@ -29,6 +29,12 @@ type fake struct {
 	prompts []engine.Prompt
 	ctx     context.Context //nolint:containedctx // what the fleet was called with, to see it end
 	vectors [][]float32
+
+	events, then  []core.Event   // what the model says; what it says when it is asked again
+	calls         int            // answers so far
+	control       map[string]int // its control tokens
+	asked         int            // texts turned into tokens
+	tokenizeFails error
 }
 
 func newFake() *fake {
@@ -52,6 +58,19 @@ func (f *fake) Generate(ctx context.Context, t Target, it core.QueueItem, req en
 	if f.fails != nil {
 		return nil, f.fails
 	}
+	if f.calls++; f.events != nil {
+		events := f.events
+		if f.calls > 1 && f.then != nil {
+			events = f.then
+		}
+		return &core.Stream{Events: func(yield func(core.Event, error) bool) {
+			for _, ev := range events {
+				if !yield(ev, nil) {
+					return
+				}
+			}
+		}}, nil
+	}
 	return &core.Stream{Placement: core.Placement{Model: t.Name, Device: "cpu"}, Events: func(yield func(core.Event, error) bool) {
 		if yield(core.Event{Text: "a", Finish: core.FinishStop}, nil) {
 			yield(core.Event{Usage: &core.Usage{}}, nil)
@@ -66,6 +85,15 @@ func (f *fake) Embed(_ context.Context, t Target, it core.QueueItem, prompts []e
 
 func (f *fake) Tokenize(_ context.Context, t Target, p engine.Prompt) ([]int, error) {
 	f.target, f.prompts = t, []engine.Prompt{p}
+	f.asked++
+	if f.tokenizeFails != nil {
+		return nil, f.tokenizeFails
+	}
+	if len(p.Segments) == 1 && p.Segments[0].Trusted {
+		if id, ok := f.control[p.Segments[0].Text]; ok {
+			return []int{id}, nil
+		}
+	}
 	return []int{1, 2}, f.fails
 }
 

@@ -5,23 +5,33 @@ import (
 	"slices"
 
 	"ashatai/internal/chat"
+	"ashatai/internal/chat/reply"
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 )
 
+// prompt is what an engine continues, and how its continuation is to be read.
+type prompt struct {
+	engine.Prompt
+	form     reply.Form
+	talk     bool   // it is a conversation
+	opened   bool   // it ends within the model's reasoning
+	fallback string // why something weaker than asked for is in force
+}
+
 // prompt makes the engine's prompt: a conversation through the chat template, anything else as it is.
-func (s *Service) prompt(ctx context.Context, m *core.Manifest, set Settings, req *core.Request) (_ engine.Prompt, fallback string, _ error) {
+func (s *Service) prompt(ctx context.Context, m *core.Manifest, set Settings, req *core.Request) (prompt, error) {
 	if len(req.Messages) > 0 {
 		return s.render(ctx, m, set, req)
 	}
 	if !generates(m) {
-		return engine.Prompt{}, "", unable(m, "generate text")
+		return prompt{}, unable(m, "generate text")
 	}
 	p := raw(req.Prompt, req.Tokens)
 	for i := range p.Segments {
 		p.Segments[i].Trusted = true // whoever sends a raw prompt writes what a template would
 	}
-	return p, "", nil
+	return prompt{Prompt: p}, nil
 }
 
 // raw is text as it is, with the model's start tokens before it. No control token is recognised in it.
@@ -35,30 +45,38 @@ func raw(text string, tokens []int) engine.Prompt {
 // noTemplate is what an answer says when a model that is made for conversations brought no template.
 const noTemplate = "the model has no chat template, so ChatML is used"
 
-// render makes the prompt of a conversation. fallback says what weaker thing is in force, empty when nothing is.
-func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, req *core.Request) (_ engine.Prompt, fallback string, _ error) {
+// render makes the prompt of a conversation.
+func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, req *core.Request) (prompt, error) {
 	source := m.Template
 	if set.Template != "" {
 		source = set.Template
 	}
 	if set.Template == "" && !m.Can(core.CapChat) {
-		return engine.Prompt{}, "", core.Errorf(core.CodeUnsupported,
+		return prompt{}, core.Errorf(core.CodeUnsupported,
 			"The model %s is not made for conversations. Choose another model, send raw text to /v1/completions, or give it a chat template in the settings.", m.Name)
 	}
+	out := prompt{talk: true}
 	if source == "" {
-		source, fallback = chat.Fallback, noTemplate
+		source, out.fallback = chat.Fallback, noTemplate
 	}
 	t, err := s.templates.get(source)
 	if err != nil {
-		return engine.Prompt{}, "", err
+		return prompt{}, err
 	}
 	system := m.System
 	if set.System != "" {
 		system = set.System
 	}
+	out.form = t.Form()
+	thinking, err := thinking(m, out.form, req)
+	if err != nil {
+		return prompt{}, err
+	}
 	segments, err := t.Render(chat.Input{
 		Messages:            withSystem(req.Messages, system),
 		AddGenerationPrompt: true,
+		Tools:               active(req),
+		Thinking:            thinking,
 		BOS:                 m.BOS,
 		EOS:                 m.EOS,
 		Args:                req.TemplateArgs,
@@ -66,19 +84,36 @@ func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, re
 		Cancelled:           func() bool { return ctx.Err() != nil },
 	})
 	if ctx.Err() != nil {
-		return engine.Prompt{}, "", core.AsError(ctx.Err())
+		return prompt{}, core.AsError(ctx.Err())
 	}
 	if err != nil {
-		return engine.Prompt{}, "", err
+		return prompt{}, err
 	}
 	if len(segments) == 0 {
-		return engine.Prompt{}, "", core.Invalid("messages", "The chat template of the model %s made nothing of this conversation.", m.Name)
+		return prompt{}, core.Invalid("messages", "The chat template of the model %s made nothing of this conversation.", m.Name)
 	}
-	out := engine.Prompt{Segments: make([]engine.Segment, len(segments))}
+	out.Segments = make([]engine.Segment, len(segments))
 	for i, seg := range segments {
 		out.Segments[i] = engine.Segment(seg)
 	}
-	return out, fallback, nil
+	if last := segments[len(segments)-1]; last.Trusted {
+		out.opened = out.form.Opened(last.Text)
+	}
+	return out, nil
+}
+
+// thinking is what the template is told of reasoning. A law that leaves no place for it turns it off.
+func thinking(m *core.Manifest, form reply.Form, req *core.Request) (core.Thinking, error) {
+	t := req.Thinking
+	if t.Enabled != nil && *t.Enabled && !form.Thinks() {
+		e := unable(m, "reason before it answers")
+		e.Param = "thinking"
+		return t, e
+	}
+	if t.Enabled == nil && quiet(req) && form.Thinks() {
+		t.Enabled = new(bool)
+	}
+	return t, nil
 }
 
 // withSystem puts a system prompt before a conversation that has none.

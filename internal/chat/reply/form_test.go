@@ -1,0 +1,161 @@
+package reply
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	"ashatai/internal/core"
+)
+
+func TestDetect(t *testing.T) {
+	t.Parallel()
+	for template, want := range map[string]string{
+		"hello": "<nil> ", "<tool_call> <think></think>": "reply.hermes <think>", "<tool_call><function=": "reply.coder ",
+		"[TOOL_CALLS] [THINK] [/THINK]": "reply.mistral [THINK]", "<｜tool▁call▁begin｜><｜tool▁sep｜>": "reply.deepseek ",
+		"<|tool_call>call: <|channel>thought <channel|>": "reply.gemma <|channel>", "<|tool_call|>": "reply.granite ",
+		`{"name": x, "parameters": y}`: "reply.llama ", "<|start|><|channel|><|message|>": "reply.harmony ",
+		"<seed:think>": "<nil> <seed:think>", "<|START_THINKING|>": "<nil> <|START_THINKING|>",
+		"<|start_of_role|><think><response>": "<nil> <think>",
+	} {
+		f := Detect(template)
+		if got := fmt.Sprintf("%T %s", f.calls, f.think.open); got != want {
+			t.Errorf("%s: %s, want %s", template, got, want)
+		}
+		channels := strings.Contains(want, "harmony")
+		if f.Calls() == strings.HasPrefix(want, "<nil>") || f.Channels() != channels || f.Thinks() != (f.think.open != "" || channels) {
+			t.Errorf("%s: calls %v, thinks %v", template, f.Calls(), f.Thinks())
+		}
+		if f.WithoutCalls().Calls() != channels || f.OneCall() != (channels || strings.Contains(want, "llama")) {
+			t.Errorf("%s: one call %v", template, f.OneCall())
+		}
+		if (f.Closing() != "") != f.Thinks() {
+			t.Errorf("%s closes with %q", template, f.Closing())
+		}
+		if len(f.Markers(true)) == 0 || len(f.Markers(false)) > 0 != f.Thinks() {
+			t.Errorf("%s: markers %q, %q", template, f.Markers(true), f.Markers(false))
+		}
+		for _, known := range []bool{true, false} {
+			if f.Bounded(func(marker string) (int, bool) { return 0, known && marker != "" }) != (known && f.Thinks()) {
+				t.Errorf("%s: bounded", template)
+			}
+		}
+		if f.think.open != "" && (!f.Opened("x"+f.think.open+f.think.label+"\n") || f.Opened(f.think.open+f.think.label+" x")) {
+			t.Errorf("%s: opened", template)
+		}
+	}
+}
+
+// TestClosing closes the reasoning of every form in its middle.
+func TestClosing(t *testing.T) {
+	t.Parallel()
+	for _, s := range samples() {
+		if s.want.Reasoning == "" || s.cut || s.name == "thinks and stops" {
+			continue
+		}
+		s.o.ID = testID
+		r := s.form.Reader(s.o)
+		at := strings.Index(s.in, "Hm") + 1
+		feed := func(text string) (said, thought string) {
+			pieces, err := r.Feed(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range pieces {
+				said, thought = said+p.Text, thought+p.Reasoning
+			}
+			return said, thought
+		}
+		if _, thought := feed(s.in[:at]); thought != "H" || !r.Thinking() {
+			t.Errorf("%s: %q, thinking %v", s.name, thought, r.Thinking())
+		}
+		if said, thought := feed(s.form.Closing() + "Yes"); thought != "" || said != "Yes" || r.Thinking() {
+			t.Errorf("%s: after closing %q, %q, thinking %v", s.name, said, thought, r.Thinking())
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	list := tools()
+	list[1].Description = "says \"<now>\" é"
+	got := Instructions(list)
+	for _, want := range []string{
+		`{"type": "function", "function": {"name": "now", "description": "says \"<now>\" é", "parameters": {"type": "object", "properties": {}}}}` + "\n",
+		`{"type": "function", "function": {"name": "weather", "parameters": {"type":"object",`, "<tool_call>\n", "\n</tools>\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in %s", want, got)
+		}
+	}
+	calls := []core.ToolCall{{Name: "a", Arguments: "{}"}, {Name: "b", Arguments: `{"x": 1}`}}
+	for name, f := range map[string]Form{"plain": Plain(), "granite": {calls: granite{}}} {
+		text := f.Write("Ok.", calls)
+		back := read(t, f, Options{Tools: tools()}, []string{text}, false)
+		if back.Text != "Ok." || len(back.Calls) != 2 || back.Calls[1].Name != "b" || back.Calls[1].Arguments != `{"x": 1}` {
+			t.Errorf("%s: %s is read as %+v", name, text, back)
+		}
+		if f.Write("x", nil) != "x" {
+			t.Errorf("%s changes a text without calls", name)
+		}
+	}
+	if !strings.HasPrefix(Plain().Write("", calls), "<tool_call>\n") {
+		t.Error(Plain().Write("", calls))
+	}
+}
+
+// scanned is what a scan says of a whole text.
+func scanned(s string) bool {
+	var v scan
+	for i := range len(s) {
+		switch v.next(s[i]) {
+		case bad:
+			return false
+		case done:
+			return strings.Trim(s[i+1:], " \t\r\n") == ""
+		case over:
+			return strings.Trim(s[i:], " \t\r\n") == ""
+		case more:
+		}
+	}
+	return len(v.stack) == 0 && (v.at == inZero || v.at == inInt || v.at == inFraction || v.at == inExponent) // a number ends with the text
+}
+
+// TestScan holds the scan to encoding/json, which takes the same texts save line breaks and tabs in strings.
+func TestScan(t *testing.T) {
+	t.Parallel()
+	check := func(t rapid.TB, s string) {
+		if got, want := scanned(s), json.Valid([]byte(s)); got != want {
+			t.Fatalf("%q: %v, want %v", s, got, want)
+		}
+	}
+	for _, s := range []string{
+		"", "0", "-0", "01", "1.", "1.5e", "1e+5", "-", "1E-2", "-1.0", "tru", "true", "nul", "nulll", "[]", "[1,]", "[1 2]", "{}", `{"a"}`, `{"a":}`, `{"a":1,}`,
+		`{,}`, `{"a":[{}]}`, `"\u12aG"`, `"\u12aF"`, `"\x"`, `"\n\"\\"`, "\"\x01\"", `[}`, `{]`, ` [ 1 , {"b" : false } ] `, "1]", "1 2", `"é"`, "'a'", "[-]", "[1.5,2e3,0]", "[01]",
+	} {
+		check(t, s)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s := strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"{", "}", "[", "]", ",", ":", `"a"`, `"`, `\`, "1", "0", "-", ".", "e", "true", "null", " ", `\u00e9`}), 0, 12).Draw(t, "parts"), "")
+		check(t, s)
+	})
+	deep := strings.Repeat("[", maxNesting+1)
+	if scanned(deep + strings.Repeat("]", maxNesting+1)) {
+		t.Error("nesting has no bound")
+	}
+}
+
+func TestQuoted(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.String().Draw(t, "s")
+		var back string
+		if err := json.Unmarshal([]byte(quoted(s)), &back); err != nil || back != s && utf8.ValidString(s) {
+			t.Fatalf("%q becomes %q: %v", s, back, err)
+		}
+	})
+}

@@ -1,0 +1,35 @@
+package infer
+
+import (
+	"context"
+
+	"ashatai/internal/core"
+)
+
+// CountTokens is the number of tokens of a request's prompt, as Generate would give it to the model: rendered by the chat
+// template, with the model's own start tokens. It loads the model where it is not loaded, and generates nothing. Errors
+// are those of Generate before there is a stream; a prompt that does not fit the context is counted too.
+func (s *Service) CountTokens(ctx context.Context, req *core.Request) (int, error) {
+	if err := check(req); err != nil {
+		return 0, err
+	}
+	if _, err := newLaws(req); err != nil {
+		return 0, err
+	}
+	m, err := s.models.Resolve(ctx, req.Model)
+	if err != nil {
+		return 0, err
+	}
+	set := s.cfg.Settings(m)
+	p, err := s.prompt(ctx, m, set, req)
+	if err != nil {
+		return 0, err
+	}
+	if p.Tokens != nil {
+		return len(p.Tokens), nil
+	}
+	ctx, cancel, _ := s.limit(ctx, req.Timeout)
+	defer cancel()
+	ids, err := s.fleet.Tokenize(ctx, s.target(m, set, false), p.Prompt)
+	return len(ids), err
+}
