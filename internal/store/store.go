@@ -1,5 +1,5 @@
-// Package store is what the product keeps in a database, as rows and interfaces: the index of model files and a few
-// named values. A database is a folder below that implements DB and passes storetest.
+// Package store is what the product keeps in a database, as rows and interfaces: the index of model files, a few named
+// values, and the chats, responses and conversations that callers store. A database is a folder below that implements DB and passes storetest.
 //
 // It refuses to hold logic of a feature, to keep anything that cannot be made again from files without saying so, and to
 // expose a database's own types.
@@ -8,6 +8,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"ashatai/internal/core"
 )
 
 // DB is one open database. Its methods, and those of what it returns, are safe for concurrent use. A write that
@@ -15,6 +17,8 @@ import (
 type DB interface {
 	Models() Models
 	Meta() Meta
+	Objects() Objects
+	Items() Items
 	// Check looks for damage. It reads the whole database, and its error is a sentence for the operator.
 	Check(ctx context.Context) error
 	// Close ends all use; closing again does nothing.
@@ -52,4 +56,57 @@ type Meta interface {
 	Get(ctx context.Context, key string) (string, bool, error)
 	// Set writes a value in place of the one with its key.
 	Set(ctx context.Context, key, value string) error
+}
+
+// Owner is whose a stored object is. An object of another owner is as good as none.
+type Owner struct {
+	Tenant string
+	User   string
+}
+
+// Objects are stored chats, responses and conversations.
+type Objects interface {
+	// Put keeps a new object and adds the items, all or nothing. Only objects of the same owner are added to.
+	Put(ctx context.Context, o core.Stored, add []core.StoredAdd) error
+	// Get returns an object, and whether there is one.
+	Get(ctx context.Context, who Owner, id string) (core.Stored, bool, error)
+	// SetMetadata puts labels in place of the object's, and reports whether there is one.
+	SetMetadata(ctx context.Context, who Owner, id string, metadata map[string]string, now time.Time) (bool, error)
+	// Delete removes an object with its items and events, and reports whether there was one.
+	Delete(ctx context.Context, who Owner, id string) (bool, error)
+	// List returns the objects of a filter, and whether there are more. Errors: CodeNotFound for a StoredPage.After that
+	// is not there.
+	List(ctx context.Context, who Owner, f core.StoredFilter) ([]core.Stored, bool, error)
+	// Commit writes what happened to running objects, all or nothing. What became of a deleted one is dropped.
+	Commit(ctx context.Context, what []Progress, now time.Time) error
+	// Lose turns the running objects into lost ones, and says how many there were.
+	Lose(ctx context.Context, now time.Time) (int64, error)
+	// Expire deletes up to most of the objects that have not changed since a time and that no response continues, the
+	// oldest first, and says how many there were. Running ones stay.
+	Expire(ctx context.Context, since time.Time, most int) (int64, error)
+}
+
+// Progress is what happened to a running object.
+type Progress struct {
+	ID     string
+	Events []core.StoredEvent
+	End    *core.StoredEnd // nil: it goes on
+}
+
+// Items are what stored objects are made of.
+type Items interface {
+	// Add adds items to an object, and reports whether there is one.
+	Add(ctx context.Context, who Owner, object string, items []core.StoredItem, now time.Time) (bool, error)
+	// Get returns the newest item with the id, of the object, or of any where object is empty.
+	Get(ctx context.Context, who Owner, object, id string) (core.StoredItem, bool, error)
+	// Delete removes an item, and reports whether there was one.
+	Delete(ctx context.Context, who Owner, object, id string, now time.Time) (bool, error)
+	// List returns a page of an object's items, and whether there are more. An object that is not there has none.
+	// Errors: CodeNotFound for a StoredPage.After that is not there.
+	List(ctx context.Context, who Owner, object string, page core.StoredPage) ([]core.StoredItem, bool, error)
+	// History returns all items of an object and of those that it continues, the oldest first. Errors: CodeNotFound for
+	// one that is not there, CodeInvalidRequest for more than most.
+	History(ctx context.Context, who Owner, object string, most int) ([]core.StoredItem, error)
+	// Events returns up to most events of an object's log with numbers above after, in order.
+	Events(ctx context.Context, who Owner, object string, after int64, most int) ([]core.StoredEvent, error)
 }

@@ -33,7 +33,7 @@ func TestChatWhole(t *testing.T) {
 	w := newFake().call(t, "POST", chatPath, minimal)
 	want := `{"id":"chatcmpl-X","object":"chat.completion","created":1700000000,"model":"tiny:latest","system_fingerprint":"fp_X",` +
 		`"choices":[{"index":0,"message":{"role":"assistant","content":"Hello \"you\"\n","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],` +
-		`"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,"prompt_tokens_details":{"cached_tokens":4}}}` + "\n"
+		`"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,"prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":0}}}` + "\n"
 	if diff := cmp.Diff(want, golden(w.Body.String())); diff != "" {
 		t.Fatal(diff)
 	}
@@ -57,7 +57,7 @@ func TestChatStream(t *testing.T) {
 	}{
 		"plain": {"", "}", nil},
 		"usage": {`,"stream_options":{"include_usage":true,"include_obfuscation":false}`, `,"usage":null}`, []string{
-			head + `],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,"prompt_tokens_details":{"cached_tokens":4}}}`,
+			head + `],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,"prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":0}}}`,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestChatChoicesInterleave(t *testing.T) {
 		t.Fatal(diff)
 	}
 	whole := decode[chatAnswer](t, f.call(t, "POST", chatPath, fmt.Sprintf(body, "")).Body.String())
-	if whole.Choices[0].Message.Content != "a" || whole.Choices[1].Message.Content != "bB" || whole.Choices[1].FinishReason != "length" {
+	if *whole.Choices[0].Message.Content != "a" || *whole.Choices[1].Message.Content != "bB" || whole.Choices[1].FinishReason != "length" {
 		t.Fatalf("%+v", whole.Choices)
 	}
 }

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"strconv"
 
+	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
 
 // common are the fields of both text endpoints.
 type common struct {
 	commonOthers
+	param.Guided
 
 	Model            string              `json:"model,omitempty"`
 	Temperature      *float64            `json:"temperature,omitempty"`
@@ -35,7 +37,6 @@ type commonOthers struct {
 	User        json.RawMessage `json:"user,omitempty"`
 	ServiceTier json.RawMessage `json:"service_tier,omitempty"`
 	CachePrompt json.RawMessage `json:"cache_prompt,omitempty"`
-	Grammar     json.RawMessage `json:"grammar,omitempty"`
 	LoRA        json.RawMessage `json:"lora,omitempty"`
 }
 
@@ -51,15 +52,15 @@ func (c *common) wantsUsage() bool {
 }
 
 // request makes a core request of the common fields. Ranges of the sampling fields are core's to check.
-func (c *common) request(t table, endpoint string) (*core.Request, error) {
-	if err := t.screen(endpoint, "", "", c.commonOthers); err != nil {
+func (c *common) request(t param.Table, endpoint string) (*core.Request, error) {
+	if err := t.Screen(endpoint, "", "", c.commonOthers); err != nil {
 		return nil, err
 	}
 	if c.StreamOptions != nil {
 		if !c.streams() {
 			return nil, core.Invalid("stream_options", "stream_options is only allowed when stream is true.")
 		}
-		if err := t.screen(endpoint, "stream_options.", "stream_options.", *c.StreamOptions); err != nil {
+		if err := t.Screen(endpoint, "stream_options.", "stream_options.", *c.StreamOptions); err != nil {
 			return nil, err
 		}
 	}
@@ -73,7 +74,7 @@ func (c *common) request(t table, endpoint string) (*core.Request, error) {
 		IgnoreEOS: c.IgnoreEOS != nil && *c.IgnoreEOS,
 	}
 	var err error
-	if req.Choices, err = atLeastOne("n", c.N, 1); err != nil {
+	if req.Choices, err = param.AtLeastOne("n", c.N, 1); err != nil {
 		return nil, err
 	}
 	if req.Stop, err = stopStrings(c.Stop); err != nil {
@@ -82,7 +83,8 @@ func (c *common) request(t table, endpoint string) (*core.Request, error) {
 	if req.Sampling.LogitBias, err = logitBias(c.LogitBias); err != nil {
 		return nil, err
 	}
-	return req, nil
+	req.Format, err = c.Format(core.Format{})
+	return req, err
 }
 
 func logitBias(in map[string]*float64) (map[int]float64, error) {
@@ -96,7 +98,7 @@ func logitBias(in map[string]*float64) (map[int]float64, error) {
 	for k, v := range in {
 		id, err := strconv.ParseUint(k, 10, 31)
 		if err != nil {
-			return nil, core.Invalid("logit_bias", "logit_bias has the key %s; its keys are token ids such as \"1234\".", show(k))
+			return nil, core.Invalid("logit_bias", "logit_bias has the key %s; its keys are token ids such as \"1234\".", param.Show(k))
 		}
 		if _, twice := out[int(id)]; twice {
 			return nil, core.Invalid("logit_bias", "logit_bias names token %d twice.", id)
@@ -110,32 +112,16 @@ func logitBias(in map[string]*float64) (map[int]float64, error) {
 
 // stopStrings reads a string or a list of strings; their number and length are core's to check.
 func stopStrings(raw json.RawMessage) ([]string, error) {
-	if !present(raw) {
+	if !param.Present(raw) {
 		return nil, nil
 	}
 	var one string
 	if raw[0] == '"' && json.Unmarshal(raw, &one) == nil {
 		return []string{one}, nil
 	}
-	list, ok := stringList(raw)
+	list, ok := param.Strings(raw)
 	if !ok {
 		return nil, core.Invalid("stop", "stop must be a string or a list of strings.")
 	}
 	return list, nil
-}
-
-// stringList reads a list of strings without nulls in it.
-func stringList(raw json.RawMessage) ([]string, bool) {
-	var list []*string
-	if json.Unmarshal(raw, &list) != nil {
-		return nil, false
-	}
-	out := make([]string, len(list))
-	for i, s := range list {
-		if s == nil {
-			return nil, false
-		}
-		out[i] = *s
-	}
-	return out, true
 }

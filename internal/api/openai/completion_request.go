@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 
+	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
 
@@ -32,8 +33,8 @@ type completionOthers struct {
 }
 
 // requests checks the body and makes one core request for each prompt.
-func (c *completionRequest) requests(t table) ([]*core.Request, error) {
-	if err := t.screen(EndpointCompletions, "", "", c.completionOthers); err != nil {
+func (c *completionRequest) requests(t param.Table) ([]*core.Request, error) {
+	if err := t.Screen(EndpointCompletions, "", "", c.completionOthers); err != nil {
 		return nil, err
 	}
 	base, err := c.request(t, EndpointCompletions)
@@ -41,9 +42,9 @@ func (c *completionRequest) requests(t table) ([]*core.Request, error) {
 		return nil, err
 	}
 	if c.BestOf != nil && *c.BestOf != base.Choices {
-		return nil, refuse("best_of", t[[2]string{EndpointCompletions, "best_of"}])
+		return nil, param.Refuse("best_of", t[[2]string{EndpointCompletions, "best_of"}])
 	}
-	if base.MaxTokens, err = atLeastOne("max_tokens", c.MaxTokens, defaultMaxTokens); err != nil {
+	if base.MaxTokens, err = param.AtLeastOne("max_tokens", c.MaxTokens, defaultMaxTokens); err != nil {
 		return nil, err
 	}
 	if c.Logprobs != nil {

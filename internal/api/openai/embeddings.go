@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"ashatai/internal/api"
+	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
 
@@ -33,11 +34,11 @@ func (e *embeddingRequest) request() (*core.EmbedRequest, error) {
 	for i, in := range inputs {
 		req.Inputs[i] = core.EmbedInput{Text: in.text, Tokens: in.tokens}
 	}
-	if req.Dimensions, err = atLeastOne("dimensions", e.Dimensions, 0); err != nil {
+	if req.Dimensions, err = param.AtLeastOne("dimensions", e.Dimensions, 0); err != nil {
 		return nil, err
 	}
 	if f := e.EncodingFormat; f != nil && *f != "float" && *f != "base64" {
-		return nil, core.Invalid("encoding_format", "encoding_format is %s; it must be \"float\" or \"base64\".", show(*f))
+		return nil, core.Invalid("encoding_format", "encoding_format is %s; it must be \"float\" or \"base64\".", param.Show(*f))
 	}
 	return req, nil
 }

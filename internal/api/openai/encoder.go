@@ -29,6 +29,16 @@ func (h head) open(dst []byte, object string) []byte {
 	return append(dst, `,"choices":[`...)
 }
 
+// whole is the answer of an endpoint that is not streamed.
+func (h head) whole(form shape, answers []answer, usage core.Usage) []byte {
+	body := h.open(nil, form.object())
+	for i := range answers {
+		body = form.whole(comma(body, i), i, &answers[i])
+	}
+	body = append(body, `],"usage":`...)
+	return append(appendUsage(body, usage), '}')
+}
+
 // shape is how an endpoint spells its answers. The chunk methods append one JSON object each.
 type shape interface {
 	prefix() string // of ids
@@ -78,59 +88,9 @@ func appendUsage(dst []byte, u core.Usage) []byte {
 	dst = strconv.AppendInt(dst, int64(u.Total()), 10)
 	dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
 	dst = strconv.AppendInt(dst, int64(u.Cached), 10)
+	dst = append(dst, `},"completion_tokens_details":{"reasoning_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(u.Reasoning), 10)
 	return append(dst, "}}"...)
-}
-
-// chatShape spells POST /v1/chat/completions.
-type chatShape struct{ buf []byte }
-
-func (*chatShape) prefix() string { return "chatcmpl-" }
-func (*chatShape) object() string { return "chat.completion" }
-
-func (s *chatShape) first(choice int) []byte {
-	return s.delta(choice, `{"role":"assistant","content":"","refusal":null}`)
-}
-
-func (s *chatShape) delta(choice int, delta string) []byte {
-	s.buf = append(s.index(choice), delta...)
-	s.buf = append(s.buf, `,"logprobs":null,"finish_reason":null}`...)
-	return s.buf
-}
-
-func (s *chatShape) index(choice int) []byte {
-	b := append(s.buf[:0], `{"index":`...)
-	b = strconv.AppendInt(b, int64(choice), 10)
-	return append(b, `,"delta":`...)
-}
-
-func (s *chatShape) chunks(ev *core.Event, emit func([]byte) error) error {
-	if ev.Text != "" || len(ev.Tokens) > 0 {
-		b := append(s.index(ev.Choice), `{"content":`...)
-		b = appendString(b, ev.Text)
-		b = append(b, `},"logprobs":`...)
-		b = appendChatLogprobs(b, ev.Tokens)
-		s.buf = append(b, `,"finish_reason":null}`...)
-		if err := emit(s.buf); err != nil {
-			return err
-		}
-	}
-	if ev.Finish == "" {
-		return nil
-	}
-	b := append(s.index(ev.Choice), `{},"logprobs":null,"finish_reason":`...)
-	s.buf = append(appendString(b, string(ev.Finish)), '}')
-	return emit(s.buf)
-}
-
-func (s *chatShape) whole(dst []byte, index int, a *answer) []byte {
-	dst = append(dst, `{"index":`...)
-	dst = strconv.AppendInt(dst, int64(index), 10)
-	dst = append(dst, `,"message":{"role":"assistant","content":`...)
-	dst = appendString(dst, a.text)
-	dst = append(dst, `,"refusal":null,"annotations":[]},"logprobs":`...)
-	dst = appendChatLogprobs(dst, a.tokens)
-	dst = append(dst, `,"finish_reason":`...)
-	return append(appendString(dst, string(a.finish)), '}')
 }
 
 // textShape spells POST /v1/completions. It counts the characters of each choice for text_offset.

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +13,9 @@ import (
 
 	"go.uber.org/goleak"
 
+	"ashatai/internal/convo"
 	"ashatai/internal/core"
+	"ashatai/internal/store/sqlite"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -27,6 +30,26 @@ type fake struct {
 	err    error
 	embeds *core.Embeddings
 	models []*core.Manifest
+	stored *convo.Service
+}
+
+// storing gives the fake a real place for stored chats.
+func (f *fake) storing(t *testing.T) *fake {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "x.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	f.stored = convo.New(db.Objects(), db.Items(), convo.Config{})
+	return f
+}
+
+func (f *fake) kept() *convo.Service {
+	if f.stored == nil {
+		return convo.New(nil, nil, convo.Config{})
+	}
+	return f.stored
 }
 
 var placement = core.Placement{Model: "tiny:latest", Runtime: "mock", Device: "cpu", Fallback: "no GPU was found"}
@@ -103,7 +126,8 @@ func (f *fake) do(r *http.Request) *httptest.ResponseRecorder {
 }
 
 func (f *fake) handler() http.Handler {
-	d := New(f, f, f, Config{Build: "test", Now: func() time.Time { return time.Unix(1700000000, 0) }})
+	now := func() time.Time { return time.Unix(1700000000, 0) }
+	d := New(f, f, f, Config{Build: "test", Now: now, Archive: f.kept(), Items: f.kept().Items(), Runs: f.kept()})
 	mux := http.NewServeMux()
 	for _, row := range d.Routes {
 		mux.HandleFunc(row.Method+" "+row.Path, func(w http.ResponseWriter, r *http.Request) {

@@ -1,23 +1,17 @@
 package openai
 
 import (
-	"bytes"
-	"encoding/json"
-	"reflect"
 	"slices"
-	"strings"
 
-	"ashatai/internal/core"
+	"ashatai/internal/api/openai/param"
+	"ashatai/internal/api/openai/responses"
 )
 
-// Decision says what the server does with a field of a request.
-type Decision string
-
-// The decisions.
+// The decisions, under short names for the tables.
 const (
-	Honoured Decision = "honoured" // it shapes the answer
-	Refused  Decision = "refused"  // 400 that names the field, except for the values in Accepts
-	Ignored  Decision = "ignored"  // accepted with any value and without effect
+	honoured = param.Honoured
+	refused  = param.Refused
+	ignored  = param.Ignored
 )
 
 // The endpoints that Fields names.
@@ -27,169 +21,119 @@ const (
 	EndpointEmbeddings  = "embeddings"
 )
 
-// Field is one field of one endpoint's request and what becomes of it. A nested field's name has its parent's before a
-// dot. Null counts as absent everywhere, and a field that is not listed is refused.
-type Field struct {
-	Endpoint string
-	Name     string
-	Decision Decision
-	Accepts  []string // compact JSON values of a refused field that ask for nothing, and so pass
-	Note     string
-}
-
-const (
-	noTools  = "Tools are not available on this server yet"
-	noMedia  = "Only text goes in and comes out"
-	noStored = "Chats are not stored"
-)
+const noMedia = "Only text goes in and comes out"
 
 // Fields lists every field that the endpoints know, in the order of the documentation. The slice is the caller's.
-func Fields() []Field {
-	return slices.Concat(chatFields(), completionFields(), embeddingFields())
+func Fields() []param.Field {
+	return slices.Concat(chatFields(), completionFields(), embeddingFields(), responses.Fields())
 }
 
-func chatFields() []Field {
+func chatFields() []param.Field {
 	const ep = EndpointChat
-	return slices.Concat([]Field{
-		{ep, "messages", Honoured, nil, "One or more."},
-		{ep, "messages.role", Honoured, nil, "system, developer (read as system), user, assistant; tool is refused."},
-		{ep, "messages.content", Honoured, nil, "A string, or a list of parts of type text."},
-		{ep, "messages.name", Honoured, nil, "Given to the chat template, which may leave it out."},
-		{ep, "messages.refusal", Refused, []string{`""`}, "Put what the assistant said into content"},
-		{ep, "messages.tool_calls", Refused, []string{`[]`}, noTools},
-		{ep, "messages.tool_call_id", Refused, nil, noTools},
-		{ep, "messages.function_call", Refused, nil, noTools},
-		{ep, "messages.audio", Refused, nil, noMedia},
-		{ep, "messages.annotations", Ignored, nil, "Clients send back what an answer held."},
-		{ep, "messages.reasoning_content", Ignored, nil, "Earlier reasoning is not shown to the model again."},
-		{ep, "max_completion_tokens", Honoured, nil, "Absent: until the context is full."},
-		{ep, "max_tokens", Honoured, nil, "The old name of max_completion_tokens; both may be given when they are equal."},
-		{ep, "logprobs", Honoured, nil, ""},
-		{ep, "top_logprobs", Honoured, nil, "0 to 20; needs logprobs."},
-		{ep, "chat_template_kwargs", Honoured, nil, "Up to 32 strings, numbers and booleans for the chat template."},
-	}, commonFields(ep), []Field{
-		{ep, "tools", Refused, []string{`[]`}, noTools},
-		{ep, "tool_choice", Refused, []string{`"none"`}, noTools},
-		{ep, "functions", Refused, []string{`[]`}, noTools},
-		{ep, "function_call", Refused, []string{`"none"`}, noTools},
-		{ep, "response_format", Refused, []string{`{"type":"text"}`}, "Answers are free text"},
-		{ep, "modalities", Refused, []string{`["text"]`}, noMedia},
-		{ep, "audio", Refused, nil, noMedia},
-		{ep, "web_search_options", Refused, nil, "The server does not search the web"},
-		{ep, "prediction", Refused, nil, "Predicted output is not used"},
-		{ep, "store", Refused, []string{`false`}, noStored},
-		{ep, "moderation", Refused, nil, "The server has no moderation model"},
-		{ep, "reasoning_effort", Refused, []string{`"none"`}, "The models here do not take it; a template's own switch goes into chat_template_kwargs"},
-		{ep, "verbosity", Refused, []string{`"medium"`}, "The models here do not take it; say in a message how long the answer may be"},
-		{ep, "metadata", Ignored, nil, "It only labels stored chats."},
-		{ep, "parallel_tool_calls", Ignored, nil, "There are no tools to call."},
-		{ep, "safety_identifier", Ignored, nil, "The server knows its callers by their credentials."},
-		{ep, "prompt_cache_key", Ignored, nil, "Prompts are cached by their own text."},
-		{ep, "prompt_cache_options", Ignored, nil, "Prompts are cached by their own text."},
-		{ep, "prompt_cache_retention", Ignored, nil, "Prompts stay cached while there is room."},
+	f := param.At(ep)
+	return slices.Concat([]param.Field{
+		f("messages", honoured, nil, "One or more."),
+		f("messages.role", honoured, nil, "system, developer (read as system), user, assistant, tool, and the old function."),
+		f("messages.content", honoured, nil, "A string, or a list of parts of type text."),
+		f("messages.name", honoured, nil, "Given to the chat template, which may leave it out."),
+		f("messages.refusal", refused, []string{`""`}, "Put what the assistant said into content"),
+		f("messages.tool_calls", honoured, nil, "Calls of functions."),
+		f("messages.tool_call_id", honoured, nil, "The id of a call in an earlier message."),
+		f("messages.function_call", honoured, nil, "The old form of tool_calls."),
+		f("messages.audio", refused, nil, noMedia),
+		f("messages.annotations", ignored, nil, "Clients send back what an answer held."),
+		f("messages.reasoning_content", honoured, nil, "Extension: what the assistant thought; the chat template decides whether the model sees it again."),
+		f("max_completion_tokens", honoured, nil, "Absent: until the context is full."),
+		f("max_tokens", honoured, nil, "The old name of max_completion_tokens; both may be given when they are equal."),
+		f("logprobs", honoured, nil, ""),
+		f("top_logprobs", honoured, nil, "0 to 20; needs logprobs."),
+		f("chat_template_kwargs", honoured, nil, "Up to 32 strings, numbers and booleans for the chat template."),
+	}, commonFields(ep), []param.Field{
+		f("tools", honoured, nil, "Functions, up to 128; strict holds the arguments to the schema."),
+		f("tool_choice", honoured, nil, "none, auto, required, a function, or allowed_tools."),
+		f("functions", honoured, nil, "The old form of tools; the answer is then in the old form too."),
+		f("function_call", honoured, nil, "The old form of tool_choice."),
+		f("response_format", honoured, nil, "text, json_object, json_schema; a schema is enforced whether strict is set or not."),
+		f("modalities", refused, []string{`["text"]`}, noMedia),
+		f("audio", refused, nil, noMedia),
+		f("web_search_options", refused, nil, "The server does not search the web"),
+		f("prediction", refused, nil, "Predicted output is not used"),
+		f("store", honoured, nil, "Absent: false."),
+		f("moderation", refused, nil, "The server has no moderation model"),
+		f("reasoning_effort", honoured, nil, "none, minimal, low, medium, high, xhigh, max; minimal means low and those above high mean high."),
+		f("thinking_budget", honoured, nil, "Extension: most tokens of reasoning."),
+		f("verbosity", refused, []string{`"medium"`}, "The models here do not take it; say in a message how long the answer may be"),
+		f("metadata", honoured, nil, "Labels of a stored chat."),
+		f("parallel_tool_calls", honoured, nil, "false: at most one call in an answer."),
+		f("safety_identifier", ignored, nil, "The server knows its callers by their credentials."),
+		f("prompt_cache_key", ignored, nil, "Prompts are cached by their own text."),
+		f("prompt_cache_options", ignored, nil, "Prompts are cached by their own text."),
+		f("prompt_cache_retention", ignored, nil, "Prompts stay cached while there is room."),
 	})
 }
 
-func completionFields() []Field {
+func completionFields() []param.Field {
 	const ep = EndpointCompletions
-	return slices.Concat([]Field{
-		{ep, "prompt", Honoured, nil, "A string, a list of strings, token ids, or a list of lists of token ids."},
-		{ep, "max_tokens", Honoured, nil, "16 when absent, as with OpenAI."},
-		{ep, "logprobs", Honoured, nil, "0 to 20 alternatives for each token."},
-		{ep, "best_of", Refused, nil, "Only the value of n is accepted: the server does not generate answers to throw them away"},
-	}, commonFields(ep), []Field{
-		{ep, "echo", Refused, []string{`false`}, "The prompt is not sent back"},
-		{ep, "suffix", Refused, []string{`""`}, "Text is not filled into a gap"},
+	f := param.At(ep)
+	return slices.Concat([]param.Field{
+		f("prompt", honoured, nil, "A string, a list of strings, token ids, or a list of lists of token ids."),
+		f("max_tokens", honoured, nil, "16 when absent, as with OpenAI."),
+		f("logprobs", honoured, nil, "0 to 20 alternatives for each token."),
+		f("best_of", refused, nil, "Only the value of n is accepted: the server does not generate answers to throw them away"),
+	}, commonFields(ep), []param.Field{
+		f("echo", refused, []string{`false`}, "The prompt is not sent back"),
+		f("suffix", refused, []string{`""`}, "Text is not filled into a gap"),
 	})
 }
 
 // commonFields are those of both text endpoints.
-func commonFields(ep string) []Field {
-	return []Field{
-		{ep, "model", Honoured, nil, "Absent: the default chat model."},
-		{ep, "temperature", Honoured, nil, "0 (greedy) to 5."},
-		{ep, "top_p", Honoured, nil, ""},
-		{ep, "top_k", Honoured, nil, "Extension."},
-		{ep, "min_p", Honoured, nil, "Extension."},
-		{ep, "typical_p", Honoured, nil, "Extension."},
-		{ep, "repeat_penalty", Honoured, nil, "Extension."},
-		{ep, "repeat_last_n", Honoured, nil, "Extension."},
-		{ep, "presence_penalty", Honoured, nil, ""},
-		{ep, "frequency_penalty", Honoured, nil, ""},
-		{ep, "logit_bias", Honoured, nil, "Token ids of the model as strings, -100 to 100."},
-		{ep, "seed", Honoured, nil, "The same seed and prompt give the same text."},
-		{ep, "n", Honoured, nil, "1 to 16."},
-		{ep, "stop", Honoured, nil, "A string or up to 16."},
-		{ep, "stream", Honoured, nil, ""},
-		{ep, "stream_options", Honoured, nil, "Only with stream."},
-		{ep, "stream_options.include_usage", Honoured, nil, ""},
-		{ep, "stream_options.include_obfuscation", Refused, []string{`false`}, "Events are not padded"},
-		{ep, "ignore_eos", Honoured, nil, "Extension: goes on past the end of the answer."},
-		{ep, "user", Ignored, nil, "The server knows its callers by their credentials."},
-		{ep, "service_tier", Refused, []string{`"auto"`, `"default"`}, "There is one tier"},
-		{ep, "cache_prompt", Ignored, nil, "Extension of others: a prompt is always cached when it can be."},
-		{ep, "grammar", Refused, []string{`""`}, "A caller's own grammar is not taken"},
-		{ep, "lora", Refused, []string{`[]`}, "Adapters are not available on this server yet"},
+func commonFields(ep string) []param.Field {
+	f := param.At(ep)
+	return []param.Field{
+		f("model", honoured, nil, "Absent: the default chat model."),
+		f("temperature", honoured, nil, "0 (greedy) to 5."),
+		f("top_p", honoured, nil, ""),
+		f("top_k", honoured, nil, "Extension."),
+		f("min_p", honoured, nil, "Extension."),
+		f("typical_p", honoured, nil, "Extension."),
+		f("repeat_penalty", honoured, nil, "Extension."),
+		f("repeat_last_n", honoured, nil, "Extension."),
+		f("presence_penalty", honoured, nil, ""),
+		f("frequency_penalty", honoured, nil, ""),
+		f("logit_bias", honoured, nil, "Token ids of the model as strings, -100 to 100."),
+		f("seed", honoured, nil, "The same seed and prompt give the same text."),
+		f("n", honoured, nil, "1 to 16."),
+		f("stop", honoured, nil, "A string or up to 16."),
+		f("stream", honoured, nil, ""),
+		f("stream_options", honoured, nil, "Only with stream."),
+		f("stream_options.include_usage", honoured, nil, ""),
+		f("stream_options.include_obfuscation", refused, []string{`false`}, "Events are not padded"),
+		f("ignore_eos", honoured, nil, "Extension: goes on past the end of the answer."),
+		f("user", ignored, nil, "The server knows its callers by their credentials."),
+		f("service_tier", refused, []string{`"auto"`, `"default"`}, "There is one tier"),
+		f("cache_prompt", ignored, nil, "Extension of others: a prompt is always cached when it can be."),
+		f("grammar", honoured, nil, "Extension: GBNF, start rule root."),
+		f("guided_json", honoured, nil, "Extension: a JSON schema."),
+		f("guided_regex", honoured, nil, "Extension: a regular expression for the whole answer."),
+		f("guided_choice", honoured, nil, "Extension: a list of possible answers."),
+		f("guided_grammar", honoured, nil, "Extension: as grammar."),
+		f("structured_outputs", honoured, nil, "Extension: one of the four below."),
+		f("structured_outputs.json", honoured, nil, "As guided_json."),
+		f("structured_outputs.regex", honoured, nil, "As guided_regex."),
+		f("structured_outputs.choice", honoured, nil, "As guided_choice."),
+		f("structured_outputs.grammar", honoured, nil, "As grammar."),
+		f("lora", refused, []string{`[]`}, "Adapters are not available on this server yet"),
 	}
 }
 
-func embeddingFields() []Field {
+func embeddingFields() []param.Field {
 	const ep = EndpointEmbeddings
-	return []Field{
-		{ep, "input", Honoured, nil, "A string, a list of strings, token ids, or a list of lists of token ids; at most 2048 inputs."},
-		{ep, "model", Honoured, nil, ""},
-		{ep, "dimensions", Honoured, nil, "Fewer than the model's are cut and scaled to unit length."},
-		{ep, "encoding_format", Honoured, nil, "float or base64 (little-endian float32)."},
-		{ep, "user", Ignored, nil, "The server knows its callers by their credentials."},
+	f := param.At(ep)
+	return []param.Field{
+		f("input", honoured, nil, "A string, a list of strings, token ids, or a list of lists of token ids; at most 2048 inputs."),
+		f("model", honoured, nil, ""),
+		f("dimensions", honoured, nil, "Fewer than the model's are cut and scaled to unit length."),
+		f("encoding_format", honoured, nil, "float or base64 (little-endian float32)."),
+		f("user", ignored, nil, "The server knows its callers by their credentials."),
 	}
-}
-
-// table finds a field by its endpoint and name.
-type table map[[2]string]Field
-
-func newTable() table {
-	t := table{}
-	for _, f := range Fields() {
-		t[[2]string{f.Endpoint, f.Name}] = f
-	}
-	return t
-}
-
-// screen looks at the raw fields of the struct v, whose names begin with prefix in the table, and refuses the first one
-// that the table refuses. where is put before the name in the error.
-func (t table) screen(endpoint, prefix, where string, v any) error {
-	rv := reflect.ValueOf(v)
-	for i := range rv.NumField() {
-		value, ok := reflect.TypeAssert[json.RawMessage](rv.Field(i))
-		if !ok || !present(value) {
-			continue
-		}
-		name, _, _ := strings.Cut(rv.Type().Field(i).Tag.Get("json"), ",")
-		f := t[[2]string{endpoint, prefix + name}]
-		if f.Decision == Refused && !slices.Contains(f.Accepts, compact(value)) {
-			return refuse(where+name, f)
-		}
-	}
-	return nil
-}
-
-func refuse(param string, f Field) *core.Error {
-	var except string
-	if len(f.Accepts) > 0 {
-		except = " Leave it out, or send " + strings.Join(f.Accepts, " or ") + "."
-	} else {
-		except = " Leave it out."
-	}
-	return core.Invalid(param, "%s is not supported with this value. %s.%s", param, strings.TrimSuffix(f.Note, "."), except)
-}
-
-// present reports whether a raw field was given; null counts as absent.
-func present(v json.RawMessage) bool { return len(v) > 0 && string(v) != "null" }
-
-func compact(v json.RawMessage) string {
-	var b bytes.Buffer
-	if json.Compact(&b, v) != nil {
-		return string(v)
-	}
-	return b.String()
 }

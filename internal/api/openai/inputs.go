@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 
+	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
 
@@ -17,7 +18,7 @@ type input struct {
 // readInputs reads the four forms of prompt and input: text, texts, token ids, lists of token ids. None may be empty:
 // an empty text has nothing to continue or to embed.
 func readInputs(name string, raw json.RawMessage, most int) ([]input, error) {
-	if !present(raw) {
+	if !param.Present(raw) {
 		return nil, core.Invalid(name, "%s is missing.", name)
 	}
 	ins, ok := parseInputs(raw)
@@ -58,7 +59,7 @@ func parseInputs(raw json.RawMessage) ([]input, bool) {
 	case first[0] == ']':
 		return nil, true
 	case first[0] == '"':
-		texts, ok := stringList(raw)
+		texts, ok := param.Strings(raw)
 		ins := make([]input, len(texts))
 		for i, s := range texts {
 			ins[i].text = s

@@ -6,9 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"time"
 
 	"ashatai/internal/api"
+	"ashatai/internal/api/openai/param"
+	"ashatai/internal/api/openai/responses"
 	"ashatai/internal/core"
 )
 
@@ -30,8 +33,12 @@ type Catalogue interface {
 
 // Config is what the dialect needs beyond its three partners.
 type Config struct {
-	Build string           // version of the server, part of system_fingerprint
-	Now   func() time.Time // nil: time.Now
+	Build   string            // version of the server, part of system_fingerprint
+	Now     func() time.Time  // nil: time.Now
+	Counter responses.Counter // counts prompts
+	Archive responses.Archive // keeps chats, responses and conversations
+	Items   responses.Items   // what they are made of
+	Runs    responses.Runs    // makes responses in the background
 }
 
 // maxBody bounds a request: room for the text of the longest context, and for many inputs of embeddings.
@@ -42,14 +49,16 @@ type handler struct {
 	gen    Generator
 	emb    Embedder
 	cat    Catalogue
+	stored responses.Archive
+	items  responses.Items
 	build  string
 	now    func() time.Time
-	fields table
+	fields param.Table
 }
 
 // New makes the dialect's rows.
 func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
-	h := &handler{gen: gen, emb: emb, cat: cat, build: cfg.Build, now: cfg.Now, fields: newTable()}
+	h := &handler{gen: gen, emb: emb, cat: cat, stored: cfg.Archive, items: cfg.Items, build: cfg.Build, now: cfg.Now, fields: param.NewTable(Fields())}
 	if h.now == nil {
 		h.now = time.Now
 	}
@@ -63,7 +72,10 @@ func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
 		Prefixes:   []string{"/v1/"},
 		Error:      errorBody{},
 		WriteError: WriteError,
-		Routes: []api.Route{
+		Routes: slices.Concat(h.storedRoutes(), responses.Routes(responses.Config{
+			Partners: responses.Partners{Generator: gen, Catalogue: cat, Counter: cfg.Counter, Archive: cfg.Archive, Items: cfg.Items, Runs: cfg.Runs},
+			MaxBody:  maxBody, Now: h.now, Refusals: refusals, Place: place,
+		}), []api.Route{
 			{
 				Method: http.MethodPost, Path: "/v1/chat/completions", Summary: "Answer a conversation.",
 				Scope: core.ScopeInfer, Limit: api.LimitInfer, Audit: api.AuditUse,
@@ -89,6 +101,34 @@ func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
 				Scope: core.ScopeRead, Limit: api.LimitRead, Object: api.ObjectModel,
 				Response: modelInfo{}, Statuses: []int{http.StatusBadRequest, http.StatusNotFound}, Handle: h.model,
 			},
+		}),
+	}
+}
+
+// storedRoutes are the rows of stored chats.
+func (h *handler) storedRoutes() []api.Route {
+	wrong := []int{http.StatusBadRequest, http.StatusNotFound}
+	return []api.Route{
+		{
+			Method: http.MethodGet, Path: "/v1/chat/completions", Summary: "List the stored chats.",
+			Scope: core.ScopeRead, Limit: api.LimitRead, Response: param.List[storedChat]{}, Statuses: wrong, Handle: h.chats,
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/chat/completions/{id}", Summary: "Read a stored chat.",
+			Scope: core.ScopeRead, Limit: api.LimitRead, Response: storedChat{}, Statuses: wrong, Handle: h.storedChat,
+		},
+		{
+			Method: http.MethodPost, Path: "/v1/chat/completions/{id}", Summary: "Put new labels on a stored chat.",
+			Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse, MaxBody: maxBody,
+			Request: param.Labelling{}, Response: storedChat{}, Statuses: append(wrong, http.StatusRequestEntityTooLarge), Handle: h.labelChat,
+		},
+		{
+			Method: http.MethodDelete, Path: "/v1/chat/completions/{id}", Summary: "Delete a stored chat.",
+			Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse, Response: param.Deleted{}, Statuses: wrong, Handle: h.deleteChat,
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/chat/completions/{id}/messages", Summary: "List the messages of a stored chat.",
+			Scope: core.ScopeRead, Limit: api.LimitRead, Response: param.List[storedMessage]{}, Statuses: wrong, Handle: h.chatMessages,
 		},
 	}
 }

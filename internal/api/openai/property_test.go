@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ashatai/internal/api"
+	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
 
@@ -46,7 +47,7 @@ func TestStreamedEqualsWhole(t *testing.T) {
 			}
 		}
 		for i := range 2 {
-			if got := whole.Choices[i].Message.Content; got != want[i] || streamed[i] != want[i] || texts[i] != want[i] {
+			if got := *whole.Choices[i].Message.Content; got != want[i] || streamed[i] != want[i] || texts[i] != want[i] {
 				rt.Fatalf("choice %d: whole %q, streamed %q, completion %q, want %q", i, got, streamed[i], texts[i], want[i])
 			}
 		}
@@ -93,7 +94,7 @@ func FuzzChatRequest(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	tab := newTable()
+	tab := param.NewTable(Fields())
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var c chatRequest
 		if api.Strict(body, &c) != nil {
@@ -114,7 +115,7 @@ func FuzzCompletionRequest(f *testing.F) {
 	for _, seed := range []string{`{"prompt":"a"}`, `{"prompt":["a","b"],"n":2,"best_of":2}`, `{"prompt":[1,2]}`, `{"prompt":[[1],[2]],"logprobs":3}`, `{"prompt":[`, `{"prompt":[ ]}`, `{"prompt":[[null]]}`} {
 		f.Add([]byte(seed))
 	}
-	tab := newTable()
+	tab := param.NewTable(Fields())
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var c completionRequest
 		if api.Strict(body, &c) != nil {

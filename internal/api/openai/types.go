@@ -17,14 +17,17 @@ type chatChoice struct {
 	Index        int           `json:"index"`
 	Message      chatText      `json:"message"`
 	Logprobs     *chatLogprobs `json:"logprobs"`
-	FinishReason string        `json:"finish_reason" enum:"stop,length"`
+	FinishReason string        `json:"finish_reason" enum:"stop,length,tool_calls,function_call"`
 }
 
 type chatText struct {
-	Role        string  `json:"role"`
-	Content     string  `json:"content"`
-	Refusal     *string `json:"refusal"`
-	Annotations []any   `json:"annotations"`
+	Role             string          `json:"role"`
+	Content          *string         `json:"content" doc:"null where there are only calls"`
+	ReasoningContent *string         `json:"reasoning_content,omitempty" doc:"what the model thought before it answered"`
+	Refusal          *string         `json:"refusal"`
+	Annotations      []any           `json:"annotations"`
+	ToolCalls        []toolCall      `json:"tool_calls,omitempty"`
+	FunctionCall     *calledFunction `json:"function_call,omitempty" doc:"where the request spoke of functions"`
 }
 
 type chatLogprobs struct {
@@ -61,9 +64,12 @@ type chunkChoice struct {
 }
 
 type chatDelta struct {
-	Role    string  `json:"role,omitempty"`
-	Content *string `json:"content,omitempty"`
-	Refusal *string `json:"refusal,omitempty"`
+	Role             string          `json:"role,omitempty"`
+	Content          *string         `json:"content,omitempty"`
+	ReasoningContent *string         `json:"reasoning_content,omitempty"`
+	Refusal          *string         `json:"refusal,omitempty"`
+	ToolCalls        []toolCall      `json:"tool_calls,omitempty"`
+	FunctionCall     *calledFunction `json:"function_call,omitempty"`
 }
 
 type completionAnswer struct {
@@ -91,10 +97,15 @@ type textLogprobs struct {
 }
 
 type usageInfo struct {
-	PromptTokens     int           `json:"prompt_tokens"`
-	CompletionTokens int           `json:"completion_tokens"`
-	TotalTokens      int           `json:"total_tokens"`
-	PromptDetails    promptDetails `json:"prompt_tokens_details"`
+	PromptTokens      int               `json:"prompt_tokens"`
+	CompletionTokens  int               `json:"completion_tokens"`
+	TotalTokens       int               `json:"total_tokens"`
+	PromptDetails     promptDetails     `json:"prompt_tokens_details"`
+	CompletionDetails completionDetails `json:"completion_tokens_details"`
+}
+
+type completionDetails struct {
+	ReasoningTokens int `json:"reasoning_tokens"`
 }
 
 type promptDetails struct {

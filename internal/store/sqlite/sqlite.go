@@ -103,6 +103,12 @@ func (db *DB) Models() store.Models { return models{db} }
 // Meta implements store.DB.
 func (db *DB) Meta() store.Meta { return meta{db} }
 
+// Objects implements store.DB.
+func (db *DB) Objects() store.Objects { return objects{db} }
+
+// Items implements store.DB.
+func (db *DB) Items() store.Items { return items{db} }
+
 // Close implements store.DB.
 func (db *DB) Close() error { return errors.Join(db.read.Close(), db.write.Close()) }
 

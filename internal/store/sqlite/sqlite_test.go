@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -111,13 +112,19 @@ func TestFileIsPrivate(t *testing.T) {
 // TestMigrateUpgrade: data outlives a new schema, and the older server then refuses it.
 func TestMigrateUpgrade(t *testing.T) {
 	t.Parallel()
-	first, err := migrationFiles.ReadFile("migrations/00001_models_meta.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
 	fsys := fstest.MapFS{
-		"00001_models_meta.sql": {Data: first},
-		"00002_more.sql":        {Data: []byte("-- +goose Up\nALTER TABLE meta ADD COLUMN more TEXT NOT NULL DEFAULT 'm';\n")},
+		"99999_more.sql": {Data: []byte("-- +goose Up\nALTER TABLE meta ADD COLUMN more TEXT NOT NULL DEFAULT 'm';\n")},
+	}
+	files, err := fs.Glob(migrations(), "*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		data, err := fs.ReadFile(migrations(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fsys[name] = &fstest.MapFile{Data: data}
 	}
 	path := filepath.Join(t.TempDir(), "x.db")
 	if err := mustOpen(t, path).Close(); err != nil {

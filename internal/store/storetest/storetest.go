@@ -48,6 +48,13 @@ func Run(t *testing.T, target Target) {
 		{"context end", contextEnd},
 		{"close twice", closeTwice},
 		{"check finds a new database sound", check},
+		{"objects round trip", objectsRoundTrip},
+		{"objects are listed in pages", objectPages},
+		{"objects belong to their owner", objectOwners},
+		{"items are listed in pages", itemPages},
+		{"history follows what is continued", history},
+		{"progress of running objects", progress},
+		{"old objects expire", expire},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -14,3 +14,11 @@ type ModelFile struct {
 	Manifest string
 	Error    string
 }
+
+type StoredItemContent struct {
+	Object string
+	Seq    int64
+	ID     string
+	Output int64
+	Body   string
+}

@@ -1,0 +1,173 @@
+package param
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"ashatai/internal/core"
+)
+
+// Format is the answer's format, as chat completions nest a schema and responses spell it out.
+type Format struct {
+	Type   string      `json:"type"`
+	Nested *schemaForm `json:"json_schema,omitempty"`
+	schemaForm
+}
+
+type schemaForm struct {
+	Name        *string         `json:"name,omitempty"`
+	Description *string         `json:"description,omitempty"`
+	Schema      json.RawMessage `json:"schema,omitempty"`
+	Strict      *bool           `json:"strict,omitempty"`
+}
+
+// ReadFormat reads response_format or text.format, an object of the type text, json_object or json_schema. A schema is
+// enforced whether strict is set or not: what is only promised would be of no use. nested says which spelling counts.
+func ReadFormat(name string, raw json.RawMessage, nested bool) (core.Format, error) {
+	if !Present(raw) {
+		return core.Format{}, nil
+	}
+	var f Format
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if raw[0] != '{' || dec.Decode(&f) != nil {
+		return core.Format{}, core.Invalid(name, "%s must be an object with a type of text, json_object or json_schema, and for the last one its schema.", name)
+	}
+	switch f.Type {
+	case "text":
+		return core.Format{}, nil
+	case "json_object":
+		return core.Format{Kind: core.FormatJSON}, nil
+	case "json_schema":
+	default:
+		return core.Format{}, core.Invalid(name+".type", "%s.type is %s; it must be text, json_object or json_schema.", name, Show(f.Type))
+	}
+	where, form := name, f.schemaForm
+	if nested {
+		where += ".json_schema"
+		if f.Nested == nil {
+			return core.Format{}, core.Invalid(where, "%s is missing.", where)
+		}
+		form = *f.Nested
+	}
+	return schemaFormat(where+".schema", form.Schema)
+}
+
+func schemaFormat(where string, schema json.RawMessage) (core.Format, error) {
+	if !Present(schema) {
+		return core.Format{}, core.Invalid(where, "%s is missing.", where)
+	}
+	if c := schema[0]; c != '{' && c != 't' && c != 'f' {
+		return core.Format{}, core.Invalid(where, "%s must be a JSON schema, which is an object.", where)
+	}
+	return source(where, core.FormatSchema, string(schema))
+}
+
+func source(where string, kind core.FormatKind, text string) (core.Format, error) {
+	if len(text) > core.MaxSchemaBytes {
+		return core.Format{}, core.Invalid(where, "%s has %d bytes; at most %d are allowed.", where, len(text), core.MaxSchemaBytes)
+	}
+	return core.Format{Kind: kind, Source: text}, nil
+}
+
+// Guided are the extensions of other servers that bind an answer to a format: llama.cpp's grammar, and vLLM's older and
+// newer names.
+type Guided struct {
+	Grammar       json.RawMessage `json:"grammar,omitempty"`
+	GuidedJSON    json.RawMessage `json:"guided_json,omitempty"`
+	GuidedRegex   json.RawMessage `json:"guided_regex,omitempty"`
+	GuidedChoice  json.RawMessage `json:"guided_choice,omitempty"`
+	GuidedGrammar json.RawMessage `json:"guided_grammar,omitempty"`
+	Structured    *Structured     `json:"structured_outputs,omitempty"`
+}
+
+// Structured holds one kind of format.
+type Structured struct {
+	JSON    json.RawMessage `json:"json,omitempty"`
+	Regex   json.RawMessage `json:"regex,omitempty"`
+	Choice  json.RawMessage `json:"choice,omitempty"`
+	Grammar json.RawMessage `json:"grammar,omitempty"`
+}
+
+// Format reads the one of them that is given, beside the format that the request's own field asked for.
+func (g Guided) Format(own core.Format) (core.Format, error) {
+	var s Structured
+	if g.Structured != nil {
+		s = *g.Structured
+	}
+	out, by := own, "response_format"
+	for _, one := range []struct {
+		name string
+		raw  json.RawMessage
+		read func(name string, raw json.RawMessage) (core.Format, error)
+	}{
+		{"grammar", g.Grammar, text(core.FormatGBNF)},
+		{"guided_json", g.GuidedJSON, guidedJSON},
+		{"guided_regex", g.GuidedRegex, text(core.FormatRegex)},
+		{"guided_choice", g.GuidedChoice, guidedChoice},
+		{"guided_grammar", g.GuidedGrammar, text(core.FormatGBNF)},
+		{"structured_outputs.json", s.JSON, guidedJSON},
+		{"structured_outputs.regex", s.Regex, text(core.FormatRegex)},
+		{"structured_outputs.choice", s.Choice, guidedChoice},
+		{"structured_outputs.grammar", s.Grammar, text(core.FormatGBNF)},
+	} {
+		if !Present(one.raw) || string(one.raw) == `""` {
+			continue
+		}
+		if out.Kind != "" {
+			return core.Format{}, core.Invalid(one.name, "%s and %s both say what the answer looks like; send one of them.", one.name, by)
+		}
+		var err error
+		if out, err = one.read(one.name, one.raw); err != nil {
+			return core.Format{}, err
+		}
+		by = one.name
+	}
+	return out, nil
+}
+
+func text(kind core.FormatKind) func(string, json.RawMessage) (core.Format, error) {
+	return func(name string, raw json.RawMessage) (core.Format, error) {
+		s, ok := Text(raw)
+		if !ok {
+			return core.Format{}, core.Invalid(name, "%s must be a string.", name)
+		}
+		return source(name, kind, s)
+	}
+}
+
+// guidedJSON takes a schema as an object, or as a string that holds one.
+func guidedJSON(name string, raw json.RawMessage) (core.Format, error) {
+	if s, ok := Text(raw); ok {
+		if !json.Valid([]byte(s)) {
+			return core.Format{}, core.Invalid(name, "%s is a string that holds no JSON.", name)
+		}
+		raw = bytes.TrimSpace([]byte(s))
+	}
+	return schemaFormat(name, raw)
+}
+
+// guidedChoice binds an answer to one of several texts, as a grammar whose alternatives they are: a JSON string is a
+// literal of that grammar as well.
+func guidedChoice(name string, raw json.RawMessage) (core.Format, error) {
+	list, ok := Strings(raw)
+	if !ok || len(list) == 0 {
+		return core.Format{}, core.Invalid(name, "%s must be a list of at least one string.", name)
+	}
+	var b bytes.Buffer
+	b.WriteString("start: ")
+	for i, s := range list {
+		if s == "" {
+			return core.Format{}, core.Invalid(name, "%s holds an empty string; an answer has at least one character.", name)
+		}
+		if i > 0 {
+			b.WriteString(" | ")
+		}
+		quoted, err := json.Marshal(s)
+		if err != nil {
+			return core.Format{}, err
+		}
+		b.Write(quoted)
+	}
+	return source(name, core.FormatLark, b.String())
+}
