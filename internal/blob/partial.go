@@ -23,16 +23,19 @@ const (
 type Mark struct {
 	Validator string `json:"validator,omitempty"` // the server's ETag or date of the version, as it was sent
 	Size      int64  `json:"size,omitempty"`      // bytes of the whole file; 0 when unknown
+	Chunk     int64  `json:"chunk,omitempty"`     // bytes of one piece where the file is filled in pieces; 0: it grows at its end
 }
 
-// Partial is a file that grows at its end and survives the process. It has one user at a time and is not safe for
-// concurrent use. The bytes are durable only after Promote, so a resumed file proves itself by its sha256 alone.
+// Partial is a file that grows at its end, or after Spread in several places, and survives the process. It has one user
+// at a time and is not safe for concurrent use except where a method says so. The bytes are durable only after Promote,
+// so a resumed file proves itself by its sha256 alone.
 type Partial struct {
-	s    *Store
-	key  string
-	f    *os.File
-	size int64
-	mark Mark
+	s       *Store
+	key     string
+	f       *os.File
+	size    int64
+	mark    Mark
+	journal *os.File // of the pieces; nil until Spread
 }
 
 // Partial opens the unfinished file for key, a sha256, and makes an empty one where there is none. A key that is in use
@@ -85,7 +88,7 @@ func (p *Partial) readMark() Mark {
 	}
 	defer func() { _ = f.Close() }() // only read
 	var m Mark
-	if json.NewDecoder(io.LimitReader(f, maxMark)).Decode(&m) != nil || m.Size < 0 {
+	if json.NewDecoder(io.LimitReader(f, maxMark)).Decode(&m) != nil || m.Size < 0 || m.Chunk < 0 {
 		return Mark{}
 	}
 	return m
@@ -129,8 +132,11 @@ func (p *Partial) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// Restart throws away the bytes and the mark.
+// Restart throws away the bytes, the mark and what is known of pieces.
 func (p *Partial) Restart() error {
+	if err := p.dropPieces(); err != nil { // first: what it tells must never be of other bytes
+		return err
+	}
 	if err := p.f.Truncate(0); err != nil {
 		return p.s.explain(err, "write to", 0)
 	}
@@ -170,7 +176,7 @@ func (p *Partial) Discard() error {
 	if p.f == nil {
 		return nil
 	}
-	err := p.closeFile()
+	err := errors.Join(p.dropPieces(), p.closeFile())
 	for _, suffix := range []string{dataSuffix, markSuffix} {
 		if rerr := p.s.root.Remove(p.name(suffix)); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
 			err = errors.Join(err, p.s.explain(rerr, "delete a file of", 0))
@@ -185,7 +191,7 @@ func (p *Partial) Close() error {
 	if p.f == nil {
 		return nil
 	}
-	err := p.closeFile()
+	err := errors.Join(p.closePieces(), p.closeFile())
 	p.s.release(p.key)
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"ashatai/internal/models/fetch"
 )
 
 // flights are the downloads that run, at most one per sha256.
@@ -28,7 +30,7 @@ type flight struct {
 }
 
 // fetch downloads the file of src into a blob, or follows the download that is doing so.
-func (m *Models) fetch(ctx context.Context, src source, progress func(Progress)) error {
+func (m *Models) fetch(ctx context.Context, src supply, progress func(Progress)) error {
 	for {
 		f, err := m.join(ctx, src)
 		if err != nil {
@@ -44,7 +46,7 @@ func (m *Models) fetch(ctx context.Context, src source, progress func(Progress))
 }
 
 // join returns the flight for a file, a new one where there is none.
-func (m *Models) join(ctx context.Context, src source) (*flight, error) {
+func (m *Models) join(ctx context.Context, src supply) (*flight, error) {
 	for {
 		m.flights.mu.Lock()
 		f := m.flights.running[src.sha]
@@ -67,15 +69,18 @@ func (m *Models) join(ctx context.Context, src source) (*flight, error) {
 }
 
 // start starts a flight. It outlives the pull that asked first, since others may have joined.
-func (m *Models) start(ctx context.Context, src source) *flight {
+func (m *Models) start(ctx context.Context, src supply) *flight {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f := &flight{url: src.url.String(), cancel: cancel, done: make(chan struct{}), changed: make(chan struct{})}
-	d := &download{
-		fetch: m.cfg.Fetch, blobs: m.cfg.Blobs, url: f.url, shown: src.from, host: src.url.Hostname(), sha: src.sha,
-		retryWait: m.cfg.RetryWait, stall: m.cfg.Stall, log: m.cfg.Log, report: f.step,
+	job := fetch.Job{
+		Doer: m.cfg.Fetch, Blobs: m.cfg.Blobs, URL: f.url, Shown: src.from, Host: src.url.Hostname(), SHA256: src.sha, Size: src.size,
+		Check: accepts, Room: m.cfg.Room, Log: m.cfg.Log, Limits: m.cfg.Download, Report: func(s fetch.Step) { f.step(src.sha, s) },
+	}
+	if src.fetcher != nil {
+		job.Doer = src.fetcher
 	}
 	go func() {
-		f.err = d.run(ctx)
+		f.err = fetch.Run(ctx, job)
 		m.flights.mu.Lock()
 		delete(m.flights.running, src.sha)
 		m.flights.mu.Unlock()
@@ -98,7 +103,11 @@ func (fs *flights) leave(f *flight) {
 }
 
 // step records how far the download is.
-func (f *flight) step(p Progress) {
+func (f *flight) step(sha string, s fetch.Step) {
+	p := Progress{Status: StatusPulling, Digest: sha, Completed: s.Completed, Total: s.Total}
+	if s.Verifying {
+		p.Status = StatusVerifying
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if n := len(f.steps); n > 0 && f.steps[n-1].Status == p.Status {

@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -186,10 +187,13 @@ func (m *Models) loadManifest(root *os.Root, rel string) (*entry, error) {
 	return m.installed(man)
 }
 
-// installed makes the entry of a manifest whose file is a blob.
+// installed makes the entry of a manifest whose file is a blob, or lies in a read-only folder. The caller holds mu.
 func (m *Models) installed(man *core.Manifest) (*entry, error) {
 	main := man.Files[0]
 	if size, ok := m.cfg.Blobs.Has(main.SHA256); !ok || size != main.Size {
+		if e := m.bundled(main); e != nil {
+			return &entry{manifest: man, path: e.path, file: main.Name, head: e.head, origin: originPulled, loaded: m.cfg.Now().UTC()}, nil
+		}
 		return nil, core.Errorf(core.CodeBadModel, "The file of the model %s is gone or has another size; pull the model again, or remove it with `ashatai rm %s`.", man.Name, man.Name)
 	}
 	f, err := m.cfg.Blobs.Open(main.SHA256)
@@ -203,6 +207,17 @@ func (m *Models) installed(man *core.Manifest) (*entry, error) {
 	return &entry{
 		manifest: man, path: m.cfg.Blobs.Path(main.SHA256), file: main.Name, head: head, origin: originPulled, loaded: m.cfg.Now().UTC(),
 	}, nil
+}
+
+// bundled finds a file of the read-only folders by its content. A second name for it needs no second copy.
+func (m *Models) bundled(f core.File) *entry {
+	i := slices.IndexFunc(m.scanned.good, func(e *entry) bool {
+		return e.origin == originShared && e.manifest.Digest == f.SHA256 && e.manifest.Files[0].Size == f.Size
+	})
+	if i < 0 {
+		return nil
+	}
+	return m.scanned.good[i]
 }
 
 // manifestPath is where the manifest of a canonical name lies.

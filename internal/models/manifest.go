@@ -35,6 +35,12 @@ func readFacts(r io.ReaderAt, size int64) (*core.Manifest, error) {
 	}, nil
 }
 
+// accepts refuses what is no good model file.
+func accepts(r io.ReaderAt, size int64) error {
+	_, err := readFacts(r, size)
+	return err
+}
+
 func capabilities(f *gguf.File) []core.Capability {
 	switch {
 	case f.Pooling() == gguf.PoolingRank:

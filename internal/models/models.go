@@ -21,6 +21,8 @@ import (
 
 	"ashatai/internal/blob"
 	"ashatai/internal/core"
+	"ashatai/internal/models/fetch"
+	"ashatai/internal/models/source"
 	"ashatai/internal/store"
 )
 
@@ -41,15 +43,12 @@ type Config struct {
 	DefaultModel string       // a name; empty: the first bundled chat model, else the first chat model
 	Log          *slog.Logger // nil: silent
 	Now          func() time.Time
-	RetryWait    time.Duration // before a cut download goes on, doubled each time; 0: half a second
-	Stall        time.Duration // without a byte for this long a download counts as cut; 0: a minute
+	Sources      source.Settings        // hub and registry
+	Download     fetch.Limits           // how downloads behave
+	Room         func(need int64) error // refuses a download of so many bytes with CodeDiskFull; nil: by the blobs' disk
 }
 
-const (
-	defaultRetryWait = 500 * time.Millisecond
-	defaultStall     = time.Minute
-	dirMode          = 0o700
-)
+const dirMode = 0o700
 
 // Models is what is installed. Its methods are safe for concurrent use; looking up never waits for a scan or a pull.
 type Models struct {
@@ -65,6 +64,7 @@ type Models struct {
 	held    map[string]int // blobs that pulls are about to name, by sha256
 
 	flights flights
+	sources *source.Resolver
 }
 
 // Open reads what is installed. A file that cannot be used is in the report and stops nothing.
@@ -75,12 +75,6 @@ func Open(ctx context.Context, cfg Config) (*Models, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.RetryWait <= 0 {
-		cfg.RetryWait = defaultRetryWait
-	}
-	if cfg.Stall <= 0 {
-		cfg.Stall = defaultStall
-	}
 	cfg.Shared = slices.Clone(cfg.Shared)
 	for _, dir := range append([]*string{&cfg.Home, &cfg.ModelsDir}, pointers(cfg.Shared)...) {
 		abs, err := filepath.Abs(*dir)
@@ -90,6 +84,10 @@ func Open(ctx context.Context, cfg Config) (*Models, error) {
 		*dir = abs
 	}
 	m := &Models{cfg: cfg, manifests: manifestFiles{dir: filepath.Join(cfg.Home, "models", "manifests")}, held: map[string]int{}}
+	var err error
+	if m.sources, err = source.NewResolver(cfg.Fetch, cfg.Sources); err != nil {
+		return nil, err
+	}
 	m.flights.running = map[string]*flight{}
 	if err := os.MkdirAll(m.manifests.dir, dirMode); err != nil {
 		return nil, m.manifests.explain(err)

@@ -19,6 +19,7 @@ import (
 	"ashatai/internal/blob"
 	"ashatai/internal/core"
 	"ashatai/internal/gguf/gguftest"
+	"ashatai/internal/models/fetch"
 	"ashatai/internal/store/sqlite"
 )
 
@@ -61,8 +62,8 @@ func newHouse(t *testing.T) *house {
 	})
 	h.cfg = Config{
 		Home: home, Shared: []string{h.shared}, Index: db.Models(), Blobs: blobs, Fetch: client,
-		Now:       func() time.Time { return h.clock },
-		RetryWait: time.Millisecond,
+		Now:      func() time.Time { return h.clock },
+		Download: fetch.Limits{RetryWait: time.Millisecond},
 	}
 	return h
 }

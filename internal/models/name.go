@@ -1,19 +1,16 @@
 package models
 
 import (
-	"regexp"
 	"strings"
 
 	"ashatai/internal/core"
+	"ashatai/internal/models/source"
 )
 
 const (
 	fileSuffix  = ".gguf"
 	maxNamePart = 100 // shorter than what a name allows, so that a tag always fits beside it
 )
-
-// quantSuffix finds how the weights are stored at the end of a file's name, as people write it: ".Q4_K_M", "-f16".
-var quantSuffix = regexp.MustCompile(`(?i)[._ -]((?:ud-)?(?:i?q[1-8]_[0-9a-z]+(?:_[0-9a-z]+)*|tq[12]_0|bf16|fp?16|fp?32|mxfp4(?:_moe)?|nvfp4))$`)
 
 // deriveName makes a canonical model name from a file's name, what the file says of its weights, and its sha256, which
 // names the file when nothing of the name is usable.
@@ -23,8 +20,8 @@ func deriveName(file, quantization, sha string) string {
 		stem = file[:n]
 	}
 	tag := namePart(quantization)
-	if loc := quantSuffix.FindStringSubmatchIndex(stem); loc != nil && namePart(stem[:loc[0]]) != "" {
-		stem, tag = stem[:loc[0]], namePart(stem[loc[2]:loc[3]])
+	if base, quant := source.SplitQuant(stem); quant != "" && namePart(base) != "" {
+		stem, tag = base, namePart(quant)
 	}
 	name := namePart(stem)
 	if name == "" {

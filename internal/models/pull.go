@@ -13,18 +13,19 @@ import (
 
 	"ashatai/internal/blob"
 	"ashatai/internal/core"
+	"ashatai/internal/models/source"
 )
 
 // PullRequest says which model to install.
 type PullRequest struct {
-	Source string // an absolute file path on the server's machine, or an http or https URL
-	Name   string // the model's name; empty: made from the file's name
+	Source string // an absolute file path on the server's machine, an http or https URL, or a name that package source parses
+	Name   string // the model's name; empty: the name in the registry, else made from the file's name
 	SHA256 string // of the file, hex; a URL needs one
 }
 
 // Progress is one step of a pull.
 type Progress struct {
-	Status    string // one of the Status constants
+	Status    string // one of the Status constants, or a note: a sentence that is to be shown
 	Digest    string // sha256 of the file, lower-case hex; empty while unknown
 	Completed int64  // bytes
 	Total     int64  // bytes; 0 while unknown
@@ -38,17 +39,23 @@ const (
 	StatusSuccess   = "success"
 )
 
-// source is a checked PullRequest.
-type source struct {
+// supply is a checked PullRequest.
+type supply struct {
 	url  *url.URL // nil: a file
 	path string   // absolute
 	file string   // the file's name
 	from string   // for the manifest: without credentials
 	name string   // canonical; empty: derive
 	sha  string   // lower-case hex; empty: unknown
+	size int64    // bytes; 0: unknown
+
+	ref     *source.Ref  // not resolved yet; nil: none, or done
+	found   source.Found // what the server of ref says
+	alias   string       // how the caller named ref, in lower case; empty: the caller chose a name
+	fetcher Fetcher      // asks for url
 }
 
-// Pull installs a model from a file or a URL. progress may be nil; it is called from one goroutine at a time. A
+// Pull installs a model from a file, a URL, a hub or a registry. progress may be nil; it is called from one goroutine at a time. A
 // download that was cut off goes on where it stopped, also after a restart, and pulls of the same file share one
 // download. The file counts only when its sha256 is right and our reader accepts it.
 func (m *Models) Pull(ctx context.Context, req PullRequest, progress func(Progress)) (*core.Manifest, error) {
@@ -58,6 +65,15 @@ func (m *Models) Pull(ctx context.Context, req PullRequest, progress func(Progre
 	src, err := parseSource(req)
 	if err != nil {
 		return nil, err
+	}
+	if src.ref != nil {
+		progress(Progress{Status: StatusPulling})
+		if src, err = m.resolve(ctx, src); err != nil {
+			return nil, err
+		}
+		for _, n := range src.found.Notes {
+			progress(Progress{Status: n})
+		}
 	}
 	if err := m.nameIsFree(src.name, src.sha); err != nil {
 		return nil, err
@@ -75,7 +91,7 @@ func (m *Models) Pull(ctx context.Context, req PullRequest, progress func(Progre
 // errBlobGone says that a blob went away before it was held.
 var errBlobGone = errors.New("blob is gone")
 
-func (m *Models) pullOnce(ctx context.Context, src source, progress func(Progress)) (man *core.Manifest, err error) {
+func (m *Models) pullOnce(ctx context.Context, src supply, progress func(Progress)) (man *core.Manifest, err error) {
 	if src.sha != "" {
 		m.hold(src.sha)
 		defer func() { err = errors.Join(err, m.release(src.sha)) }()
@@ -93,6 +109,9 @@ func (m *Models) pullOnce(ctx context.Context, src source, progress func(Progres
 	}
 	if man, err = m.describe(src, sha); err != nil {
 		return nil, err
+	}
+	if note := src.annotate(man); note != "" {
+		progress(Progress{Status: note})
 	}
 	size := man.Files[0].Size
 	progress(Progress{Status: StatusManifest, Digest: sha, Completed: size, Total: size})
@@ -120,31 +139,34 @@ func (m *Models) release(sha string) error {
 	return m.dropUnused(sha)
 }
 
-func parseSource(req PullRequest) (source, error) {
-	src := source{sha: strings.TrimPrefix(strings.ToLower(strings.TrimSpace(req.SHA256)), "sha256:")}
+func parseSource(req PullRequest) (supply, error) {
+	src := supply{sha: strings.TrimPrefix(strings.ToLower(strings.TrimSpace(req.SHA256)), "sha256:")}
 	if src.sha != "" && !blob.ValidSHA256(src.sha) {
-		return source{}, core.Invalid("sha256", "%.80q is not a sha256; it is written as 64 hexadecimal digits.", req.SHA256)
+		return supply{}, core.Invalid("sha256", "%.80q is not a sha256; it is written as 64 hexadecimal digits.", req.SHA256)
 	}
 	if req.Name != "" {
 		n, err := core.ParseModelName(req.Name)
 		if err != nil {
-			return source{}, err
+			return supply{}, err
 		}
 		src.name = n.String()
 	}
 	text := strings.TrimSpace(req.Source)
 	if text == "" {
-		return source{}, core.Invalid("source", "Say where the model comes from: the path of a GGUF file, or its URL.")
+		return supply{}, core.Invalid("source", "Say where the model comes from: the path of a GGUF file, its URL, or its name in a hub or a registry.")
 	}
-	if !strings.Contains(text, "://") {
-		return src.withPath(text)
+	switch {
+	case named(text):
+		return src.withName(text)
+	case strings.Contains(text, "://"):
+		return src.withURL(text)
 	}
-	return src.withURL(text)
+	return src.withPath(text)
 }
 
-func (src source) withPath(text string) (source, error) {
+func (src supply) withPath(text string) (supply, error) {
 	if !filepath.IsAbs(text) {
-		return source{}, core.Invalid("source", "The path %.200q is not absolute; give the whole path of the file on the server's machine.", text)
+		return supply{}, core.Invalid("source", "The path %.200q is not absolute; give the whole path of the file on the server's machine.", text)
 	}
 	src.path = filepath.Clean(text)
 	src.file = fileName(filepath.Base(src.path))
@@ -152,17 +174,17 @@ func (src source) withPath(text string) (source, error) {
 	return src, nil
 }
 
-func (src source) withURL(text string) (source, error) {
+func (src supply) withURL(text string) (supply, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "":
-		return source{}, core.Invalid("source", "%.200q is not a valid URL.", withoutQuery(text))
+		return supply{}, core.Invalid("source", "%.200q is not a valid URL.", withoutQuery(text))
 	case u.Scheme != "http" && u.Scheme != "https":
-		return source{}, core.Invalid("source", "The URL scheme %.20q is not supported; use http or https, or the path of a file.", u.Scheme)
+		return supply{}, core.Invalid("source", "The URL scheme %.20q is not supported; use http or https, or the path of a file.", u.Scheme)
 	case u.User != nil:
-		return source{}, core.Invalid("source", "The URL holds a user name or password; use a URL without credentials.")
+		return supply{}, core.Invalid("source", "The URL holds a user name or password; use a URL without credentials.")
 	case src.sha == "":
-		return source{}, core.Invalid("sha256",
+		return supply{}, core.Invalid("sha256",
 			"A model from a URL needs its sha256: whoever controls the server or the way to it could hand out another file. The page that offers the model shows it.")
 	}
 	u.Fragment = ""
@@ -205,7 +227,7 @@ func (m *Models) nameIsFree(name, sha string) error {
 }
 
 // obtain makes the file a blob, and returns its sha256.
-func (m *Models) obtain(ctx context.Context, src source, progress func(Progress)) (string, error) {
+func (m *Models) obtain(ctx context.Context, src supply, progress func(Progress)) (string, error) {
 	if src.url != nil {
 		progress(Progress{Status: StatusPulling, Digest: src.sha})
 		if _, ok := m.cfg.Blobs.Has(src.sha); ok {
@@ -228,7 +250,7 @@ func (m *Models) obtain(ctx context.Context, src source, progress func(Progress)
 }
 
 // describe makes the manifest of a blob.
-func (m *Models) describe(src source, sha string) (*core.Manifest, error) {
+func (m *Models) describe(src supply, sha string) (*core.Manifest, error) {
 	f, err := m.cfg.Blobs.Open(sha)
 	if err != nil {
 		return nil, err

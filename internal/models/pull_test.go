@@ -275,6 +275,7 @@ func TestPullAfterCancel(t *testing.T) {
 // TestPullBadAnswers: each is one sentence and leaves no name.
 func TestPullBadAnswers(t *testing.T) {
 	t.Parallel()
+	const failures = 5
 	good := tiny(t, gguftest.Options{})
 	status := func(code int) func(*host, http.ResponseWriter, *http.Request) {
 		return func(_ *host, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
@@ -289,11 +290,11 @@ func TestPullBadAnswers(t *testing.T) {
 		"gated":        {status(401), core.CodeForbidden, "licence", 1},
 		"teapot":       {status(418), core.CodeUnavailable, "418", 1},
 		"unmoved":      {status(304), core.CodeUnavailable, "304", 1},
-		"overloaded":   {status(503), core.CodeUnavailable, "503", maxFailures},
-		"limited":      {status(429), core.CodeUnavailable, "429", maxFailures},
-		"no range":     {status(416), core.CodeUnavailable, "not complete", maxFailures},
-		"wrong part":   {status(206), core.CodeUnavailable, "another part", maxFailures},
-		"always empty": {func(s *host, w http.ResponseWriter, _ *http.Request) { s.cut(w, 0) }, core.CodeUnavailable, "connection", maxFailures},
+		"overloaded":   {status(503), core.CodeUnavailable, "503", failures},
+		"limited":      {status(429), core.CodeUnavailable, "429", failures},
+		"no range":     {status(416), core.CodeUnavailable, "not complete", failures},
+		"wrong part":   {status(206), core.CodeUnavailable, "another part", failures},
+		"always empty": {func(s *host, w http.ResponseWriter, _ *http.Request) { s.cut(w, 0) }, core.CodeUnavailable, "connection", failures},
 		"page": {func(_ *host, w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			_, _ = w.Write([]byte("<html>"))
@@ -400,7 +401,7 @@ func TestPullWithoutLength(t *testing.T) {
 func TestPullStalls(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	h.cfg.Stall = 50 * time.Millisecond
+	h.cfg.Download.Stall = 50 * time.Millisecond
 	s := newHost(t, tiny(t, gguftest.Options{}))
 	s.bend = func(n int64, w http.ResponseWriter, r *http.Request) bool {
 		if n > 1 {

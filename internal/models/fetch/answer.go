@@ -1,8 +1,9 @@
-package models
+package fetch
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"mime"
 	"net/http"
 	"strconv"
@@ -12,25 +13,32 @@ import (
 	"ashatai/internal/core"
 )
 
-// send asks for what is missing of the file.
-func (d *download) send(ctx context.Context, part *blob.Partial) (*http.Response, error) {
+// send asks for what is missing of a file that grows at its end. The caller closes the line.
+func (d *download) send(ctx context.Context, part *blob.Partial) (*line, error) {
 	if size := part.Mark().Size; size > 0 && part.Size() > size {
 		if err := part.Restart(); err != nil {
 			return nil, err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, http.NoBody)
+	return d.ask(ctx, part.Mark(), part.Size(), 0)
+}
+
+// ask asks for the bytes from first up to end, which is not one of them; 0 is the end of the file.
+func (d *download) ask(ctx context.Context, mark blob.Mark, first, end int64) (*line, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.URL, http.NoBody)
 	if err != nil {
-		return nil, core.Wrap(core.CodeInvalidRequest, err, "%.200q is not a valid URL.", d.shown)
+		return nil, core.Wrap(core.CodeInvalidRequest, err, "%.200q is not a valid URL.", d.Shown)
 	}
-	req.Header.Set("Accept-Encoding", "identity") // the bytes that the hash is about
-	if part.Size() > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", part.Size()))
-		if v := part.Mark().Validator; v != "" {
-			req.Header.Set("If-Range", v)
-		}
+	switch {
+	case end > 0 && end < mark.Size:
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", first, end-1))
+	case first > 0:
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", first))
 	}
-	return d.fetch.Do(req)
+	if req.Header.Get("Range") != "" && mark.Validator != "" {
+		req.Header.Set("If-Range", mark.Validator)
+	}
+	return d.dial(ctx, req)
 }
 
 // accept looks at an answer's head and prepares the file for its body. total is the size of the whole file, 0 when
@@ -56,7 +64,7 @@ func (d *download) accept(resp *http.Response, part *blob.Partial) (total int64,
 func (d *download) acceptWhole(resp *http.Response, part *blob.Partial) (int64, error) {
 	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && (kind == "text/html" || kind == "application/xhtml+xml") {
 		return 0, core.Errorf(core.CodeBadModel,
-			"The server %s answered with a web page instead of a model file. Use the address of the file itself, not of the page that shows it.", d.host)
+			"The server %s answered with a web page instead of a model file. Use the address of the file itself, not of the page that shows it.", d.Host)
 	}
 	if part.Size() > 0 {
 		if err := part.Restart(); err != nil {
@@ -90,20 +98,20 @@ func (d *download) restart(part *blob.Partial, why string) error {
 	if err := part.Restart(); err != nil {
 		return err
 	}
-	return passing(nil, "The server %s %s; pull again to start over.", d.host, why)
+	return passing(nil, "The server %s %s; pull again to start over.", d.Host, why)
 }
 
 // refusal says what a status other than success means.
 func (d *download) refusal(status int) error {
 	switch {
 	case status == http.StatusNotFound || status == http.StatusGone:
-		return core.Errorf(core.CodeNotFound, "The server %s has no file at %s (status %d); check the URL.", d.host, d.shown, status)
+		return core.Errorf(core.CodeNotFound, "The server %s has no file at %s (status %d); check the URL.", d.Host, d.Shown, status)
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return core.Errorf(core.CodeForbidden, "The server %s does not hand out %s (status %d): it wants credentials or an accepted licence. Download the file yourself and pull it from its path.", d.host, d.shown, status)
+		return core.Errorf(core.CodeForbidden, "The server %s does not hand out %s (status %d): it wants credentials or an accepted licence. Download the file yourself and pull it from its path.", d.Host, d.Shown, status)
 	case status >= http.StatusInternalServerError, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
-		return passing(nil, "The server %s is not able to send the file now (status %d); pull again later.", d.host, status)
+		return passing(nil, "The server %s is not able to send the file now (status %d); pull again later.", d.Host, status)
 	}
-	return core.Errorf(core.CodeUnavailable, "The server %s answered with status %d instead of the file; check the URL.", d.host, status)
+	return core.Errorf(core.CodeUnavailable, "The server %s answered with status %d instead of the file; check the URL.", d.Host, status)
 }
 
 // validator is what proves later that a file is still the same version: a strong ETag, else the date of the version.
@@ -145,4 +153,8 @@ func parseContentRange(s string) (first, last, size int64, ok bool) {
 func parseBytes(s string) (int64, bool) {
 	n, err := strconv.ParseUint(s, 10, 63)
 	return int64(n), err == nil
+}
+
+func (d *download) logInterrupted(ctx context.Context, at int64, err error) {
+	d.Log.InfoContext(ctx, "download interrupted", slog.String("url", d.Shown), slog.Int64("at", at), slog.Any("error", err))
 }
