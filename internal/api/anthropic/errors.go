@@ -1,0 +1,62 @@
+package anthropic
+
+import (
+	"net/http"
+
+	"ashatai/internal/api"
+	"ashatai/internal/core"
+)
+
+// StatusOverloaded is the dialect's own status for a server that has too much to do.
+const StatusOverloaded = 529
+
+// errorBody is Anthropic's error shape; in a stream it is the data of an error event.
+type errorBody struct {
+	Type      string      `json:"type" enum:"error"`
+	Error     errorDetail `json:"error"`
+	RequestID string      `json:"request_id,omitempty" doc:"the id under which the server's log has more"`
+}
+
+type errorDetail struct {
+	Type    string `json:"type" doc:"what kind of failure it is; a fixed word"`
+	Message string `json:"message" doc:"what happened and what to do"`
+}
+
+// errorOf is e in Anthropic's shape, for an answer to the writer w.
+func errorOf(w http.ResponseWriter, e *core.Error) errorBody {
+	return errorBody{Type: "error", Error: errorDetail{errorType(e.Code), e.Message}, RequestID: w.Header().Get(api.HeaderRequestID)}
+}
+
+func errorType(c core.Code) string {
+	switch c { //nolint:exhaustive // the other codes go by their status
+	case core.CodeQueueFull, core.CodeDraining:
+		return "overloaded_error"
+	case core.CodeTooLarge:
+		return "request_too_large"
+	case core.CodeDeadline:
+		return "timeout_error"
+	}
+	switch status := api.Status(c); {
+	case status == http.StatusUnauthorized:
+		return "authentication_error"
+	case status == http.StatusForbidden:
+		return "permission_error"
+	case status == http.StatusNotFound:
+		return "not_found_error"
+	case status == http.StatusTooManyRequests:
+		return "rate_limit_error"
+	case status >= http.StatusInternalServerError:
+		return "api_error"
+	}
+	return "invalid_request_error"
+}
+
+// WriteError answers with e in Anthropic's shape. A failure to write is the client's leaving and of no consequence.
+func WriteError(w http.ResponseWriter, _ *http.Request, e *core.Error) {
+	nameRequest(w)
+	status := api.ErrorHeaders(w, e)
+	if errorType(e.Code) == "overloaded_error" {
+		status = StatusOverloaded
+	}
+	_ = api.WriteJSON(w, status, errorOf(w, e))
+}

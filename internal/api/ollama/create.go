@@ -1,0 +1,112 @@
+package ollama
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"ashatai/internal/api"
+	"ashatai/internal/core"
+)
+
+type createRequest struct {
+	Model      string            `json:"model,omitempty"`
+	Name       string            `json:"name,omitempty"`
+	Stream     *bool             `json:"stream,omitempty" doc:"true when absent"`
+	From       string            `json:"from,omitempty" doc:"an installed model"`
+	Files      map[string]string `json:"files,omitempty" doc:"one GGUF file that was uploaded, by name: sha256:…"`
+	System     string            `json:"system,omitempty"`
+	Template   string            `json:"template,omitempty" doc:"Jinja"`
+	License    json.RawMessage   `json:"license,omitempty" doc:"a string or a list of them"`
+	Parameters *options          `json:"parameters,omitempty"`
+
+	Messages      json.RawMessage `json:"messages,omitempty"`
+	Adapters      json.RawMessage `json:"adapters,omitempty"`
+	Quantize      json.RawMessage `json:"quantize,omitempty"`
+	Quantization  json.RawMessage `json:"quantization,omitempty"`
+	DraftQuantize json.RawMessage `json:"draft_quantize,omitempty"`
+	DraftFiles    json.RawMessage `json:"draft_files,omitempty"`
+	RemoteHost    json.RawMessage `json:"remote_host,omitempty"`
+	Renderer      json.RawMessage `json:"renderer,omitempty"`
+	Parser        json.RawMessage `json:"parser,omitempty"`
+	Requires      json.RawMessage `json:"requires,omitempty"`
+	Info          json.RawMessage `json:"info,omitempty"`
+	Modelfile     json.RawMessage `json:"modelfile,omitempty"`
+	Path          json.RawMessage `json:"path,omitempty"`
+}
+
+// create answers POST /api/create.
+func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
+	var body createRequest
+	if err := api.DecodeJSON(r, maxManage, &body); err != nil {
+		return err
+	}
+	c, err := body.creation(h.fields)
+	if err != nil {
+		return err
+	}
+	if c.From != "" {
+		if _, err := h.Models.Resolve(r.Context(), c.From); err != nil {
+			return err
+		}
+	} else if !h.Blobs.HasBlob(r.Context(), c.SHA256) {
+		return core.Invalid("files", "The file sha256:%s is not here. Upload it with POST /api/blobs/sha256:%s first.", c.SHA256, c.SHA256)
+	}
+	return h.lines(w, r, body.Stream, func(ctx context.Context, tell func(progress)) error {
+		return h.Models.Create(ctx, c, func(status string) { tell(progress{Status: status}) })
+	})
+}
+
+func (c *createRequest) creation(t table) (Creation, error) {
+	if err := t.screen(EndpointCreate, "", "", *c); err != nil {
+		return Creation{}, err
+	}
+	name, err := needModel(c.Model, c.Name)
+	if err != nil {
+		return Creation{}, err
+	}
+	opt, err := c.Parameters.choose(t, "parameters")
+	if err != nil {
+		return Creation{}, err
+	}
+	if opt.predict > 0 {
+		return Creation{}, core.Invalid("parameters.num_predict", "parameters.num_predict is %d. A model has no limit of its own for answers; send num_predict with each request.", opt.predict)
+	}
+	out := Creation{
+		Name: name, From: c.From, System: c.System, Template: c.Template,
+		Sampling: opt.sampling, Stop: opt.stop, Context: opt.context,
+	}
+	if out.License, err = licenseOf(c.License); err != nil {
+		return Creation{}, err
+	}
+	switch {
+	case c.From != "" && len(c.Files) > 0:
+		return Creation{}, core.Invalid("from", "from and files are both given; a model is made of one of them.")
+	case c.From == "" && len(c.Files) == 0:
+		return Creation{}, core.Invalid("from", "Neither from nor files is given; from names an installed model, files an uploaded one.")
+	case len(c.Files) > 1:
+		return Creation{}, core.Invalid("files", "files has %d entries; a model is one GGUF file.", len(c.Files))
+	}
+	for file, digest := range c.Files {
+		if out.SHA256, err = digestOf(digest); err != nil {
+			return Creation{}, core.Invalid("files", "The digest of the file %s is %s; it is written as sha256: and 64 hexadecimal digits.", show(file), show(digest))
+		}
+	}
+	return out, nil
+}
+
+func licenseOf(raw json.RawMessage) (string, error) {
+	if !present(raw) {
+		return "", nil
+	}
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		return one, nil
+	}
+	var list []string
+	if json.Unmarshal(raw, &list) != nil {
+		return "", core.Invalid("license", "license must be a string or a list of strings.")
+	}
+	return strings.Join(list, "\n\n"), nil
+}
