@@ -38,6 +38,7 @@ func newFake() *fake {
 	mux.HandleFunc("GET /api/v1/models/{name...}", f.show)
 	mux.HandleFunc("DELETE /api/v1/models/{name...}", f.remove)
 	mux.HandleFunc("POST /api/v1/pull", f.pull)
+	mux.HandleFunc("POST /api/v1/models/{name}/optimize", f.optimize)
 	mux.HandleFunc("POST /api/v1/unload", f.unload)
 	mux.HandleFunc("GET /api/v1/instances", f.instances)
 	mux.HandleFunc("POST /v1/chat/completions", f.chat)
@@ -141,7 +142,7 @@ func (f *fake) show(w http.ResponseWriter, r *http.Request) {
 	}
 	answer(w, http.StatusOK, strings.TrimSuffix(f.summary(name), "}")+
 		`,"files":[{"name":"SmolLM2.gguf","size":91739424,"sha256":"`+fakeDigest+`"}],"template":"{% for m in messages %}\n{{ m }}\n{% endfor %}",`+
-		`"system":"Be kind.\nBe short.","parameters":{"temperature":0.7,"top_k":40},"license":"apache-2.0","source":"bundled","labels":{"tier":"small"}}`)
+		`"system":"Be kind.\nBe short.","parameters":{"temperature":0.7,"top_k":40},"license":"apache-2.0","source":"bundled","labels":{"tier":"small"},"optimized":`+fakeOptimized+`}`)
 }
 
 func (f *fake) remove(w http.ResponseWriter, r *http.Request) {

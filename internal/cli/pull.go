@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -24,11 +25,17 @@ func (a *app) pull() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "pull SOURCE",
-		Short: "Install a model from a file or a URL",
-		Long: "Install a model from a GGUF file or a URL of one. A URL needs --sha256. A pull that was cut off goes on where it\n" +
-			"stopped when it is started again. A file is read by the server, so its path is one of the server's machine.",
-		Example: "  ashatai pull ./model.gguf --name mymodel\n  ashatai pull https://example.com/model.gguf --sha256 0123…",
-		Args:    oneArg("a file or a URL"),
+		Short: "Install a model from a hub, a registry, a file or a URL",
+		Long: "Install a model. SOURCE is one of\n\n" +
+			"  hf:OWNER/REPO[:QUANT or FILE]   a repository of the hub that pull.hub names\n" +
+			"  [HOST/][NAMESPACE/]NAME[:TAG]   a model of that registry, or of the one that pull.registry names\n" +
+			"  oci://HOST/REPO[:TAG]           an image that holds a GGUF file\n" +
+			"  PATH                            a GGUF file on the server's machine\n" +
+			"  URL                             the address of a GGUF file; it needs --sha256\n\n" +
+			"A name that is also a file in this folder means the file. A pull that was cut off goes on where it stopped when it is\n" +
+			"started again.",
+		Example: "  ashatai pull hf:owner/repo:Q4_K_M\n  ashatai pull ./model.gguf --name mymodel\n  ashatai pull https://example.com/model.gguf --sha256 0123…",
+		Args:    oneArg("the name of a model, a file or a URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client(cmd, flags)
 			if err != nil {
@@ -54,7 +61,7 @@ func (a *app) pull() *cobra.Command {
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().StringVar(&req.Name, "name", "", "the `name` that the model gets (default: made from the file's name)")
+	cmd.Flags().StringVar(&req.Name, "name", "", "the `name` that the model gets (default: its name in the registry, else made from the file's name)")
 	cmd.Flags().StringVar(&req.SHA256, "sha256", "", "what the file's SHA-256 must be, in `hex`; a URL needs it")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the progress as lines of JSON")
 	return cmd
@@ -62,7 +69,7 @@ func (a *app) pull() *cobra.Command {
 
 // source makes a path whole, since the server does not know this program's folder.
 func source(cmd *cobra.Command, c *client, s string) (string, error) {
-	if strings.Contains(s, "://") || filepath.IsAbs(s) {
+	if filepath.IsAbs(s) || named(s) {
 		return s, nil
 	}
 	if !c.local() {
@@ -73,6 +80,19 @@ func source(cmd *cobra.Command, c *client, s string) (string, error) {
 		return "", core.Wrap(core.CodeInvalidRequest, err, "The path %q cannot be made whole; give it from the root on.", s)
 	}
 	return abs, nil
+}
+
+// named tells what the server looks up from the path of a file.
+func named(s string) bool {
+	low := strings.ToLower(s)
+	switch {
+	case strings.Contains(s, "://"), strings.HasPrefix(low, "hf:"):
+		return true
+	case strings.HasSuffix(low, ".gguf"), strings.HasPrefix(s, "."), strings.HasPrefix(s, "~"), strings.ContainsRune(s, filepath.Separator) && filepath.Separator != '/':
+		return false
+	}
+	fi, err := os.Stat(s)
+	return err != nil || !fi.Mode().IsRegular()
 }
 
 // progressView shows how a pull goes on.

@@ -74,6 +74,13 @@ func (a *app) showModel(m modelDetail) error {
 	for _, f := range m.Files {
 		line("file", fmt.Sprintf("%s (%s)", f.Name, size(f.Size)))
 	}
+	if o := m.Optimized; o != nil {
+		line("optimized", o.String())
+		for _, t := range o.Trials {
+			line("", t.String())
+		}
+		line("", "measured on "+o.Machine+" with llama.cpp "+o.Release)
+	}
 	line("system", strings.ReplaceAll(m.System, "\n", "\n"+strings.Repeat(" ", 14)))
 	if m.Template != "" {
 		line("template", plural(strings.Count(strings.TrimSuffix(m.Template, "\n"), "\n")+1, "line")+" of Jinja; --json shows it")

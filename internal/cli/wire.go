@@ -42,6 +42,8 @@ type modelDetail struct {
 	License  string            `json:"license"`
 	Source   string            `json:"source"`
 	Labels   map[string]string `json:"labels"`
+
+	Optimized *optimized `json:"optimized"`
 }
 
 type instance struct {

@@ -92,6 +92,7 @@ func formatDuration(d time.Duration) string {
 
 var (
 	runtimeName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
+	weightType  = regexp.MustCompile(`^(as-is|auto|i?q[1-8]_[a-z0-9_]{1,8}|f16|bf16)$`)
 	hostName    = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)
 )
 
@@ -104,6 +105,16 @@ func checkPattern(pattern, s string) (string, error) {
 		return runtimeOf(s)
 	case "network":
 		return s, checkNetwork(s)
+	case "weights", "own_weights":
+		low := strings.ToLower(s)
+		if !weightType.MatchString(low) && (pattern == "weights" || low != "") {
+			return "", fmt.Errorf("%q names no weights; write as-is, auto, or a type such as q8_0", s)
+		}
+		return low, nil
+	case "kv_type":
+		if s != "f16" && s != "q8_0" {
+			return "", fmt.Errorf("%q is not a type for keys and values; write f16 or q8_0", s)
+		}
 	}
 	return s, nil
 }

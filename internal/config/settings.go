@@ -24,7 +24,9 @@ type Settings struct {
 	Worker          Worker           `key:"worker" doc:"Limits of the processes that hold models."`
 	Logs            Logs             `key:"logs" doc:"The log, written to standard error."`
 	Network         Network          `key:"network" doc:"What the server itself may reach."`
+	Pull            Pull             `key:"pull" doc:"Where models come from that are pulled by name."`
 	Database        Database         `key:"database" doc:"The server's own database."`
+	Storage         Storage          `key:"storage" doc:"What callers ask the server to store: chats, responses, conversations."`
 	RateLimit       RateLimit        `key:"rate_limit" doc:"How many requests one caller may send."`
 	APIKey          APIKey           `key:"api_key" doc:"Paths that need a key. Accounts and keys are not part of this version."`
 	HTTPS           HTTPS            `key:"https" doc:"TLS. Not part of this version: put a reverse proxy in front."`
@@ -52,6 +54,7 @@ type Model struct {
 	Sequences int            `key:"sequences" min:"0" max:"256" doc:"Sequences served at once; 0: as engine.sequences."`
 	Threads   int            `key:"threads" min:"0" max:"1024" doc:"CPU threads; 0: as engine.threads."`
 	KeepAlive *time.Duration `key:"keep_alive" min:"0s" max:"8760h" doc:"Idle time until the model is unloaded; absent: as fleet.keep_alive."`
+	Weights   string         `key:"weights" pattern:"own_weights" doc:"As engine.weights, for this model; empty: as there."`
 	Pinned    bool           `key:"pinned" doc:"Never unload the model to save memory or because it is idle."`
 	Runtime   string         `key:"runtime" pattern:"runtime" doc:"Runtime that loads the model; empty: as runtime.type."`
 	Sampling  Sampling       `key:"sampling" doc:"Sampling where a request does not say."`
@@ -86,6 +89,17 @@ type Engine struct {
 	Sequences int `key:"sequences" min:"0" max:"256" doc:"Sequences served at once; 0: chosen by the runtime."`
 	Batch     int `key:"batch" min:"0" max:"65536" doc:"Tokens computed in one step; 0: chosen by the runtime."`
 	Threads   int `key:"threads" min:"0" max:"1024" doc:"CPU threads of one model, never more than the process has cores; 0: all of them."`
+
+	Weights string `key:"weights" pattern:"weights" doc:"Which weights are loaded: as-is for the model's own file; auto for what ashatai optimize found to be the fastest of nearly the same; or a type that it kept, as q8_0."`
+
+	MaxGap      time.Duration `key:"max_gap" min:"0s" max:"1m" doc:"The longest time between two tokens of an answer that another request's prompt may cause, at least 20ms; 0s: chosen by what the model costs on this machine."`
+	Repeatable  bool          `key:"repeatable" doc:"Compute the same numbers for a request whatever else runs and whatever is cached. Slower: no flash attention, no speculation, answers are not reused."`
+	Speculation bool          `key:"speculation" doc:"Guess tokens of text that repeats and check several at once, where that is faster."`
+	KVType      string        `key:"kv_type" pattern:"kv_type" doc:"How keys and values are stored: f16, or q8_0 in half the memory."`
+	KVTokens    int           `key:"kv_tokens" min:"0" max:"1073741824" doc:"Tokens of one KV space that all sequences share; when it is full the youngest request pauses. 0: each sequence has a space of its own."`
+	CacheMemory Size          `key:"cache_memory" min:"0B" max:"64TiB" doc:"Memory of one model for computed prompts that no sequence holds; 0B: none."`
+	CacheDisk   Size          `key:"cache_disk" min:"0B" max:"64TiB" doc:"Disk space of one model for them, which survives a restart; 0B: none."`
+	CacheAge    time.Duration `key:"cache_age" min:"0s" max:"87600h" doc:"Computed prompts older than this are deleted; 0s: only space decides."`
 }
 
 // Runtime choice.
@@ -109,9 +123,23 @@ type Network struct {
 	Allow []string `key:"allow" pattern:"network" doc:"Hosts (host or host:port) and networks (CIDR) that pulls may reach although they are private."`
 }
 
+// Pull settings.
+type Pull struct {
+	Hub           string `key:"hub" doc:"Address of the hub that names such as hf:owner/repo are looked up in; empty: such names are refused."`
+	HubToken      string `key:"hub_token" doc:"Token that is sent to the hub, and to nobody else."`
+	Registry      string `key:"registry" doc:"Address of the registry that names without a host are looked up in; empty: such names are refused."`
+	RegistryToken string `key:"registry_token" doc:"Token, or user:password, that is sent to this registry, and to nobody else."`
+	Streams       int    `key:"streams" min:"1" max:"16" doc:"Parts of one file that are downloaded at once, where the server allows it."`
+}
+
 // Database settings.
 type Database struct {
 	Path string `key:"path" doc:"The database file; relative to the home."`
+}
+
+// Storage settings.
+type Storage struct {
+	Retention time.Duration `key:"retention" min:"0s" max:"87600h" doc:"How long a stored chat, response or conversation stays after its last change; 0s: for ever."`
 }
 
 // RateLimit settings.
@@ -163,12 +191,16 @@ func Default() *Settings {
 		},
 		ModelsDirectory: "models",
 		Fleet:           Fleet{MaxQueue: 256, MaxQueuedTokens: 4 * mib, KeepAlive: 5 * time.Minute, LoadTimeout: 5 * time.Minute},
-		Engine:          Engine{Context: 8192},
-		Logs:            Logs{Level: "info", Format: "auto"},
-		Database:        Database{Path: "ashatai.db"},
-		RateLimit:       RateLimit{RequestsPerMinute: 60, RequestsPerHour: 1000},
-		HTTPS:           HTTPS{Port: 7443},
-		GPU:             GPU{BatchSize: 512},
+		Engine: Engine{
+			Context: 8192, Weights: "as-is", Speculation: true, KVType: "f16", CacheMemory: 512 << 20, CacheDisk: 4 << 30, CacheAge: 7 * 24 * time.Hour,
+		},
+		Logs:      Logs{Level: "info", Format: "auto"},
+		Pull:      Pull{Streams: 4},
+		Database:  Database{Path: "ashatai.db"},
+		Storage:   Storage{Retention: 30 * 24 * time.Hour},
+		RateLimit: RateLimit{RequestsPerMinute: 60, RequestsPerHour: 1000},
+		HTTPS:     HTTPS{Port: 7443},
+		GPU:       GPU{BatchSize: 512},
 		FineTuning: FineTuning{
 			MaxTrainingDataSize: 100 * mib, MaxEpochs: 10, MaxConcurrentJobs: 1, AllowedUsers: []string{"admin"},
 		},

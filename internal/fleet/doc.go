@@ -111,6 +111,9 @@ type Instance struct {
 	LastUsed  time.Time
 	ExpiresAt time.Time // when it is unloaded if nobody uses it; zero: not, or it is in use
 	PID       int       // of its process; 0: not known
+
+	// Stats asks the model for its live figures; nil while it loads.
+	Stats func(ctx context.Context) (engine.Stats, error)
 }
 
 // RuntimeStatus is what a runtime claims, and what it finds on this machine.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/engine"
 	"ashatai/internal/fleet/plan"
 )
 
@@ -183,6 +184,9 @@ func (l *loop) list() []Instance {
 		}
 		if p, ok := on.model.(interface{ PID() int }); ok {
 			in.PID = p.PID()
+		}
+		if s, ok := on.model.(engine.Statter); ok {
+			in.Stats = s.Stats
 		}
 		out = append(out, in)
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"runtime"
+	"slices"
 	"time"
 
 	"ashatai/internal/api/native"
@@ -11,6 +12,7 @@ import (
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
 	"ashatai/internal/models"
+	"ashatai/internal/optimize"
 	"ashatai/internal/project"
 )
 
@@ -22,6 +24,7 @@ func version(o Options) v1.Version {
 type v1Models struct {
 	m *models.Models
 	f *fleet.Fleet
+	o *optimize.Service
 }
 
 func (a v1Models) List(ctx context.Context) ([]*core.Manifest, error) { return a.m.List(ctx) }
@@ -41,6 +44,18 @@ func (a v1Models) Remove(ctx context.Context, name string) error {
 	}
 	if err := a.f.Unload(ctx, m.Name); err != nil && core.CodeOf(err) != core.CodeNotFound {
 		return err
+	}
+	return a.forget(ctx, m.Digest)
+}
+
+// forget drops what was made of weights that no model has any more.
+func (a v1Models) forget(ctx context.Context, digest string) error {
+	list, err := a.m.List(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(list, func(m *core.Manifest) bool { return m.Digest == digest }) {
+		a.o.Forget(ctx, digest)
 	}
 	return nil
 }

@@ -2,6 +2,10 @@ package node
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"ashatai/internal/config"
 	"ashatai/internal/core"
@@ -27,15 +31,20 @@ func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
 		Context: e.Context, Sequences: e.Sequences, Batch: e.Batch, Threads: e.Threads, Memory: budget(n.set),
 	}}
 	own, ok := modelSettings(n.set.Models, m)
-	if !ok {
-		// A general bound above what the model was trained for asks for nothing more.
-		s.Load.Context = min(e.Context, max(m.Context, 0))
-		return s
-	}
-	if own.Context > 0 {
+	switch {
+	case own.Context > 0:
 		s.Load.Context = own.Context
-	} else {
+	case m.Window > 0: // the model was made for it
+		s.Load.Context = m.Window
+		if m.Context > 0 {
+			s.Load.Context = min(m.Window, m.Context)
+		}
+	default: // a general bound above what the model was trained for asks for nothing more
 		s.Load.Context = min(e.Context, max(m.Context, 0))
+	}
+	n.engineOptions(m, own, &s)
+	if !ok {
+		return s
 	}
 	if own.Sequences > 0 {
 		s.Load.Sequences = own.Sequences
@@ -48,6 +57,25 @@ func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
 		s.KeepAlive = keepAlive(*own.KeepAlive)
 	}
 	return s
+}
+
+// engineOptions sets what only the llama.cpp runtime knows.
+func (n *Node) engineOptions(m *core.Manifest, own config.Model, s *infer.Settings) {
+	runtime := own.Runtime
+	if runtime == "" {
+		runtime = n.runtimeOf(m)
+	}
+	if runtime != catalog.LlamaCpp {
+		return
+	}
+	e, spec := n.set.Engine, &s.Load
+	spec.Options = map[string]string{
+		"digest": m.Digest, "kv_type": e.KVType, "max_gap": e.MaxGap.String(), "cache_age": e.CacheAge.String(),
+		"repeatable": strconv.FormatBool(e.Repeatable), "speculate": strconv.FormatBool(e.Speculation),
+		"kv_tokens": strconv.Itoa(e.KVTokens), "cache_memory": strconv.FormatInt(int64(e.CacheMemory), 10), "cache_disk": strconv.FormatInt(int64(e.CacheDisk), 10),
+	}
+	n.chooseWeights(m, s)
+	spec.Scratch = filepath.Join(n.set.Home, "cache", "models", strings.ReplaceAll(m.Digest, ":", "-"))
 }
 
 func modelSettings(all map[string]config.Model, m *core.Manifest) (config.Model, bool) {
@@ -67,25 +95,29 @@ func modelSettings(all map[string]config.Model, m *core.Manifest) (config.Model,
 const computeReserve = 256 << 20
 
 // estimate is the memory that a load will take, until the load has measured it.
-func estimate(m *core.Manifest, _ engine.LoadSpec) int64 {
-	return m.Size() + m.Size()/4 + computeReserve
+func estimate(m *core.Manifest, spec engine.LoadSpec) int64 {
+	size := m.Size()
+	if info, err := os.Stat(spec.Path); err == nil { // other weights may be larger
+		size = max(size, info.Size())
+	}
+	return size + size/4 + computeReserve
 }
 
 // inferFleet gives infer its view of the fleet.
 type inferFleet struct{ *fleet.Fleet }
 
 func (f inferFleet) Generate(ctx context.Context, t infer.Target, it core.QueueItem, req engine.GenerateRequest) (*core.Stream, error) {
-	return f.Fleet.Generate(ctx, fleet.Target(t), it, req)
+	return f.Fleet.Generate(ctx, fleet.Target(wished(ctx, t)), it, req)
 }
 
 func (f inferFleet) Embed(ctx context.Context, t infer.Target, it core.QueueItem, p []engine.Prompt) ([][]float32, core.Usage, core.Placement, error) {
-	return f.Fleet.Embed(ctx, fleet.Target(t), it, p)
+	return f.Fleet.Embed(ctx, fleet.Target(wished(ctx, t)), it, p)
 }
 
 func (f inferFleet) Tokenize(ctx context.Context, t infer.Target, p engine.Prompt) ([]int, error) {
-	return f.Fleet.Tokenize(ctx, fleet.Target(t), p)
+	return f.Fleet.Tokenize(ctx, fleet.Target(wished(ctx, t)), p)
 }
 
 func (f inferFleet) Detokenize(ctx context.Context, t infer.Target, tokens []int) ([]byte, error) {
-	return f.Fleet.Detokenize(ctx, fleet.Target(t), tokens)
+	return f.Fleet.Detokenize(ctx, fleet.Target(wished(ctx, t)), tokens)
 }

@@ -172,6 +172,12 @@ func (d *doctor) models(ctx context.Context, db *sqlite.DB) {
 		return
 	}
 	d.count(len(list), m.Report().Failed)
+	known, err := openOptimize(ctx, d.set, slog.New(slog.DiscardHandler))
+	if err != nil {
+		d.add("optimized weights", findFail, core.AsError(err).Message, "")
+		return
+	}
+	d.weights(list, known)
 }
 
 func (d *doctor) count(n int, failed []models.FailedFile) {

@@ -89,6 +89,7 @@ func (n *Node) metricsHandler() http.Handler {
 			for _, i := range list {
 				states[i.State]++
 				n.metrics.SetModel(i.Name, i.Active, i.Queued, i.Facts.Memory.KV)
+				n.engineMetrics(r.Context(), i)
 			}
 			for s, count := range states {
 				n.metrics.SetInstances(s, count)
@@ -97,3 +98,24 @@ func (n *Node) metricsHandler() http.Handler {
 		inner.ServeHTTP(w, r)
 	})
 }
+
+// engineMetrics asks one loaded model for its figures. A model that is busy for long, or just ended, leaves the old ones.
+func (n *Node) engineMetrics(ctx context.Context, i fleet.Instance) {
+	if i.Stats == nil || i.State != "ready" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, statsTime)
+	defer cancel()
+	s, err := i.Stats(ctx)
+	if err != nil {
+		return
+	}
+	n.metrics.SetEngine(i.Name, obs.Engine{
+		Threads: s.Threads, Drafted: s.Drafted, Accepted: s.Accepted, Paused: s.Paused, Began: s.Began, Misses: s.Cache.Misses,
+		Bytes:     map[string]int64{"host": s.Cache.HostBytes, "disk": s.Cache.DiskBytes},
+		Evictions: map[string]uint64{"host": s.Cache.EvictedHost, "disk": s.Cache.EvictedDisk},
+	})
+}
+
+// statsTime is how long a scrape waits for one model: it answers between two steps.
+const statsTime = 2 * time.Second

@@ -16,14 +16,18 @@ import (
 
 	"ashatai/internal/blob"
 	"ashatai/internal/config"
+	"ashatai/internal/convo"
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
 	"ashatai/internal/models"
+	"ashatai/internal/models/fetch"
+	"ashatai/internal/models/source"
 	"ashatai/internal/netx"
 	"ashatai/internal/obs"
+	"ashatai/internal/optimize"
 	"ashatai/internal/proc"
 	"ashatai/internal/store/sqlite"
 	"ashatai/internal/worker/host"
@@ -51,7 +55,12 @@ type Node struct {
 	models  *models.Models
 	fleet   *fleet.Fleet
 	infer   *infer.Service
+	convo   *convo.Service
 	server  *server
+
+	optimize *optimize.Service
+	weights  func(m *core.Manifest) (*optimize.Weights, string) // which a load is to use, see optimize.Service.Use
+	runtimes map[string]engine.Runtime
 }
 
 // Serve builds a server, runs it until ctx ends, and takes it down: no new work, running streams finish within the drain
@@ -82,7 +91,7 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
 	}
 	n.metrics = obs.NewMetrics(opt.Version)
-	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openModels, n.makeFleet, n.makeServer} {
+	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openModels, n.openOptimize, n.makeFleet, n.makeConvo, n.makeServer} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -141,16 +150,19 @@ func (n *Node) openModels(ctx context.Context) error {
 		return err
 	}
 	n.closers = append(n.closers, blobs.Close)
-	fetch, err := netx.New(netx.Policy{
+	egress, err := netx.New(netx.Policy{
 		Allow: n.set.Network.Allow, MaxBytes: maxPull, Timeout: pullTimeout, UserAgent: "ashatai/" + n.opt.Version,
 	})
 	if err != nil {
 		return err
 	}
-	n.closers = append(n.closers, func() error { fetch.Close(); return nil })
+	n.closers = append(n.closers, func() error { egress.Close(); return nil })
+	p := n.set.Pull
 	n.models, err = models.Open(ctx, models.Config{
 		Home: n.set.Home, Shared: []string{sharedModels(n.opt.Program)}, ModelsDir: n.set.ModelsDirectory,
-		Index: n.db.Models(), Blobs: blobs, Fetch: fetch, DefaultModel: n.set.DefaultModel, Log: n.log, Now: time.Now,
+		Index: n.db.Models(), Blobs: blobs, Fetch: egress, DefaultModel: n.set.DefaultModel, Log: n.log, Now: time.Now,
+		Sources:  source.Settings{Hub: p.Hub, HubToken: p.HubToken, Registry: p.Registry, RegistryToken: p.RegistryToken},
+		Download: fetch.Limits{Streams: p.Streams},
 	})
 	return err
 }
@@ -172,6 +184,7 @@ func (n *Node) makeFleet(context.Context) error {
 	for _, d := range catalog.Descriptors() {
 		runtimes[d.Name] = h.Runtime(d.Name, d)
 	}
+	n.runtimes = runtimes
 	n.fleet = fleet.New(fleet.Config{
 		Runtimes: runtimes, Budget: total, MaxQueue: n.set.Fleet.MaxQueue, MaxQueuedCost: int64(n.set.Fleet.MaxQueuedTokens),
 		DefaultKeepAlive: n.set.Fleet.KeepAlive, LoadTimeout: n.set.Fleet.LoadTimeout, DrainTimeout: n.set.Server.DrainTimeout,
@@ -195,7 +208,7 @@ func hostConfig(opt Options, s *config.Settings, log *slog.Logger, total int64) 
 		Binary: workerProgram(opt.Program), Build: opt.Build, Log: log,
 		Env:       []string{"ASHATAI_LLAMACPP=" + libs, "GGML_NO_BACKTRACE=1"},
 		Limits:    proc.Limits{MemoryBytes: limit, OpenFiles: workerFiles},
-		ReadPaths: []string{libs},
+		ReadPaths: []string{libs, filepath.Join(filepath.Dir(libs), "llguidance")},
 	}
 }
 
@@ -207,6 +220,10 @@ const (
 // run starts the parts, says that the server is ready, and waits for the end.
 func (n *Node) run(ctx context.Context) error {
 	if err := n.fleet.Start(ctx); err != nil {
+		return err
+	}
+	if err := n.convo.Start(ctx); err != nil {
+		n.stop(ctx)
 		return err
 	}
 	var lc net.ListenConfig
@@ -264,8 +281,9 @@ func (n *Node) stop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.set.Server.DrainTimeout+stopGrace)
 	defer cancel()
 	n.log.InfoContext(ctx, "the server stops", slog.Duration("drain", n.set.Server.DrainTimeout))
+	n.optimize.Stop()
 	// The fleet first: it lets running streams finish and refuses new ones, which need the HTTP server to hear it.
-	err := errors.Join(n.fleet.Stop(ctx), n.server.stop(ctx))
+	err := errors.Join(n.fleet.Stop(ctx), n.convo.Stop(ctx), n.server.stop(ctx))
 	if err != nil {
 		n.log.WarnContext(ctx, "the stop was not clean", slog.String("error", err.Error()))
 	}

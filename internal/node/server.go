@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ashatai/internal/api"
+	"ashatai/internal/api/anthropic"
 	"ashatai/internal/api/gate"
 	"ashatai/internal/api/native"
 	"ashatai/internal/api/openai"
@@ -69,17 +70,20 @@ func (n *Node) dialects() []api.Dialect {
 	gen := metered{n.infer, n.metrics}
 	v := version(n.opt)
 	own := v1.Config{
-		Version: v, Models: v1Models{n.models, n.fleet}, Puller: v1Puller{n.models},
+		Version: v, Models: v1Models{n.models, n.fleet, n.optimize}, Puller: v1Puller{n.models},
 		Fleet: v1Fleet{n.fleet, n.infer, n.models}, Tokens: n.infer,
+		Optimizer: v1Optimizer{n, n.optimize, n.models, n.fleet, n.runtimes},
 	}
 	var all []api.Dialect
 	document := sync.OnceValues(func() ([]byte, error) { return api.OpenAPI(n.opt.Version, all) })
 	all = []api.Dialect{
-		openai.New(gen, n.infer, n.models, openai.Config{Build: n.opt.Build}),
+		openai.New(gen, n.infer, n.models, n.openaiConfig()),
 		native.New(gen, n.models, nativeScanner{n.models}, nativeProjects{project.New(gen, project.Config{})}, native.Config{Log: n.log}),
+		n.ollamaDialect(gen),
 		v1.Dialect(own),
 		ops.Dialect(ops.Config{Health: n.health, Metrics: n.metricsHandler(), Document: document, Page: web.Handler()}),
 	}
+	all = withAnthropic(all, anthropic.New(gen, n.infer, n.models))
 	return all
 }
 

@@ -27,9 +27,11 @@ type Metrics struct {
 	cancellations                   *prometheus.CounterVec
 	fallbacks, evictions, deaths    *prometheus.CounterVec
 	refusals, loads, replays        *prometheus.CounterVec
+	optimizations                   *prometheus.CounterVec
 	loadTime                        *prometheus.HistogramVec
 	queueDepth, instances, memory   *prometheus.GaugeVec
 	sequences, kv                   *prometheus.GaugeVec
+	engine                          engineGauges
 }
 
 // NewMetrics makes an empty registry for a server of the given version, with the facts of the Go runtime and the process.
@@ -38,6 +40,7 @@ func NewMetrics(version string) *Metrics {
 	m.requestMetrics()
 	m.tokenMetrics()
 	m.fleetMetrics()
+	m.engineMetrics()
 	build := m.gauge("build_info", "Always 1; the label is the version.", "version")
 	build.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -71,6 +74,7 @@ func (m *Metrics) fleetMetrics() {
 	m.deaths = m.counter("worker_deaths_total", "Workers that ended while they held a model.", "model", "runtime")
 	m.refusals = m.counter("refusals_total", "Requests that the fleet refused, by the error's code.", "model", "code")
 	m.loads = m.counter("loads_total", "Loads of models, by outcome: ok or the error's code.", "model", "runtime", "outcome")
+	m.optimizations = m.counter("optimizations_total", "Searches for faster weights, by outcome: the type that was kept, as-is, or the error's code.", "model", "outcome")
 	m.loadTime = m.histogram("load_seconds", "Time that successful loads took.", long(), "model", "runtime")
 	m.replays = m.counter("replays_total", "Requests that were started again because their worker died before it answered.", "model")
 	m.queueDepth = m.gauge("queue_depth", "Requests waiting for an instance.", "model")
@@ -141,6 +145,11 @@ func (m *Metrics) Generated(p core.Placement, class core.Class, u core.Usage) {
 	}
 }
 
+// Optimized counts a search for faster weights. Outcome is a type, "as-is" or an error's code.
+func (m *Metrics) Optimized(model, outcome string) {
+	m.optimizations.WithLabelValues(model, outcome).Inc()
+}
+
 // Fallback counts something weaker than asked for. Reason is a fixed word, not a sentence.
 func (m *Metrics) Fallback(reason string) { m.fallbacks.WithLabelValues(reason).Inc() }
 
@@ -193,4 +202,5 @@ func (m *Metrics) ForgetModel(model string) {
 	m.sequences.DeletePartialMatch(prometheus.Labels{"model": model})
 	m.kv.DeleteLabelValues(model)
 	m.queueDepth.DeleteLabelValues(model)
+	m.engine.forget(model)
 }

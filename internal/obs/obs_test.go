@@ -80,6 +80,8 @@ func exercise() *Metrics {
 	m.SetInstances("ready", 1)
 	m.SetMemory("weights", 1000)
 	m.SetModel("m:latest", 1, 2, 300)
+	one := map[string]uint64{"host": 1}
+	m.SetEngine("m:latest", Engine{Threads: 2, Drafted: 3, Accepted: 2, Paused: 1, Began: one, Misses: one, Evictions: one, Bytes: map[string]int64{"host": 1}})
 	return m
 }
 

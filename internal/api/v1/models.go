@@ -34,7 +34,7 @@ func (h handlers) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return api.WriteJSON(w, http.StatusOK, modelOf(m))
+	return api.WriteJSON(w, http.StatusOK, h.modelOf(m))
 }
 
 func (h handlers) remove(w http.ResponseWriter, r *http.Request) error {

@@ -18,7 +18,7 @@ func (h handlers) pull(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if req.Source == "" {
-		return core.Invalid("source", "The field source is missing; it is a URL or the path of a file.")
+		return core.Invalid("source", "The field source is missing; it is the name of a model in a hub or a registry, a URL, or the path of a file.")
 	}
 	if req.Stream != nil && !*req.Stream {
 		m, err := h.c.Puller.Pull(r.Context(), req, func(PullProgress) {})

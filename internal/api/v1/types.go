@@ -65,13 +65,19 @@ type Model struct {
 	License  string            `json:"license,omitempty"`
 	Source   string            `json:"source" doc:"where it came from"`
 	Labels   map[string]string `json:"labels,omitempty"`
+
+	Optimized *Optimized `json:"optimized,omitempty" doc:"what the last optimization found"`
 }
 
-func modelOf(m *core.Manifest) Model {
-	return Model{
+func (h handlers) modelOf(m *core.Manifest) Model {
+	out := Model{
 		ModelSummary: summaryOf(m), Files: orEmpty(m.Files), Template: m.Template, System: m.System, Defaults: m.Defaults,
 		BOS: m.BOS, EOS: m.EOS, License: m.License, Source: m.Source, Labels: m.Labels,
 	}
+	if h.c.Optimizer != nil {
+		out.Optimized = h.c.Optimizer.Optimized(m)
+	}
+	return out
 }
 
 // Removed is the answer of a DELETE.
@@ -81,7 +87,7 @@ type Removed struct {
 
 // PullRequest asks for a model to be installed.
 type PullRequest struct {
-	Source string `json:"source" required:"true" doc:"a URL, or the path of a file on the server's machine"`
+	Source string `json:"source" required:"true" doc:"the name of a model in a hub or a registry, a URL, or the path of a file on the server's machine"`
 	Name   string `json:"name" doc:"the name it gets; empty: made from the file's name"`
 	SHA256 string `json:"sha256" doc:"what the file's SHA-256 must be, in hex; a URL needs it"`
 	Stream *bool  `json:"stream" doc:"false: one answer at the end; else lines of progress"`

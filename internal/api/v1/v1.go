@@ -5,6 +5,7 @@ package v1
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"ashatai/internal/api"
@@ -52,6 +53,8 @@ type Config struct {
 	Puller  Puller
 	Fleet   Fleet
 	Tokens  Tokens
+
+	Optimizer Optimizer // nil: this server makes no weights
 }
 
 type handlers struct{ c Config }
@@ -64,7 +67,7 @@ func Dialect(c Config) api.Dialect {
 		Prefixes:   []string{"/api/v1/"},
 		WriteError: api.WriteError,
 		Error:      api.ErrorBody{},
-		Routes:     append(h.modelRoutes(), h.fleetRoutes()...),
+		Routes:     slices.Concat(h.modelRoutes(), h.optimizeRoutes(), h.fleetRoutes()),
 	}
 }
 

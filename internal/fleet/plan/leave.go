@@ -66,7 +66,10 @@ func (s *State) expires(m *model) (time.Duration, bool) {
 	if keep == 0 {
 		keep = s.cfg.KeepAlive
 	}
-	return in.idleSince + keep, keep >= 0
+	if keep < 0 {
+		return 0, false
+	}
+	return in.idleSince + keep, true
 }
 
 // replace lets the loaded models of m's family go: a new version of a model leaves no old one behind, pinned or not.

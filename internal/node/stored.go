@@ -1,0 +1,20 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"ashatai/internal/api/openai"
+	"ashatai/internal/convo"
+)
+
+// makeConvo makes the keeper of stored chats, responses and conversations. It is started after the fleet and stopped
+// after it, so that what runs in the background ends as the fleet tells it to and is written down.
+func (n *Node) makeConvo(context.Context) error {
+	n.convo = convo.New(n.db.Objects(), n.db.Items(), convo.Config{Retention: n.set.Storage.Retention, Log: n.log, Now: time.Now})
+	return nil
+}
+
+func (n *Node) openaiConfig() openai.Config {
+	return openai.Config{Build: n.opt.Build, Counter: n.infer, Archive: n.convo, Items: n.convo.Items(), Runs: n.convo}
+}
