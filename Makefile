@@ -18,15 +18,22 @@ export GOFLAGS := -buildvcs=false $(filter-out -buildvcs%,$(GOFLAGS))
 ARGS      ?=
 FUZZTIME  ?= 10s
 ROUNDS    ?= 3
+MODEL     ?= smollm2 gemma3
 MIN_COVER ?= 80
 
 # Where the tests find what set-up installed.
 export ASHATAI_TEST_BIN          := $(CURDIR)/bin
 export ASHATAI_TEST_LIB          := $(CURDIR)/share/ashatai/lib/llamacpp
 export ASHATAI_TEST_MODEL        := $(CURDIR)/share/ashatai/models/SmolLM2-135M-Instruct.Q4_1.gguf
+export ASHATAI_TEST_LLG          := $(CURDIR)/share/ashatai/lib/llguidance
+export ASHATAI_TEST_LLG_HEADER   := $(wildcard $(CURDIR)/.cache/llguidance-header/llguidance.h)
 export ASHATAI_TEST_HEADERS      := $(CURDIR)/.cache/llama.cpp-headers
 export ASHATAI_TEST_PYTHON       := $(CURDIR)/.venv/bin/python
 export ASHATAI_TEST_NODE_MODULES := $(CURDIR)/test/e2e/node_modules
+
+# The benchmark's second model, which is no part of the product, has no chat template and no targets.
+GEMMA3 := $(CURDIR)/.cache/gemma3/gemma-3-270m-q4_k_m.gguf
+BENCH   = .cache/bin/bench -rounds $(ROUNDS) $(if $(ONLY),-only $(ONLY)) -ours bin/ashatai -peer .cache/peer/llama-server
 
 RACE ?= $(if $(shell command -v $$(CGO_ENABLED=1 go env CC) 2>/dev/null),-race)
 TEST  = CGO_ENABLED=$(if $(RACE),1,0) ASHATAI_TEST_CHROMIUM="$$(scripts/chromium.sh)" go test $(RACE) -timeout 15m
@@ -85,17 +92,18 @@ cross: ## compile for the other systems
 	GOOS=darwin GOARCH=arm64 go build ./cmd/... ./internal/...
 	GOOS=windows GOARCH=amd64 go build ./cmd/... ./internal/...
 
-bench: setup build ## compare with llama-server of the same release; prints a table (ROUNDS=3)
+bench: setup build ## compare with llama-server of the same release; prints the tables (ROUNDS=3 MODEL=smollm2 ONLY=decode,edit)
 	@bash scripts/peer.sh >&2
-	go build -o .cache/bin/bench ./test/bench
-	go build -o .cache/bin/llmbench ./test/bench/llmbench
-	.cache/bin/bench -rounds $(ROUNDS) -load .cache/bin/llmbench -ours bin/ashatai -peer .cache/peer/llama-server -model '$(ASHATAI_TEST_MODEL)'
+	@go build -o .cache/bin/bench ./test/bench
+	$(if $(filter smollm2,$(MODEL)),@$(BENCH) -targets -model '$(ASHATAI_TEST_MODEL)' -json .cache/bench-smollm2.json)
+	@$(if $(filter gemma3,$(MODEL)),bash scripts/bench-model.sh >&2)
+	$(if $(filter gemma3,$(MODEL)),@$(BENCH) -repeats 1 -completions -model '$(GEMMA3)' -name gemma3:270m -set models_directory='$(dir $(GEMMA3))' -json .cache/bench-gemma3.json)
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@FUZZTIME=$(FUZZTIME) bash scripts/fuzz.sh
 
-soak: setup-test build ## long repetitions: SOAK (10) times what make test runs of them
-	ASHATAI_TEST_SOAK=$(or $(SOAK),10) go test -count 1 -timeout 6h -v -run '^TestSoak' ./test/...
+soak: setup-test build ## mixed load for SOAK (10m), and ten times the repetitions of make test
+	ASHATAI_TEST_SOAK=$(or $(SOAK),10m) go test -count 1 -timeout 6h -v -run '^TestSoak' ./test/...
 
 clean: ## remove everything that make made, the installed libraries and model included
 	rm -rf bin dist share .cache .venv test/e2e/node_modules coverage*

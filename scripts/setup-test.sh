@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what only the tests need: the headers of the llama.cpp release, a Python with the OpenAI client, the browser
+# Installs what only the tests need: the headers of the native libraries, a Python with the OpenAI client, the browser
 # driver and a browser. Pinned and checked like the rest; nothing of it is needed to serve.
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -26,10 +26,30 @@ headers() {
 	did=1
 }
 
+# guidance_header fills .cache/llguidance-header from the library's source package. It is for the audit of the bindings
+# alone, which is skipped where there is no cargo.
+guidance_header() {
+	local lock=$root/native/llguidance/header dest=$cache/llguidance-header from
+	cmp -s "$lock/Cargo.lock" "$dest/SOURCE" && return 0
+	if ! command -v cargo >/dev/null 2>&1; then
+		say "cargo is missing, so the bindings of llguidance are not compared with its header"
+		return 0
+	fi
+	say "fetching the header of llguidance"
+	twice cargo fetch --quiet --locked --manifest-path "$lock/Cargo.toml"
+	from=$(cargo metadata --format-version 1 --locked --offline --manifest-path "$lock/Cargo.toml" |
+		grep -o '"manifest_path":"[^"]*/llguidance-[0-9.]*/Cargo.toml"' | cut -d'"' -f4)
+	rm -rf "$dest"
+	mkdir -p "$dest"
+	cp "$(dirname "$from")/llguidance.h" "$dest/"
+	cp "$lock/Cargo.lock" "$dest/SOURCE"
+	did=1
+}
+
 # python fills .venv.
 python() {
 	local dest=$root/.venv
-	cmp -s "$root/test/requirements.txt" "$dest/requirements.txt" && "$dest/bin/python" -c 'import openai, jinja2' 2>/dev/null && return 0
+	cmp -s "$root/test/requirements.txt" "$dest/requirements.txt" && "$dest/bin/python" -c 'import anthropic, jinja2, ollama, openai' 2>/dev/null && return 0
 	need python3 python3 "by the tests that use Python's OpenAI client"
 	say "installing the Python clients of the tests"
 	rm -rf "$dest"
@@ -67,6 +87,7 @@ browser() {
 need curl curl "by the README's first example"
 need node nodejs "by the browser test"
 headers
+guidance_header
 python
 driver
 browser

@@ -1,6 +1,6 @@
-// Command bench compares this server with llama-server of the same llama.cpp release. It starts the two in turn on
-// loopback, never both at once, drives each with llmbench's fixed scenarios, and prints a Markdown table of medians and
-// ratios. It changes no setting of the machine and ends the processes that it started.
+// Command bench compares this server with llama-server of the same llama.cpp release. It starts them in turn on loopback,
+// never two at once, drives each with the same pieces of work, and prints a Markdown table of medians, ratios and targets.
+// It changes no setting of the machine and ends the processes that it started.
 package main
 
 import (
@@ -8,65 +8,107 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
-	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
 
+// options are the flags.
 type options struct {
-	load, ours, peer, model, only string
-	rounds                        int
-	pause                         time.Duration
-	limit                         time.Duration
+	ours, peer, model, name string
+	json                    string
+	completions, targets    bool
+	only, who, sets         []string
+	rounds, repeats         int
+	pause, limit, window    time.Duration
 }
 
 func main() {
-	var o options
-	flag.StringVar(&o.load, "load", "", "the llmbench program")
-	flag.StringVar(&o.ours, "ours", "", "the ashatai program")
-	flag.StringVar(&o.peer, "peer", "", "the llama-server program")
-	flag.StringVar(&o.model, "model", "", "GGUF file for both")
-	flag.StringVar(&o.only, "only", "", "comma-separated parts of the suite: decode,prefix,agents,stall,cancel")
-	flag.IntVar(&o.rounds, "rounds", 3, "how often each server is measured, in turn")
-	flag.DurationVar(&o.pause, "pause", 2*time.Second, "rest between two servers")
-	flag.DurationVar(&o.limit, "limit", 10*time.Minute, "longest time of one server's turn")
+	o := flags()
+	if len(os.Args) == 2 && os.Args[1] == spinArgument {
+		spin(os.Stdin)
+		return
+	}
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, o); err != nil {
+	if err := run(ctx, *o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, o options) error {
-	if o.load == "" || o.ours == "" || o.peer == "" || o.model == "" || o.rounds < 1 {
-		return errors.New("-load, -ours, -peer and -model name files, and -rounds is at least 1; `make bench` gives them all")
-	}
-	var ours, peer []turn
-	for r := range o.rounds {
-		// Who goes first changes, so that a machine that warms up or fills a cache favours nobody.
-		order := []bool{true, false}
-		if r%2 == 1 {
-			order = []bool{false, true}
+func flags() *options {
+	o := &options{}
+	list := func(into *[]string) func(string) error {
+		return func(s string) error {
+			for v := range strings.SplitSeq(s, ",") {
+				*into = append(*into, strings.TrimSpace(v))
+			}
+			return nil
 		}
-		for _, mine := range order {
-			name := "llama-server"
-			if mine {
-				name = "ashatai"
-			}
-			fmt.Fprintf(os.Stderr, "bench: round %d of %d, %s\n", r+1, o.rounds, name)
-			t, err := measure(ctx, o, mine)
+	}
+	flag.StringVar(&o.ours, "ours", "", "the ashatai program")
+	flag.StringVar(&o.peer, "peer", "", "the llama-server program")
+	flag.StringVar(&o.model, "model", "", "GGUF file for llama-server")
+	flag.StringVar(&o.name, "name", "", "the model's name for ashatai (default: the first that it lists)")
+	flag.StringVar(&o.json, "json", "", "write every figure to this file too")
+	flag.BoolVar(&o.completions, "completions", false, "send raw prompts, for a model without a chat template")
+	flag.BoolVar(&o.targets, "targets", false, "show the targets, and whether they are met")
+	flag.Func("only", "comma-separated pieces of work: "+strings.Join(pieces(), ","), list(&o.only))
+	flag.Func("who", "comma-separated contestants: ours, peer, speculating (default: all)", list(&o.who))
+	flag.Func("set", "a setting KEY=VALUE for ashatai; may be repeated", func(s string) error {
+		o.sets = append(o.sets, s)
+		return nil
+	})
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each server is measured, in turn")
+	flag.IntVar(&o.repeats, "repeats", 2, "how often the cases of decode and prefix run in a turn")
+	flag.DurationVar(&o.pause, "pause", 2*time.Second, "rest between two servers")
+	flag.DurationVar(&o.limit, "limit", 10*time.Minute, "longest time of one server's turn")
+	flag.DurationVar(&o.window, "window", 10*time.Second, "longest time of one look at a server beside a busy core")
+	return o
+}
+
+func (o options) check() error {
+	if o.ours == "" || o.peer == "" || o.model == "" || o.rounds < 1 {
+		return errors.New("-ours, -peer and -model name files, and -rounds is at least 1; `make bench` gives them all")
+	}
+	for _, p := range o.only {
+		if !slices.Contains(pieces(), p) {
+			return fmt.Errorf("-only %s: the pieces of work are %s", p, strings.Join(pieces(), ", "))
+		}
+	}
+	for _, w := range o.who {
+		if !slices.Contains([]string{oursName, peerName, specName}, w) {
+			return fmt.Errorf("-who %s: the contestants are %s, %s and %s", w, oursName, peerName, specName)
+		}
+	}
+	return nil
+}
+
+func (o options) wants(piece string) bool { return len(o.only) == 0 || slices.Contains(o.only, piece) }
+
+func run(ctx context.Context, o options, out io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	all := contestants(o)
+	var turns []turn
+	for r := range o.rounds {
+		for i := range all {
+			// Who goes first changes, so that a machine that warms up or fills a cache favours nobody.
+			c := all[(i+r)%len(all)]
+			fmt.Fprintf(os.Stderr, "bench: round %d of %d, %s\n", r+1, o.rounds, c.title)
+			t, err := measure(ctx, o, c)
 			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+				return fmt.Errorf("%s: %w", c.title, err)
 			}
-			if mine {
-				ours = append(ours, t)
-			} else {
-				peer = append(peer, t)
-			}
+			t.Round = r + 1
+			turns = append(turns, t)
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -74,7 +116,12 @@ func run(ctx context.Context, o options) error {
 			}
 		}
 	}
-	fmt.Printf("%d rounds, in turn; %d cores, %s/%s; load before each turn %s. Medians.\n\n", o.rounds, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, loads(ours, peer))
-	fmt.Print(markdown(ours, peer))
-	return nil
+	rep := newReport(o, turns)
+	if o.json != "" {
+		if err := rep.write(o.json); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(out, rep.markdown(o.targets))
+	return err
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -20,125 +19,125 @@ import (
 	"time"
 )
 
-// turn is one server's measurement.
-type turn struct {
-	Load   string  `json:"loadavg_start"`
-	Phases []phase `json:"phases"`
-	rss    float64 // MiB of the server and its children after the load
-	ready  float64 // seconds from start to the first answer
+// The contestants' names in flags and reports.
+const (
+	oursName = "ours"
+	peerName = "peer"
+	specName = "speculating"
+)
+
+// contestant is a server, or one way to start it.
+type contestant struct {
+	name, title string
+	only        []string // pieces of work; nil: all
+	program     string
+	args        func(addr, home string) []string
 }
 
-// phase is a row of llmbench's report.
-type phase struct {
-	Name       string  `json:"name"`
-	TTFT       float64 `json:"ttft_p50_ms"`
-	ITL        float64 `json:"itl_p50_ms"`
-	Gap        float64 `json:"itl_max_ms"`
-	Steady     float64 `json:"steady_tok_s"`
-	Errors     int     `json:"errors"`
-	FirstError string  `json:"first_error"`
+// bestSpeculation is the n-gram setting with which llama-server of this release is fastest at copy-editing, of both models
+// here: all five types were tried as they are and with shorter lengths. Long drafts cost more than they bring on two cores.
+func bestSpeculation() []string {
+	return []string{"--spec-type", "ngram-map-k", "--spec-ngram-map-k-size-n", "8", "--spec-ngram-map-k-size-m", "16"}
 }
 
-// measure starts one server, drives it, and ends it.
-func measure(ctx context.Context, o options, mine bool) (turn, error) {
-	ctx, cancel := context.WithTimeout(ctx, o.limit)
-	defer cancel()
-	home, err := os.MkdirTemp("", "bench")
-	if err != nil {
-		return turn{}, err
+func contestants(o options) []contestant {
+	cores := strconv.Itoa(runtime.NumCPU())
+	ours := func(addr, home string) []string {
+		args := []string{"serve", "--addr", addr, "--home", home, "--set", "engine.sequences=8", "--set", "engine.context=2048"}
+		for _, s := range o.sets {
+			args = append(args, "--set", s)
+		}
+		return args
 	}
-	defer os.RemoveAll(home) //nolint:errcheck // a leftover in the temporary folder is no reason to lose the figures
-	s, err := start(ctx, o, mine, home)
-	if err != nil {
-		return turn{}, err
-	}
-	defer s.stop()
-	args := []string{"-url", s.url, "-scenario", "suite", "-rounds", "2", "-max-time", o.limit.String()}
-	if o.only != "" {
-		args = append(args, "-only", o.only)
-	}
-	load := exec.CommandContext(ctx, o.load, args...)
-	load.Stderr = os.Stderr
-	out, err := load.Output()
-	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 2) { // 2: some requests failed; the rows say which
-		return turn{}, fmt.Errorf("llmbench: %w", err)
-	}
-	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
-	t := turn{rss: s.memory(), ready: s.ready.Seconds()}
-	if err := json.Unmarshal(lines[len(lines)-1], &t); err != nil {
-		return turn{}, fmt.Errorf("llmbench's report: %w", err)
-	}
-	for _, p := range t.Phases {
-		if p.Errors > 0 {
-			fmt.Fprintf(os.Stderr, "bench: %s: %d errors, the first: %s\n", p.Name, p.Errors, p.FirstError)
+	// Both in the same shape: 8 sequences, 16,384 cells of context, a thread for each core.
+	peer := func(extra ...string) func(addr, home string) []string {
+		return func(addr, _ string) []string {
+			host, port, _ := strings.Cut(addr, ":")
+			return append([]string{
+				"-m", o.model, "--host", host, "--port", port, "--parallel", "8", "-c", "16384", "-t", cores, "-tb", cores,
+			}, extra...)
 		}
 	}
-	return t, nil
+	all := []contestant{
+		{name: oursName, title: "ashatai", program: o.ours, args: ours},
+		{name: peerName, title: "llama-server", program: o.peer, args: peer()},
+		{name: specName, title: "llama-server, speculating", program: o.peer, args: peer(bestSpeculation()...), only: []string{"edit"}},
+	}
+	var out []contestant
+	for _, c := range all {
+		asked := len(o.who) == 0
+		for _, w := range o.who {
+			asked = asked || w == c.name
+		}
+		useful := c.only == nil
+		for _, p := range c.only {
+			useful = useful || o.wants(p)
+		}
+		if asked && useful {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
-// server is a process that we started.
+// server is a process that we started, and can start again at the same address with the same home.
 type server struct {
-	cmd   *exec.Cmd
-	url   string
-	ready time.Duration
-	log   string
+	contestant
+
+	addr, home, log, model string
+	cmd                    *exec.Cmd
+	done                   chan struct{} // closed when the process has ended
+	ready                  time.Duration // from the start to the first answer
 }
 
-func start(ctx context.Context, o options, mine bool, home string) (*server, error) {
-	port, err := freePort(ctx)
+func newServer(ctx context.Context, c contestant, dir, model string) (*server, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	s := &server{url: "http://" + addr, log: filepath.Join(home, "log")}
-	if mine {
-		s.cmd = exec.CommandContext(ctx, o.ours, "serve", "--addr", addr, "--home", filepath.Join(home, "home"),
-			"--set", "engine.sequences=8", "--set", "engine.context=2048")
-	} else {
-		// Both in the same shape: 8 sequences, 16,384 cells of context, a thread for each core.
-		cores := strconv.Itoa(runtime.NumCPU())
-		s.cmd = exec.CommandContext(ctx, o.peer, "-m", o.model, "--host", "127.0.0.1", "--port", strconv.Itoa(port),
-			"--parallel", "8", "-c", "16384", "-t", cores, "-tb", cores)
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return nil, fmt.Errorf("free port: %w", err)
 	}
-	f, err := os.Create(s.log)
+	return &server{contestant: c, addr: addr, home: filepath.Join(dir, "home"), log: filepath.Join(dir, "log"), model: model}, nil
+}
+
+func (s *server) url() string { return "http://" + s.addr }
+
+// start returns when the server has answered a request.
+func (s *server) start(ctx context.Context) error {
+	f, err := os.OpenFile(s.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close() //nolint:errcheck // the child has its own handle
+	s.done = nil
+	s.cmd = exec.CommandContext(ctx, s.program, s.args(s.addr, s.home)...)
 	s.cmd.Stdout, s.cmd.Stderr = f, f
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	s.cmd.WaitDelay = 15 * time.Second
 	began := time.Now()
 	if err := s.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
+	s.done = make(chan struct{})
+	go func(cmd *exec.Cmd, done chan<- struct{}) {
+		_ = cmd.Wait() // a signal is how it is asked to end
+		close(done)
+	}(s.cmd, s.done)
 	if err := s.wait(ctx); err != nil {
-		s.stop()
-		return nil, fmt.Errorf("%w; its log ends with: %s", err, tail(s.log))
+		return fmt.Errorf("%w; its log ends with: %s", errors.Join(err, s.stop()), tail(s.log))
 	}
 	s.ready = time.Since(began)
-	return s, nil
-}
-
-func freePort(ctx context.Context) (int, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	addr, ok := l.Addr().(*net.TCPAddr)
-	if err := l.Close(); err != nil || !ok {
-		return 0, fmt.Errorf("free port: %w", err)
-	}
-	return addr.Port, nil
+	return nil
 }
 
 // wait asks for one token until it comes: then the model is loaded, whatever the server says of itself.
 func (s *server) wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		last := s.ask(ctx)
@@ -148,34 +147,38 @@ func (s *server) wait(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the server did not become ready: %w", last)
+		case <-s.done:
+			return fmt.Errorf("the server ended by itself: %s", s.cmd.ProcessState)
 		case <-tick.C:
 		}
 	}
 }
 
 func (s *server) ask(ctx context.Context) error {
-	var list struct {
-		Data []struct {
-			ID string `json:"id"`
-		} `json:"data"`
+	if s.model == "" {
+		var list struct {
+			Data []struct {
+				ID string `json:"id"`
+			} `json:"data"`
+		}
+		if err := s.call(ctx, http.MethodGet, "/v1/models", nil, &list); err != nil {
+			return err
+		}
+		if len(list.Data) == 0 {
+			return errors.New("it lists no model")
+		}
+		s.model = list.Data[0].ID
 	}
-	if err := s.call(ctx, http.MethodGet, "/v1/models", "", &list); err != nil {
-		return err
-	}
-	if len(list.Data) == 0 {
-		return errors.New("it lists no model")
-	}
-	body, err := json.Marshal(map[string]any{
-		"model": list.Data[0].ID, "max_tokens": 1, "messages": []map[string]string{{"role": "user", "content": "Hi"}},
-	})
+	q := map[string]any{"model": s.model, "max_tokens": 1, "prompt": "Hi"}
+	return s.call(ctx, http.MethodPost, "/v1/completions", q, &struct{}{})
+}
+
+func (s *server) call(ctx context.Context, method, path string, body, into any) error {
+	raw, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
-	return s.call(ctx, http.MethodPost, "/v1/chat/completions", string(body), &struct{}{})
-}
-
-func (s *server) call(ctx context.Context, method, path, body string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, s.url()+path, bytes.NewReader(raw))
 	if err != nil {
 		return err
 	}
@@ -196,54 +199,22 @@ func (s *server) call(ctx context.Context, method, path, body string, into any) 
 	return json.Unmarshal(b, into)
 }
 
-// memory is the resident memory of the server and its children in MiB; 0 where the system does not tell.
-func (s *server) memory() float64 {
-	kib := 0
-	for _, pid := range append(children(s.cmd.Process.Pid), s.cmd.Process.Pid) {
-		f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
-		if err != nil {
-			continue
-		}
-		for sc := bufio.NewScanner(f); sc.Scan(); {
-			var n int
-			if _, err := fmt.Sscanf(sc.Text(), "VmRSS: %d kB", &n); err == nil {
-				kib += n
-			}
-		}
-		_ = f.Close() // only read
-	}
-	return float64(kib) / 1024
-}
-
-func children(pid int) []int {
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	if err != nil {
+// stop ends our own process in order, and waits for it. It fails where the server has to be killed.
+func (s *server) stop() error {
+	if s.done == nil {
 		return nil
 	}
-	var out []int
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			continue
-		}
-		for field := range strings.FieldsSeq(string(b)) {
-			var child int
-			if _, err := fmt.Sscan(field, &child); err == nil {
-				out = append(append(out, child), children(child)...)
-			}
-		}
-	}
-	return out
-}
-
-// stop ends our own process, and waits for it.
-func (s *server) stop() {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		fmt.Fprintln(os.Stderr, "bench: stopping the server:", err)
+		return fmt.Errorf("stopping the server: %w", err)
 	}
-	hard := time.AfterFunc(15*time.Second, func() { _ = s.cmd.Process.Kill() }) // the last resort; an error means that it ended
-	defer hard.Stop()
-	_ = s.cmd.Wait() // a signal is how it was asked to end
+	select {
+	case <-s.done:
+		return nil
+	case <-time.After(30 * time.Second):
+	}
+	_ = s.cmd.Process.Kill() // an error means that it ended
+	<-s.done
+	return errors.New("the server did not end within 30 seconds and was killed")
 }
 
 func tail(file string) string {

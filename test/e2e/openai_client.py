@@ -38,7 +38,7 @@ assert len(vectors) == 3 and abs(sum(x * x for x in vectors[0].embedding) - 1) <
 for wrong, kind in [
     (dict(model="gpt-4o", messages=question), openai.NotFoundError),
     (dict(model=models[0], messages=question, temperature=9), openai.BadRequestError),
-    (dict(model=models[0], messages=question, tools=[{"type": "function", "function": {"name": "f"}}]), openai.BadRequestError),
+    (dict(model=models[0], messages=question, tools=[{"type": "web_search"}]), openai.BadRequestError),
 ]:
     try:
         client.chat.completions.create(**wrong)

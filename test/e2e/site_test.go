@@ -22,17 +22,18 @@ func given(t *testing.T, name string) string {
 	return v
 }
 
-// site starts the built server on a fresh home and a free port, and returns its address. It ends with the test.
-func site(t *testing.T) string {
+// site starts the built server on a fresh home and a free port, with settings such as "a.b=c", and returns its address. It
+// ends with the test.
+func site(t *testing.T, set ...string) string {
 	t.Helper()
-	addr, _ := siteProcess(t)
+	addr, _ := siteProcess(t, set...)
 	return addr
 }
 
 // siteProcess is site for tests that look at the server's processes.
-func siteProcess(t *testing.T) (addr string, pid int) {
+func siteProcess(t *testing.T, set ...string) (addr string, pid int) {
 	t.Helper()
-	return launch(t, given(t, "ASHATAI_TEST_BIN"), t.TempDir())
+	return launch(t, given(t, "ASHATAI_TEST_BIN"), t.TempDir(), set...)
 }
 
 // siteIn is site with the programs in a folder of the test's choice, on a home that it filled.
@@ -42,10 +43,14 @@ func siteIn(t *testing.T, bin, home string) string {
 	return addr
 }
 
-func launch(t *testing.T, bin, home string) (addr string, pid int) {
+func launch(t *testing.T, bin, home string, set ...string) (addr string, pid int) {
 	t.Helper()
+	args := []string{"serve", "--addr", "127.0.0.1:0", "--home", home}
+	for _, s := range set {
+		args = append(args, "--set", s)
+	}
 	// The test's own context ends before its clean-up, which ends the server in order.
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(bin, "ashatai"), "serve", "--addr", "127.0.0.1:0", "--home", home)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(bin, "ashatai"), args...)
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)

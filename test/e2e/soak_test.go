@@ -22,15 +22,28 @@ import (
 	"time"
 )
 
-// scale is how often a repetition repeats: 1 in make test, SOAK in make soak.
-func scale(t *testing.T) int {
+// soaking is the length of a long run, which make soak asks for; 0 in make test.
+func soaking(t *testing.T) time.Duration {
 	t.Helper()
 	given(t, "ASHATAI_TEST_BIN")
-	n, err := strconv.Atoi(os.Getenv("ASHATAI_TEST_SOAK"))
-	if err != nil || n < 1 {
-		return 1
+	v := os.Getenv("ASHATAI_TEST_SOAK")
+	if v == "" {
+		return 0
 	}
-	return n
+	d, err := time.ParseDuration(v)
+	if err != nil || d < time.Second {
+		t.Fatalf("SOAK=%s: give a length of time such as 10m", v)
+	}
+	return d
+}
+
+// scale is how often a repetition repeats: 1 in make test, 10 in make soak.
+func scale(t *testing.T) int {
+	t.Helper()
+	if soaking(t) > 0 {
+		return 10
+	}
+	return 1
 }
 
 // say sends one short chat request and returns its status and body.

@@ -116,6 +116,7 @@ type serversKey struct{}
 //	exits CODE PROGRAM ARGS…   must exit with CODE
 //	serve NAME ARGS…           starts a server, and puts its URL into $NAME and its host:port into $NAME_ADDR
 //	stops NAME SIGNAL CODE     ends it (TERM, INT), and it must exit with CODE
+//	offer NAME                 starts a hub and registry, puts its host:port into $NAME and its settings into NAME.yaml
 //
 // ASHATAI_SERVER is a server that all scripts share: only talk.txt loads models there. HOME is empty.
 func TestScripts(t *testing.T) {
@@ -141,6 +142,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
+			"offer": offer,
 			"serve": func(ts *testscript.TestScript, _ bool, args []string) {
 				env := []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH")}
 				log, err := os.Create(ts.MkAbs(args[0] + ".log"))
