@@ -184,7 +184,6 @@ type functions struct {
 
 	MemoryClear     func(mem uintptr, data bool)                  `c:"llama_memory_clear"`
 	MemorySeqRm     func(mem uintptr, seq SeqID, p0, p1 Pos) bool `c:"llama_memory_seq_rm"`
-	MemorySeqCp     func(mem uintptr, src, dst SeqID, p0, p1 Pos) `c:"llama_memory_seq_cp"`
 	MemorySeqPosMax func(mem uintptr, seq SeqID) Pos              `c:"llama_memory_seq_pos_max"`
 
 	StateSeqSize func(ctx uintptr, seq SeqID) uint64                         `c:"llama_state_seq_get_size"`

@@ -110,11 +110,6 @@ func (c *Context) Clear(seq int) { c.lib.fn.MemorySeqRm(c.mem, SeqID(seq), -1, -
 // ClearAll forgets every sequence.
 func (c *Context) ClearAll() { c.lib.fn.MemoryClear(c.mem, false) }
 
-// Copy replaces what dst holds by a copy of src.
-func (c *Context) Copy(src, dst int) {
-	c.lib.fn.MemorySeqCp(c.mem, SeqID(src), SeqID(dst), -1, -1) //nolint:gosec // below Sequences
-}
-
 // Length is the number of tokens that seq holds.
 func (c *Context) Length(seq int) int {
 	return int(c.lib.fn.MemorySeqPosMax(c.mem, SeqID(seq))) + 1 //nolint:gosec // below Sequences

@@ -44,15 +44,19 @@ func openOnce(dir string) (*Library, error) {
 
 func context(t *testing.T, m *Model, abort *Abort) *Context {
 	t.Helper()
-	p := m.lib.ContextDefaults()
-	p.NCtx, p.NBatch, p.NUbatch, p.NSeqMax, p.NThreads, p.NThreadsBatch = 4*1024, 512, 512, 4, 1, 1
-	p.KVUnified, p.FlashAttnType = false, 0
-	c, err := m.NewContext(p, abort)
+	c, err := m.NewContext(params(m), abort)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+func params(m *Model) ContextParams {
+	p := m.lib.ContextDefaults()
+	p.NCtx, p.NBatch, p.NUbatch, p.NSeqMax, p.NThreads, p.NThreadsBatch = 4*1024, 512, 512, 4, 1, 1
+	p.KVUnified, p.FlashAttnType = false, 0
+	return p
 }
 
 func load(t *testing.T) *Model {
@@ -147,32 +151,6 @@ func TestAbortStopsDecode(t *testing.T) {
 	}
 	if feed(t, c, tokens[:8], 0, 8) == nil {
 		t.Error("the context is not usable after an abort")
-	}
-}
-
-func TestSequences(t *testing.T) {
-	m := load(t)
-	c := context(t, m, nil)
-	tokens, err := m.Vocab.Tokenize("One two three four five six seven eight nine ten", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := feed(t, c, tokens, 0, 64)
-	c.Copy(0, 2)
-	if got := c.Length(2); got != len(tokens) {
-		t.Fatalf("copy holds %d tokens, want %d", got, len(tokens))
-	}
-	if !c.Truncate(2, len(tokens)-1) {
-		t.Fatal("truncate refused")
-	}
-	b := NewBatch(1)
-	defer b.Close()
-	b.Add(tokens[len(tokens)-1], len(tokens)-1, 2, true)
-	if s := c.Decode(b); s != DecodeOK {
-		t.Fatalf("decode: %d", s)
-	}
-	if argmax(c.Logits(0)) != argmax(want) {
-		t.Error("a copied sequence goes on differently")
 	}
 }
 
