@@ -179,8 +179,8 @@ func TestALongPromptDoesNotStopStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-done
-	// 1,500 tokens in pieces of 64 leave the stream at least 23 turns.
-	if after.Generated-before.Generated < 20 {
+	// At full width the prompt takes three steps. How many pieces the planner makes of it depends on what steps cost here.
+	if after.Generated-before.Generated < 6 {
 		t.Errorf("the running stream got %d tokens while the prompt was computed", after.Generated-before.Generated)
 	}
 }
