@@ -120,7 +120,8 @@ func checkGrowth(t *testing.T, all []sample) {
 		most int
 	}{
 		{"the front's memory, MiB", func(s sample) int { return s.front }, 16},
-		{"the worker's memory, MiB", func(s sample) int { return s.workers }, 48},
+		// Beside what its bounds name, the cache of prefixes keeps one spare buffer and writes another: 35 MiB each for a long prompt.
+		{"the worker's memory, MiB", func(s sample) int { return s.workers }, 96},
 		{"the front's descriptors", func(s sample) int { return s.files }, 8},
 		{"the worker's descriptors", func(s sample) int { return s.workerFiles }, 4},
 		{"the worker's threads", func(s sample) int { return s.workerThreads }, 4},
