@@ -20,6 +20,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/store"
 	"ashatai/internal/store/sqlite/query"
+	"ashatai/internal/store/sqlstore"
 )
 
 const (
@@ -30,6 +31,8 @@ const (
 
 // DB is an open SQLite store.
 type DB struct {
+	*sqlstore.DB
+
 	path  string
 	write *sql.DB
 	read  *sql.DB
@@ -56,7 +59,20 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if db.read, err = openPool(ctx, abs, readers, "query_only(1)"); err != nil {
 		return nil, errors.Join(explain(err, abs), db.write.Close())
 	}
+	db.DB = sqlstore.New(sqlstore.Options{Read: db.read, Write: db.write, Tx: db.inTx, Explain: func(err error) error { return explain(err, abs) }})
 	return db, nil
+}
+
+// inTx runs do in one transaction of the writer.
+func (db *DB) inTx(ctx context.Context, do func(query.DBTX) error) error {
+	tx, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
 }
 
 // makeFile makes an empty file that only its owner can read: SQLite itself would let everybody, and its side files
@@ -97,21 +113,5 @@ func dsn(path string, busy time.Duration, pragmas ...string) string {
 	return u.String()
 }
 
-// Models implements store.DB.
-func (db *DB) Models() store.Models { return models{db} }
-
-// Meta implements store.DB.
-func (db *DB) Meta() store.Meta { return meta{db} }
-
-// Objects implements store.DB.
-func (db *DB) Objects() store.Objects { return objects{db} }
-
-// Items implements store.DB.
-func (db *DB) Items() store.Items { return items{db} }
-
 // Close implements store.DB.
 func (db *DB) Close() error { return errors.Join(db.read.Close(), db.write.Close()) }
-
-func (db *DB) reader() *query.Queries { return query.New(db.read) }
-
-func (db *DB) writer() *query.Queries { return query.New(db.write) }

@@ -30,32 +30,50 @@ type Target struct {
 	Kill func(t *testing.T, place string) string
 }
 
+// scenario is one test of the suite.
+type scenario struct {
+	name string
+	test func(*testing.T, Target)
+}
+
 // Run tests a kind of database.
 func Run(t *testing.T, target Target) {
 	t.Helper()
-	for _, c := range []struct {
-		name string
-		test func(*testing.T, Target)
-	}{
-		{"models round trip", modelsRoundTrip},
-		{"meta round trip", metaRoundTrip},
-		{"odd text", oddText},
-		{"concurrent writers", concurrentWriters},
+	run(t, target, []scenario{
 		{"concurrent opens", concurrentOpens},
 		{"reopen keeps data", reopen},
 		{"kill keeps acknowledged writes", kill},
 		{"newer schema is refused", newer},
-		{"context end", contextEnd},
 		{"close twice", closeTwice},
 		{"check finds a new database sound", check},
+	})
+	RunRows(t, target)
+}
+
+// RunRows tests what a database keeps, and leaves out how it is opened, closed and looked over: of the target it needs
+// Place and Open alone.
+func RunRows(t *testing.T, target Target) {
+	t.Helper()
+	run(t, target, []scenario{
+		{"models round trip", modelsRoundTrip},
+		{"meta round trip", metaRoundTrip},
+		{"odd text", oddText},
+		{"concurrent writers", concurrentWriters},
+		{"context end", contextEnd},
 		{"objects round trip", objectsRoundTrip},
 		{"objects are listed in pages", objectPages},
 		{"objects belong to their owner", objectOwners},
 		{"items are listed in pages", itemPages},
 		{"history follows what is continued", history},
 		{"progress of running objects", progress},
+		{"one object takes items from many", manyWriters},
 		{"old objects expire", expire},
-	} {
+	})
+}
+
+func run(t *testing.T, target Target, list []scenario) {
+	t.Helper()
+	for _, c := range list {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.test(t, target)
@@ -173,6 +191,33 @@ func concurrentWriters(t *testing.T, target Target) {
 	list, err := db.Models().List(ctx)
 	if len(list) != writers*each || err != nil {
 		t.Fatalf("%d rows, %v; want %d", len(list), err, writers*each)
+	}
+}
+
+// manyWriters: what changes one object at once comes one after the other, and nothing is lost.
+func manyWriters(t *testing.T, target Target) {
+	t.Helper()
+	const writers, each = 8, 5
+	ctx, db := t.Context(), open(t, target, target.Place(t))
+	put(t, db, stored("c", core.StoredConversation))
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := range each {
+				if ok, err := db.Items().Add(ctx, owner(), "c", []core.StoredItem{item(w*each+i, false)}, moment()); !ok || err != nil {
+					t.Errorf("add: %v, %v", ok, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	list, _, err := db.Items().List(ctx, owner(), "c", core.StoredPage{Limit: 2 * writers * each})
+	seen := map[string]bool{}
+	for _, i := range list {
+		seen[i.ID] = true
+	}
+	if len(list) != writers*each || len(seen) != len(list) || err != nil {
+		t.Errorf("%d items, %d different, %v; want %d", len(list), len(seen), err, writers*each)
 	}
 }
 

@@ -1,4 +1,4 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
@@ -14,18 +14,6 @@ import (
 )
 
 type objects struct{ db *DB }
-
-// inTx runs do in one transaction of the writer.
-func (db *DB) inTx(ctx context.Context, do func(q *query.Queries) error) error {
-	tx, err := db.write.BeginTx(ctx, nil)
-	if err != nil {
-		return explain(err, db.path)
-	}
-	if err := do(query.New(tx)); err != nil {
-		return errors.Join(explain(err, db.path), tx.Rollback())
-	}
-	return explain(tx.Commit(), db.path)
-}
 
 // Put implements store.Objects.
 func (o objects) Put(ctx context.Context, s core.Stored, add []core.StoredAdd) error {
@@ -75,7 +63,7 @@ func (o objects) Get(ctx context.Context, who store.Owner, id string) (core.Stor
 		return core.Stored{}, false, nil
 	}
 	if err != nil {
-		return core.Stored{}, false, explain(err, o.db.path)
+		return core.Stored{}, false, o.db.explain(err)
 	}
 	s, err := storedOf(query.ListStoredRow(row))
 	return s, err == nil, err
@@ -101,7 +89,7 @@ func (o objects) SetMetadata(ctx context.Context, who store.Owner, id string, me
 // Delete implements store.Objects.
 func (o objects) Delete(ctx context.Context, who store.Owner, id string) (bool, error) {
 	n, err := o.db.writer().DeleteStored(ctx, query.DeleteStoredParams{ID: id, Tenant: who.Tenant, User: who.User})
-	return n > 0, explain(err, o.db.path)
+	return n > 0, o.db.explain(err)
 }
 
 // List implements store.Objects.
@@ -121,7 +109,7 @@ func (o objects) List(ctx context.Context, who store.Owner, f core.StoredFilter)
 			return nil, false, noAfter(f.After)
 		}
 		if err != nil {
-			return nil, false, explain(err, o.db.path)
+			return nil, false, o.db.explain(err)
 		}
 	}
 	p := query.ListStoredParams{
@@ -140,7 +128,7 @@ func (o objects) List(ctx context.Context, who store.Owner, f core.StoredFilter)
 		}
 	}
 	if err != nil {
-		return nil, false, explain(err, o.db.path)
+		return nil, false, o.db.explain(err)
 	}
 	more := len(rows) > f.Limit
 	out := make([]core.Stored, min(len(rows), f.Limit))
@@ -196,13 +184,13 @@ func finish(ctx context.Context, q *query.Queries, id string, end *core.StoredEn
 // Lose implements store.Objects.
 func (o objects) Lose(ctx context.Context, now time.Time) (int64, error) {
 	n, err := o.db.writer().LoseStored(ctx, now.UnixNano())
-	return n, explain(err, o.db.path)
+	return n, o.db.explain(err)
 }
 
 // Expire implements store.Objects.
 func (o objects) Expire(ctx context.Context, since time.Time, most int) (int64, error) {
 	n, err := o.db.writer().ExpireStored(ctx, query.ExpireStoredParams{Updated: since.UnixNano(), Limit: int64(most)})
-	return n, explain(err, o.db.path)
+	return n, o.db.explain(err)
 }
 
 func labelText(m map[string]string) (string, error) {

@@ -1,4 +1,4 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
@@ -37,7 +37,7 @@ func (m items) Get(ctx context.Context, who store.Owner, object, id string) (cor
 	if errors.Is(err, sql.ErrNoRows) {
 		return core.StoredItem{}, false, nil
 	}
-	return itemOf(row), err == nil, explain(err, m.db.path)
+	return itemOf(row), err == nil, m.db.explain(err)
 }
 
 func (m items) row(ctx context.Context, who store.Owner, object, id string) (query.StoredItemContent, error) {
@@ -73,13 +73,13 @@ func (m items) List(ctx context.Context, who store.Owner, object string, p core.
 			return nil, false, noAfter(p.After)
 		}
 		if err != nil {
-			return nil, false, explain(err, m.db.path)
+			return nil, false, m.db.explain(err)
 		}
 		from = row.Seq
 	}
 	rows, err := m.rows(ctx, who, object, from, p.Limit+1, p)
 	if err != nil {
-		return nil, false, explain(err, m.db.path)
+		return nil, false, m.db.explain(err)
 	}
 	more := len(rows) > p.Limit
 	out := make([]core.StoredItem, min(len(rows), p.Limit))
@@ -114,7 +114,7 @@ func (m items) History(ctx context.Context, who store.Owner, object string, most
 			return nil, core.Errorf(core.CodeNotFound, "%s is not there; it may have been deleted, or its time is over.", id)
 		}
 		if err != nil {
-			return nil, explain(err, m.db.path)
+			return nil, m.db.explain(err)
 		}
 		chain = append(chain, id)
 		id = parent
@@ -123,7 +123,7 @@ func (m items) History(ctx context.Context, who store.Owner, object string, most
 	for _, id := range slices.Backward(chain) {
 		rows, err := m.rows(ctx, who, id, 0, most-len(out)+1, core.StoredPage{})
 		if err != nil {
-			return nil, explain(err, m.db.path)
+			return nil, m.db.explain(err)
 		}
 		if len(out)+len(rows) > most {
 			return nil, core.Errorf(core.CodeInvalidRequest, "%s has more than %d items before it; begin a new one.", object, most)
@@ -141,7 +141,7 @@ func (m items) Events(ctx context.Context, who store.Owner, object string, after
 		Object: object, Tenant: who.Tenant, User: who.User, After: after, Most: int64(most),
 	})
 	if err != nil {
-		return nil, explain(err, m.db.path)
+		return nil, m.db.explain(err)
 	}
 	out := make([]core.StoredEvent, len(rows))
 	for i, r := range rows {

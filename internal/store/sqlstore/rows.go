@@ -1,4 +1,4 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
@@ -19,29 +19,29 @@ func (m models) Get(ctx context.Context, path string) (store.ModelFile, bool, er
 		return store.ModelFile{}, false, nil
 	}
 	if err != nil {
-		return store.ModelFile{}, false, explain(err, m.db.path)
+		return store.ModelFile{}, false, m.db.explain(err)
 	}
 	return modelFile(row), true, nil
 }
 
 // Put implements store.Models.
 func (m models) Put(ctx context.Context, row store.ModelFile) error {
-	return explain(m.db.writer().PutModelFile(ctx, query.PutModelFileParams{
+	return m.db.explain(m.db.writer().PutModelFile(ctx, query.PutModelFileParams{
 		Path: row.Path, Size: row.Size, ModTime: row.ModTime.UnixNano(), Rules: row.Rules,
 		Sha256: row.SHA256, Head: row.Head, Manifest: row.Manifest, Error: row.Error,
-	}), m.db.path)
+	}))
 }
 
 // Delete implements store.Models.
 func (m models) Delete(ctx context.Context, path string) error {
-	return explain(m.db.writer().DeleteModelFile(ctx, path), m.db.path)
+	return m.db.explain(m.db.writer().DeleteModelFile(ctx, path))
 }
 
 // List implements store.Models.
 func (m models) List(ctx context.Context) ([]store.ModelFile, error) {
 	rows, err := m.db.reader().ListModelFiles(ctx)
 	if err != nil {
-		return nil, explain(err, m.db.path)
+		return nil, m.db.explain(err)
 	}
 	list := make([]store.ModelFile, len(rows))
 	for i, r := range rows {
@@ -65,10 +65,10 @@ func (m meta) Get(ctx context.Context, key string) (string, bool, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", false, nil
 	}
-	return v, err == nil, explain(err, m.db.path)
+	return v, err == nil, m.db.explain(err)
 }
 
 // Set implements store.Meta.
 func (m meta) Set(ctx context.Context, key, value string) error {
-	return explain(m.db.writer().SetMeta(ctx, query.SetMetaParams{Key: key, Value: value}), m.db.path)
+	return m.db.explain(m.db.writer().SetMeta(ctx, query.SetMetaParams{Key: key, Value: value}))
 }
