@@ -54,6 +54,7 @@ type Route struct {
 	Response any    // zero value of the answer's JSON type; nil where it is not JSON
 	Stream   any    // zero value of one event's JSON type, where the answer can be an event stream
 	Produces string // media type of the answer; "" is application/json
+	Fields   Fields // what the request may hold; nil: what the request's type has, all of it honoured
 	Statuses []int  // statuses other than 200 that the handler may answer, for OpenAPI
 
 	Handle Handler
@@ -68,6 +69,7 @@ type Dialect struct {
 	Name       string // "openai": a metric label and an OpenAPI tag
 	Routes     []Route
 	Prefixes   []string // path prefixes whose unknown paths and methods are answered in this dialect's shape: "/v1/"
+	Fields     Fields   // what every call of the dialect may hold, such as headers
 	Error      any      // zero value of the error's JSON type, for OpenAPI; nil is ErrorBody
 	WriteError func(w http.ResponseWriter, r *http.Request, e *core.Error)
 }

@@ -36,15 +36,16 @@ const maxBody = 16 << 20
 
 // handler answers the dialect's routes. It has no state that changes.
 type handler struct {
-	gen    Generator
-	count  Counter
-	cat    Catalogue
-	fields table
+	gen   Generator
+	count Counter
+	cat   Catalogue
+
+	messageFields, countFields api.Table
 }
 
 // New makes the dialect's rows.
 func New(gen Generator, count Counter, cat Catalogue) api.Dialect {
-	h := &handler{gen: gen, count: count, cat: cat, fields: newTable()}
+	h := &handler{gen: gen, count: count, cat: cat, messageFields: messageFields().Table(), countFields: promptFields().Table()}
 	refusals := []int{
 		http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity,
 		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable,
@@ -54,24 +55,25 @@ func New(gen Generator, count Counter, cat Catalogue) api.Dialect {
 		Name:       "anthropic",
 		Prefixes:   []string{"/v1/messages"},
 		Error:      errorBody{},
+		Fields:     headerFields(),
 		WriteError: WriteError,
 		Routes: []api.Route{
 			{
 				Method: http.MethodPost, Path: "/v1/messages", Summary: "Answer a conversation.",
 				Scope: core.ScopeInfer, Limit: api.LimitInfer, Audit: api.AuditUse,
 				MaxBody: maxBody, Request: messageRequest{}, Response: messageAnswer{}, Stream: streamEvent{}, Statuses: refusals,
-				Handle: named(h.messages),
+				Fields: messageFields(), Handle: named(h.messages),
 			},
 			{
 				Method: http.MethodPost, Path: "/v1/messages/count_tokens", Summary: "Count the tokens of a conversation's prompt.",
 				Scope: core.ScopeInfer, Limit: api.LimitInfer, Audit: api.AuditUse,
 				MaxBody: maxBody, Request: countRequest{}, Response: countAnswer{}, Statuses: refusals,
-				Handle: named(h.countTokens),
+				Fields: promptFields(), Handle: named(h.countTokens),
 			},
 			{
 				Method: http.MethodGet, Path: "/v1/models", Summary: "List the installed models, the default chat model first.",
 				Scope: core.ScopeRead, Limit: api.LimitRead,
-				Response: modelList{}, Statuses: []int{http.StatusBadRequest}, Handle: named(h.models),
+				Response: modelList{}, Statuses: []int{http.StatusBadRequest}, Fields: modelFields(), Handle: named(h.models),
 			},
 			{
 				Method: http.MethodGet, Path: "/v1/models/{id...}", Summary: "Describe one model.",

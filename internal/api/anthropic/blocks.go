@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -49,14 +50,13 @@ const blockNames = "messages.content."
 
 // reader reads content blocks of one endpoint's request.
 type reader struct {
-	t        table
-	endpoint string
+	t api.Table
 }
 
 // list splits content into its blocks. A string is one block of text: its text is returned in place of a list.
 func list(where string, raw json.RawMessage) (blocks []json.RawMessage, text string, err error) {
 	switch {
-	case !present(raw):
+	case !api.Present(raw):
 		return nil, "", core.Invalid(where, "%s is missing; it is a string or a list of content blocks.", where)
 	case raw[0] == '"':
 		if err := json.Unmarshal(raw, &text); err != nil {
@@ -83,10 +83,10 @@ func kind(where string, raw json.RawMessage) (string, error) {
 // unknown refuses a block of a type that is not read at its place.
 func (r reader) unknown(where, kind, known string) error {
 	param := where + ".type"
-	if f, listed := r.t[[2]string{r.endpoint, blockNames + kind}]; listed {
-		return core.Invalid(param, "%s is %s, which is not supported. %s.", param, show(kind), strings.TrimSuffix(f.Note, "."))
+	if f, listed := r.t[blockNames+kind]; listed {
+		return core.Invalid(param, "%s is %s, which is not supported. %s.", param, api.Show(kind), strings.TrimSuffix(f.Note, "."))
 	}
-	return core.Invalid(param, "%s is %s; here it can be %s.", param, show(kind), known)
+	return core.Invalid(param, "%s is %s; here it can be %s.", param, api.Show(kind), known)
 }
 
 // texts reads content that can only be text; prefix is what the names of its blocks' fields begin with in the table.
@@ -136,7 +136,7 @@ func (r reader) read(raw json.RawMessage, prefix, where string, v any, value fun
 	if err := strict(where, raw, v); err != nil {
 		return err
 	}
-	return r.t.screen(at{r.endpoint, prefix, where + "."}, value())
+	return r.t.Screen(prefix, where+".", value())
 }
 
 func (r reader) toolUse(raw json.RawMessage, where string) (core.ToolCall, error) {
@@ -150,7 +150,7 @@ func (r reader) toolUse(raw json.RawMessage, where string) (core.ToolCall, error
 	if len(b.Input) == 0 || b.Input[0] != '{' {
 		return core.ToolCall{}, core.Invalid(where+".input", "%s.input is missing or no object; it holds the arguments of the call.", where)
 	}
-	return core.ToolCall{ID: b.ID, Name: b.Name, Arguments: compact(b.Input)}, nil
+	return core.ToolCall{ID: b.ID, Name: b.Name, Arguments: api.Compact(b.Input)}, nil
 }
 
 func (r reader) toolResult(raw json.RawMessage, where string) (core.Message, error) {
@@ -162,7 +162,7 @@ func (r reader) toolResult(raw json.RawMessage, where string) (core.Message, err
 		return core.Message{}, core.Invalid(where+".tool_use_id", "%s.tool_use_id is missing; it is the id of the tool_use block that this answers.", where)
 	}
 	out := core.Message{Role: core.RoleTool, ToolCallID: b.ToolUseID}
-	if present(b.Content) {
+	if api.Present(b.Content) {
 		var err error
 		if out.Content, err = r.texts(b.Content, blockNames+"tool_result.content.", where+".content"); err != nil {
 			return out, err

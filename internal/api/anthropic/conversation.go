@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -65,7 +66,7 @@ func (c *conversation) add(i int, m *message) error {
 	switch role { //nolint:exhaustive // RoleTool is no role here
 	case core.RoleUser, core.RoleAssistant, core.RoleSystem:
 	default:
-		return core.Invalid(where+".role", "%s.role is %s; it is user, assistant or system.", where, show(m.Role))
+		return core.Invalid(where+".role", "%s.role is %s; it is user, assistant or system.", where, api.Show(m.Role))
 	}
 	t := c.open(role, where)
 	where += ".content"
@@ -132,7 +133,7 @@ func (c *conversation) call(raw json.RawMessage, where string) error {
 		return err
 	}
 	if t.names[call.ID] != "" {
-		return core.Invalid(where+".id", "%s.id is %s, which another tool_use of this turn has; ids are given once.", where, show(call.ID))
+		return core.Invalid(where+".id", "%s.id is %s, which another tool_use of this turn has; ids are given once.", where, api.Show(call.ID))
 	}
 	t.names[call.ID] = call.Name
 	t.calls = append(t.calls, call)
@@ -148,13 +149,13 @@ func (c *conversation) result(raw json.RawMessage, where string) error {
 	}
 	id := where + ".tool_use_id"
 	if t.known[out.ToolCallID] {
-		return core.Invalid(id, "%s is %s, which has a tool_result before.", id, show(out.ToolCallID))
+		return core.Invalid(id, "%s is %s, which has a tool_result before.", id, api.Show(out.ToolCallID))
 	}
 	if len(c.turns) > 1 {
 		out.Name = c.turns[len(c.turns)-2].names[out.ToolCallID]
 	}
 	if out.Name == "" {
-		return core.Invalid(id, "%s is %s; there is no tool_use block of that id in the message before.", id, show(out.ToolCallID))
+		return core.Invalid(id, "%s is %s; there is no tool_use block of that id in the message before.", id, api.Show(out.ToolCallID))
 	}
 	if t.said {
 		return core.Invalid(where, "%s is a tool_result after a text; results come first in what the user says.", where)
@@ -188,7 +189,7 @@ func (c *conversation) finish() ([]core.Message, error) {
 func answered(t, next *turn) error {
 	for _, call := range t.calls {
 		if !next.known[call.ID] {
-			return core.Invalid(next.where, "%s holds no tool_result for the tool_use %s before it; every call needs one, right after it.", next.where, show(call.ID))
+			return core.Invalid(next.where, "%s holds no tool_result for the tool_use %s before it; every call needs one, right after it.", next.where, api.Show(call.ID))
 		}
 	}
 	return nil

@@ -3,102 +3,24 @@ package anthropic
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"ashatai/internal/api/fieldtest"
 )
 
-// structFields lists the JSON names of a request type, nested ones after a dot. A nested type's own discriminator, type, is
-// listed where discriminated says so: the types of blocks stand in the names.
-func structFields(t reflect.Type, prefix string, nested map[string]reflect.Type) []string {
-	var out []string
-	for f := range t.Fields() {
-		if f.Anonymous {
-			out = append(out, structFields(f.Type, prefix, nested)...)
-			continue
-		}
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if inner, ok := blocks[prefix+name]; ok {
-			out = append(out, prefix+name)
-			for kind, t := range inner {
-				at := prefix + name + "."
-				if kind != "" {
-					at += kind + "."
-				}
-				out = append(out, slices.DeleteFunc(structFields(t, at, nested), func(n string) bool { return n == at+"type" })...)
-			}
-			continue
-		}
-		out = append(out, prefix+name)
-		if inner, ok := nested[prefix+name]; ok {
-			out = append(out, structFields(inner, prefix+name+".", nested)...)
-		}
-	}
-	return out
-}
-
-// blocks are the contents that are lists of blocks, with the types of the blocks by their name.
-var blocks = map[string]map[string]reflect.Type{
-	"messages.content": {
-		"text": reflect.TypeFor[textBlock](), "tool_use": reflect.TypeFor[toolUseBlock](), "tool_result": reflect.TypeFor[toolResultBlock](),
-		"thinking": reflect.TypeFor[thinkingBlock](), "redacted_thinking": reflect.TypeFor[redactedBlock](),
-	},
-	"messages.content.tool_result.content": {"": reflect.TypeFor[textBlock]()},
-	"system":                               {"": reflect.TypeFor[textBlock]()},
-}
-
-var nested = map[string]reflect.Type{
-	"messages": reflect.TypeFor[message](), "tools": reflect.TypeFor[customTool](), "tool_choice": reflect.TypeFor[toolChoice](),
-	"thinking": reflect.TypeFor[thinking](), "output_config": reflect.TypeFor[outputConfig](), "output_config.format": reflect.TypeFor[outputFormat](),
-	"output_format": reflect.TypeFor[outputFormat](), "metadata": reflect.TypeFor[metadata](),
-}
-
-var endpoints = map[string]struct {
-	path, base string
-	typ        reflect.Type
-}{
-	EndpointMessages: {messagesPath, minimal, reflect.TypeFor[messageRequest]()},
-	EndpointCount:    {countPath, `{"messages":[{"role":"user","content":"hi"}]}`, reflect.TypeFor[countRequest]()},
-}
-
-func TestEveryFieldIsDecided(t *testing.T) {
-	for name, ep := range endpoints {
-		var listed []string
-		for _, f := range Fields() {
-			if f.Decision != Honoured && f.Note == "" {
-				t.Errorf("%s %s: no reason is given", f.Endpoint, f.Name)
-			}
-			if f.Endpoint == name && !wholeBlock(f) {
-				listed = append(listed, f.Name)
-			}
-		}
-		have := structFields(ep.typ, "", nested)
-		slices.Sort(listed)
-		slices.Sort(have)
-		if !slices.Equal(listed, have) {
-			t.Errorf("%s: the table has %v, the types have %v", name, listed, have)
-		}
-	}
-}
-
 // wholeBlock reports whether a field is a type of block.
-func wholeBlock(f Field) bool {
-	kind, ok := strings.CutPrefix(f.Name, blockNames)
+func wholeBlock(name string) bool {
+	kind, ok := strings.CutPrefix(name, blockNames)
 	return ok && !strings.Contains(kind, ".")
 }
 
-func set(body map[string]any, name, value string) { body[name] = json.RawMessage(value) }
-
-// with puts one field into a body and returns it with the field's place in it.
-func with(t *testing.T, base string, f Field, value string) (text, where string) {
-	t.Helper()
-	var body map[string]any
-	if err := json.Unmarshal([]byte(base), &body); err != nil {
-		t.Fatal(err)
-	}
-	outer, inner, isNested := strings.Cut(f.Name, ".")
+// put puts one field into a body and returns its place in it.
+func put(body map[string]any, name string, value json.RawMessage) (where string) {
+	outer, inner, isNested := strings.Cut(name, ".")
 	tool := map[string]any{"name": "f", "input_schema": map[string]any{"type": "object"}}
 	call := map[string]any{"type": "tool_use", "id": "c", "name": "f", "input": map[string]any{}}
 	answer := map[string]any{"type": "tool_result", "tool_use_id": "c"}
@@ -111,12 +33,12 @@ func with(t *testing.T, base string, f Field, value string) (text, where string)
 			map[string]any{"role": "assistant", "content": []any{thought, redacted, call}}, map[string]any{"role": "user", "content": []any{answer}},
 		}
 	}
-	where = f.Name
+	where = name
 	switch {
 	case !isNested:
-		set(body, outer, value)
-	case wholeBlock(f):
-		first["content"] = []any{map[string]any{"type": strings.TrimPrefix(f.Name, blockNames)}}
+		body[outer] = value
+	case wholeBlock(name):
+		first["content"] = []any{map[string]any{"type": strings.TrimPrefix(name, blockNames)}}
 		body["messages"] = []any{first}
 		where = "messages.0.content.0.type"
 	case outer == "messages":
@@ -125,116 +47,136 @@ func with(t *testing.T, base string, f Field, value string) (text, where string)
 		body["messages"] = []any{first}
 		switch {
 		case inner == "role" || inner == "content":
-			set(first, inner, value)
+			first[inner] = value
 			where = "messages.0." + inner
 		case strings.HasPrefix(inner, "content.text."):
-			set(said, last, value)
+			said[last] = value
 		case strings.HasPrefix(inner, "content.tool_result.content."):
 			ask()
-			set(said, last, value)
+			said[last] = value
 			answer["content"] = []any{said}
 			where = "messages.1.content.0.content.0." + last
 		case strings.HasPrefix(inner, "content.tool_result."):
 			ask()
-			set(answer, last, value)
+			answer[last] = value
 			where = "messages.1.content.0." + last
 		case strings.HasPrefix(inner, "content.tool_use."):
 			ask()
-			set(call, last, value)
+			call[last] = value
 			where = "messages.0.content.2." + last
 		case strings.HasPrefix(inner, "content.thinking."):
 			ask()
-			set(thought, last, value)
+			thought[last] = value
 		case strings.HasPrefix(inner, "content.redacted_thinking."):
 			ask()
-			set(redacted, last, value)
+			redacted[last] = value
 			where = "messages.0.content.1." + last
 		}
 	case outer == "system":
-		set(said, inner, value)
+		said[inner] = value
 		body["system"] = []any{said}
 		where = "system.0." + inner
 	case outer == "tools":
-		set(tool, inner, value)
+		tool[inner] = value
 		body["tools"] = []any{tool}
 		where = "tools.0." + inner
 	case inner == "format.type", inner == "format.schema":
 		format := map[string]any{"type": "json_schema", "schema": map[string]any{}}
-		set(format, strings.TrimPrefix(inner, "format."), value)
+		format[strings.TrimPrefix(inner, "format.")] = value
 		body[outer] = map[string]any{"format": format}
 	default:
 		object := map[string]any{}
-		set(object, inner, value)
+		switch outer {
+		case "tool_choice":
+			object["type"] = "tool"
+			if inner != "name" {
+				object["name"] = "f"
+			}
+			if inner == "type" {
+				object = map[string]any{}
+			}
+		case "thinking":
+			object["type"] = "enabled"
+			if inner != "type" {
+				object["budget_tokens"] = 3
+			}
+		case "output_format":
+			object = map[string]any{"type": "json_schema", "schema": map[string]any{}}
+		}
+		object[inner] = value
 		body[outer] = object
 	}
-	out, err := json.Marshal(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(out), where
+	return where
 }
 
-// TestFieldsBehaveAsDecided sends every field with a strange value, those that are not honoured with null, and every value
-// that is accepted.
-func TestFieldsBehaveAsDecided(t *testing.T) {
-	for _, f := range Fields() {
-		ep, ok := endpoints[f.Endpoint]
-		if !ok {
-			continue
-		}
-		send := func(value string) (int, string, string) {
-			body, where := with(t, ep.base, f, value)
-			w := newFake().call(t, http.MethodPost, ep.path, body)
-			return w.Code, w.Body.String(), where
-		}
-		if f.Decision != Honoured && !wholeBlock(f) {
-			if code, body, _ := send("null"); code != 200 {
-				t.Errorf("%s %s: null gives %d %s", f.Endpoint, f.Name, code, body)
-			}
-		}
-		for _, v := range f.Accepts {
-			if code, body, _ := send(v); code != 200 {
-				t.Errorf("%s %s: %s gives %d %s", f.Endpoint, f.Name, v, code, body)
-			}
-		}
-		if strings.HasSuffix(f.Name, "schema") || strings.HasSuffix(f.Name, "tool_use.input") {
-			continue // an object is what they are
-		}
-		switch code, body, where := send(`{"strange":[1]}`); f.Decision {
-		case Refused:
-			if code != 400 || !strings.Contains(body, where) {
-				t.Errorf("%s %s: refused with %d %s; want %s named", f.Endpoint, f.Name, code, body, where)
-			}
-		case Ignored:
-			if code != 200 {
-				t.Errorf("%s %s: ignored with %d %s", f.Endpoint, f.Name, code, body)
-			}
-		case Honoured:
-			if code != 400 || !strings.Contains(body, where[strings.LastIndexByte(where, '.')+1:]) && !strings.Contains(body, "strange") {
-				t.Errorf("%s %s: an object gives %d %s", f.Endpoint, f.Name, code, body)
-			}
-		}
+// blocks are the types of what stands in lists of blocks.
+var blocks = map[string]reflect.Type{
+	"messages.content.text.": reflect.TypeFor[textBlock](), "messages.content.tool_use.": reflect.TypeFor[toolUseBlock](),
+	"messages.content.tool_result.": reflect.TypeFor[toolResultBlock](), "messages.content.thinking.": reflect.TypeFor[thinkingBlock](),
+	"messages.content.redacted_thinking.": reflect.TypeFor[redactedBlock](), "messages.content.tool_result.content.": reflect.TypeFor[textBlock](),
+	"system.": reflect.TypeFor[textBlock](), "tools.": reflect.TypeFor[customTool](),
+}
+
+func promptSamples() map[string]string {
+	return map[string]string{
+		"model": `"tiny"`, "messages.role": `"user"`, "messages.content": `[{"type":"text","text":"hi"}]`, "messages.content.text.text": `"hi"`,
+		"messages.content.tool_use.id": `"c"`, "messages.content.tool_use.name": `"f"`, "messages.content.tool_use.input": `{"a":1}`,
+		"messages.content.tool_result.tool_use_id": `"c"`, "messages.content.tool_result.content": `"x"`, "messages.content.tool_result.content.text": `"x"`,
+		"messages.content.tool_result.is_error": "true", "messages.content.thinking.thinking": `"hm"`, "system": `"Be short."`, "system.text": `"Be short."`,
+		"tools": `[{"name":"f","input_schema":{"type":"object"}}]`, "tools.type": `"custom"`, "tools.name": `"g"`, "tools.description": `"x"`,
+		"tools.input_schema": `{"type":"object"}`, "tools.strict": "true", "tool_choice": `{"type":"none"}`, "tool_choice.type": `"any"`,
+		"tool_choice.name": `"f"`, "tool_choice.disable_parallel_tool_use": "true", "thinking": `{"type":"adaptive"}`, "thinking.type": `"disabled"`,
+		"thinking.budget_tokens": "3", "thinking.display": `"omitted"`, "output_config": "{}", "output_config.effort": `"max"`,
+		"output_config.format": `{"type":"json_schema","schema":{}}`, "output_config.format.type": `"json_schema"`, "output_config.format.schema": `{"type":"object"}`,
+		"output_format": `{"type":"json_schema","schema":{}}`, "output_format.type": `"json_schema"`, "output_format.schema": `{"type":"object"}`,
 	}
+}
+
+func TestFields(t *testing.T) {
+	// An object is what these are.
+	strange := map[string]string{
+		"tools.input_schema": "[1]", "output_config.format.schema": "[1]", "output_format.schema": "[1]", "messages.content.tool_use.input": "[1]",
+	}
+	beside := map[string]string{"tool_choice": `{"tools":[{"name":"f","input_schema":{"type":"object"}}]}`}
+	samples := promptSamples()
+	maps.Copy(samples, map[string]string{
+		"max_tokens": "0", "stop_sequences": `["a"]`, "stream": "true", "temperature": "0.7", "top_p": "0.9", "top_k": "40", "metadata": "{}",
+	})
+	f := newFake()
+	fieldtest.Run(t, New(f, f, f), map[string]fieldtest.Case{
+		"POST /v1/messages": {
+			Base: minimal, Samples: samples, Strange: strange, Beside: beside, Blocks: blocks, Whole: wholeBlock, Put: put,
+		},
+		"POST /v1/messages/count_tokens": {
+			Base: `{"messages":[{"role":"user","content":"hi"}]}`, Samples: promptSamples(), Strange: strange, Beside: beside, Blocks: blocks,
+			Whole: wholeBlock, Put: put,
+		},
+	}, f.call)
 }
 
 func TestUnknownFieldsAreRefused(t *testing.T) {
-	for _, f := range []Field{
-		{Name: "wibble"},
-		{Name: "messages.content.text.wibble"},
-		{Name: "messages.content.tool_use.wibble"},
-		{Name: "messages.content.tool_result.wibble"},
-		{Name: "messages.content.thinking.wibble"},
-		{Name: "messages.content.redacted_thinking.wibble"},
-		{Name: "system.wibble"},
-		{Name: "tools.wibble"},
-		{Name: "tool_choice.wibble"},
-		{Name: "metadata.wibble"},
-		{Name: "thinking.wibble"},
-		{Name: "output_config.wibble"},
+	for _, name := range []string{
+		"wibble",
+		"messages.content.text.wibble",
+		"messages.content.tool_use.wibble",
+		"messages.content.tool_result.wibble",
+		"messages.content.thinking.wibble",
+		"messages.content.redacted_thinking.wibble",
+		"system.wibble",
+		"tools.wibble",
+		"tool_choice.wibble",
+		"metadata.wibble",
+		"thinking.wibble",
+		"output_config.wibble",
 	} {
-		body, _ := with(t, minimal, f, "1")
-		if w := newFake().post(t, body); w.Code != 400 || !strings.Contains(w.Body.String(), "wibble") {
-			t.Errorf("%s: %d %s", f.Name, w.Code, w.Body)
+		body := map[string]any{"max_tokens": 20, "messages": []any{map[string]any{"role": "user", "content": "hi"}}}
+		put(body, name, json.RawMessage("1"))
+		text, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := newFake().post(t, string(text)); w.Code != 400 || !strings.Contains(w.Body.String(), "wibble") {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
 	}
 }

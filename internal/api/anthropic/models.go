@@ -84,7 +84,7 @@ func readPage(q url.Values) (page, error) {
 	if text := q.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > maxPage {
-			return p, core.Invalid("limit", "limit is %s; it must be a whole number between 1 and %d.", show(text), maxPage)
+			return p, core.Invalid("limit", "limit is %s; it must be a whole number between 1 and %d.", api.Show(text), maxPage)
 		}
 		p.limit = n
 	}
@@ -94,7 +94,7 @@ func readPage(q url.Values) (page, error) {
 	stages := slices.Concat(q["lifecycle"], q["lifecycle[]"])
 	for _, s := range stages {
 		if s != "active" && s != "deprecated" && s != "retired" {
-			return p, core.Invalid("lifecycle", "lifecycle is %s; it is active, deprecated or retired.", show(s))
+			return p, core.Invalid("lifecycle", "lifecycle is %s; it is active, deprecated or retired.", api.Show(s))
 		}
 	}
 	p.active = len(stages) == 0 || slices.Contains(stages, "active")
@@ -112,7 +112,7 @@ func (p page) cut(all []*core.Manifest) (_ []*core.Manifest, more bool, _ error)
 	}
 	i := slices.IndexFunc(all, func(m *core.Manifest) bool { return m.Name == id })
 	if i < 0 {
-		return nil, false, core.Invalid(name, "%s is %s; no model of the list has that id.", name, show(id))
+		return nil, false, core.Invalid(name, "%s is %s; no model of the list has that id.", name, api.Show(id))
 	}
 	if p.before != "" {
 		from := max(i-p.limit, 0)

@@ -3,6 +3,7 @@ package anthropic
 import (
 	"encoding/json"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -32,7 +33,7 @@ func (t *thinking) core() (core.Thinking, error) {
 		out.Enabled = new(false)
 	case "adaptive":
 	default:
-		return out, core.Invalid("thinking.type", "thinking.type is %s; it is enabled, disabled or adaptive.", show(t.Type))
+		return out, core.Invalid("thinking.type", "thinking.type is %s; it is enabled, disabled or adaptive.", api.Show(t.Type))
 	}
 	if t.BudgetTokens != nil && t.Type != "enabled" {
 		return out, core.Invalid("thinking.budget_tokens", "thinking.budget_tokens is only allowed with the type enabled.")
@@ -42,7 +43,7 @@ func (t *thinking) core() (core.Thinking, error) {
 			return out, core.Invalid("thinking.display", "thinking.display is not allowed with the type disabled.")
 		}
 		if *t.Display != "summarized" && *t.Display != "omitted" {
-			return out, core.Invalid("thinking.display", "thinking.display is %s; it is summarized or omitted.", show(*t.Display))
+			return out, core.Invalid("thinking.display", "thinking.display is %s; it is summarized or omitted.", api.Show(*t.Display))
 		}
 	}
 	return out, nil
@@ -67,7 +68,7 @@ func (c *outputConfig) effort() (string, error) {
 	case "xhigh", "max":
 		return "high", nil
 	}
-	return "", core.Invalid("output_config.effort", "output_config.effort is %s; it is low, medium, high, xhigh or max.", show(*c.Effort))
+	return "", core.Invalid("output_config.effort", "output_config.effort is %s; it is low, medium, high, xhigh or max.", api.Show(*c.Effort))
 }
 
 type outputFormat struct {
@@ -88,7 +89,7 @@ func (p *prompt) format() (core.Format, error) {
 		return core.Format{}, nil
 	}
 	if f.Type != "json_schema" {
-		return core.Format{}, core.Invalid(where+".type", "%s.type is %s; it is json_schema.", where, show(f.Type))
+		return core.Format{}, core.Invalid(where+".type", "%s.type is %s; it is json_schema.", where, api.Show(f.Type))
 	}
 	where += ".schema"
 	if len(f.Schema) == 0 || f.Schema[0] != '{' {

@@ -78,8 +78,8 @@ func (m *messageRequest) streams() bool { return m.Stream != nil && *m.Stream }
 func (m *messageRequest) onlyFills() bool { return *m.MaxTokens == 0 }
 
 // request checks the body and makes the core request of it. Ranges of the sampling fields are core's to check.
-func (m *messageRequest) request(t table) (*core.Request, error) {
-	if err := t.screen(at{endpoint: EndpointMessages}, m.messageOthers); err != nil {
+func (m *messageRequest) request(t api.Table) (*core.Request, error) {
+	if err := t.Screen("", "", m.messageOthers); err != nil {
 		return nil, err
 	}
 	if m.MaxTokens == nil {
@@ -88,7 +88,7 @@ func (m *messageRequest) request(t table) (*core.Request, error) {
 	if *m.MaxTokens < 0 {
 		return nil, core.Invalid("max_tokens", "max_tokens is %d; it must be at least 1, or 0 to only fill the prompt cache.", *m.MaxTokens)
 	}
-	req, err := m.prompt.request(t, EndpointMessages)
+	req, err := m.prompt.request(t)
 	if err != nil {
 		return nil, err
 	}
@@ -118,16 +118,16 @@ func stops(in []string) ([]string, error) {
 }
 
 // request makes a core request of what both endpoints take.
-func (p *prompt) request(t table, endpoint string) (*core.Request, error) {
-	if err := t.screen(at{endpoint: endpoint}, p.promptOthers); err != nil {
+func (p *prompt) request(t api.Table) (*core.Request, error) {
+	if err := t.Screen("", "", p.promptOthers); err != nil {
 		return nil, err
 	}
-	messages, err := p.conversation(t, endpoint)
+	messages, err := p.conversation(t)
 	if err != nil {
 		return nil, err
 	}
 	req := &core.Request{Model: p.Model, Messages: messages}
-	if req.Tools, err = tools(t, endpoint, p.Tools); err != nil {
+	if req.Tools, err = tools(t, p.Tools); err != nil {
 		return nil, err
 	}
 	if req.ToolChoice, err = p.ToolChoice.choice(req.Tools); err != nil {
@@ -144,15 +144,15 @@ func (p *prompt) request(t table, endpoint string) (*core.Request, error) {
 }
 
 // conversation is the system prompt and the messages.
-func (p *prompt) conversation(t table, endpoint string) ([]core.Message, error) {
+func (p *prompt) conversation(t api.Table) ([]core.Message, error) {
 	if len(p.Messages) == 0 {
 		return nil, core.Invalid("messages", "messages is missing or empty; a conversation has at least one message.")
 	}
 	if len(p.Messages) > core.MaxMessages {
 		return nil, core.Invalid("messages", "The conversation has %d messages; at most %d are allowed.", len(p.Messages), core.MaxMessages)
 	}
-	c := conversation{reader: reader{t: t, endpoint: endpoint}}
-	if present(p.System) {
+	c := conversation{reader: reader{t}}
+	if api.Present(p.System) {
 		text, err := c.texts(p.System, "system.", "system")
 		if err != nil {
 			return nil, err
@@ -177,12 +177,4 @@ func strict(where string, raw json.RawMessage, v any) error {
 	e.Param = strings.TrimSuffix(where+"."+e.Param, ".")
 	e.Message = where + ": " + e.Message
 	return &e
-}
-
-// show quotes a caller's text for a message and cuts it where it is long.
-func show(s string) string {
-	if r := []rune(s); len(r) > 64 {
-		s = string(r[:64]) + "…"
-	}
-	return fmt.Sprintf("%q", s)
 }

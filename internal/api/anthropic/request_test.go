@@ -123,7 +123,7 @@ func FuzzMessages(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	tab := newTable()
+	tab := messageFields().Table()
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var m messageRequest
 		if api.Strict(body, &m) != nil {

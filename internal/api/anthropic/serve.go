@@ -16,7 +16,7 @@ func (h *handler) messages(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeJSON(r, maxBody, &body); err != nil {
 		return err
 	}
-	req, err := body.request(h.fields)
+	req, err := body.request(h.messageFields)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (h *handler) countTokens(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeJSON(r, maxBody, &body); err != nil {
 		return err
 	}
-	req, err := body.request(h.fields, EndpointCount)
+	req, err := body.request(h.countFields)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (c *collector) finished(cut bool) ([]block, error) {
 	for _, b := range c.blocks {
 		if b.Type == kindToolUse && !isObject(b.Input) {
 			if !cut {
-				return nil, core.Errorf(core.CodeInternal, "The model's call of %s has arguments that are no JSON object.", show(b.Name))
+				return nil, core.Errorf(core.CodeInternal, "The model's call of %s has arguments that are no JSON object.", api.Show(b.Name))
 			}
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -33,26 +34,26 @@ type toolOthers struct {
 var toolName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
 
 // tools reads the tool definitions.
-func tools(t table, endpoint string, in []json.RawMessage) ([]core.Tool, error) {
+func tools(t api.Table, in []json.RawMessage) ([]core.Tool, error) {
 	if len(in) > core.MaxTools {
 		return nil, core.Invalid("tools", "tools has %d entries; at most %d are allowed.", len(in), core.MaxTools)
 	}
 	var out []core.Tool
 	for i, raw := range in {
 		where := fmt.Sprintf("tools.%d", i)
-		tool, err := oneTool(t, endpoint, where, raw)
+		tool, err := oneTool(t, where, raw)
 		if err != nil {
 			return nil, err
 		}
 		if slices.ContainsFunc(out, func(o core.Tool) bool { return o.Name == tool.Name }) {
-			return nil, core.Invalid(where+".name", "%s.name is %s, which another tool has; each tool needs a name of its own.", where, show(tool.Name))
+			return nil, core.Invalid(where+".name", "%s.name is %s, which another tool has; each tool needs a name of its own.", where, api.Show(tool.Name))
 		}
 		out = append(out, tool)
 	}
 	return out, nil
 }
 
-func oneTool(t table, endpoint, where string, raw json.RawMessage) (core.Tool, error) {
+func oneTool(t api.Table, where string, raw json.RawMessage) (core.Tool, error) {
 	var head struct {
 		Type any `json:"type"`
 	}
@@ -61,17 +62,17 @@ func oneTool(t table, endpoint, where string, raw json.RawMessage) (core.Tool, e
 	}
 	// A built-in tool has fields of its own, so it is refused before they are looked at.
 	if k, ok := head.Type.(string); ok && k != "custom" {
-		return core.Tool{}, core.Invalid(where+".type", "%s.type is %s. %s.", where, show(k), noServer)
+		return core.Tool{}, core.Invalid(where+".type", "%s.type is %s. %s.", where, api.Show(k), noServer)
 	}
 	var b customTool
 	if err := strict(where, raw, &b); err != nil {
 		return core.Tool{}, err
 	}
-	if err := t.screen(at{endpoint, "tools.", where + "."}, b.toolOthers); err != nil {
+	if err := t.Screen("tools.", where+".", b.toolOthers); err != nil {
 		return core.Tool{}, err
 	}
 	if !toolName.MatchString(b.Name) {
-		return core.Tool{}, core.Invalid(where+".name", "%s.name is %s; it has 1 to 128 letters, digits, '_' and '-'.", where, show(b.Name))
+		return core.Tool{}, core.Invalid(where+".name", "%s.name is %s; it has 1 to 128 letters, digits, '_' and '-'.", where, api.Show(b.Name))
 	}
 	schema, err := objectSchema(where+".input_schema", b.InputSchema)
 	if err != nil {
@@ -100,7 +101,7 @@ func objectSchema(where string, raw json.RawMessage) (json.RawMessage, error) {
 
 // schemaText is a schema without its spaces, within bounds.
 func schemaText(where string, raw json.RawMessage) (json.RawMessage, error) {
-	text := compact(raw)
+	text := api.Compact(raw)
 	if len(text) > core.MaxSchemaBytes {
 		return nil, core.Invalid(where, "%s has %d bytes; at most %d are allowed.", where, len(text), core.MaxSchemaBytes)
 	}
@@ -135,7 +136,7 @@ func (c *toolChoice) choice(tools []core.Tool) (core.ToolChoice, error) {
 		}
 		out.Name = *c.Name
 	default:
-		return out, core.Invalid(name+".type", "%s.type is %s; it is auto, any, tool or none.", name, show(c.Type))
+		return out, core.Invalid(name+".type", "%s.type is %s; it is auto, any, tool or none.", name, api.Show(c.Type))
 	}
 	if c.Name != nil && out.Mode != core.ToolNamed {
 		return out, core.Invalid(name+".name", "%s.name is only allowed with the type tool.", name)

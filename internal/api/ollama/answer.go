@@ -198,7 +198,7 @@ func (a *callAssembler) close() (toolCall, error) {
 		text = "{}"
 	}
 	if text[0] != '{' || !json.Valid([]byte(text)) {
-		return toolCall{}, core.Errorf(core.CodeInternal, "The model called the tool %s with arguments that are no JSON object.", show(a.call.Function.Name))
+		return toolCall{}, core.Errorf(core.CodeInternal, "The model called the tool %s with arguments that are no JSON object.", api.Show(a.call.Function.Name))
 	}
 	a.call.Function.Arguments = json.RawMessage(text)
 	return a.call, nil

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -16,7 +17,7 @@ func digestOf(s string) (string, error) {
 		sha, ok = strings.CutPrefix(strings.ToLower(s), "sha256-") // as in the names of files
 	}
 	if !ok || len(sha) != sha256Digits || strings.Trim(sha, "0123456789abcdef") != "" {
-		return "", core.Invalid("digest", "The digest %s is not valid; it is written as sha256: and 64 hexadecimal digits.", show(s))
+		return "", core.Invalid("digest", "The digest %s is not valid; it is written as sha256: and 64 hexadecimal digits.", api.Show(s))
 	}
 	return sha, nil
 }

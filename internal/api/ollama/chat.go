@@ -13,7 +13,7 @@ func (h *handler) chat(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeJSON(r, maxBody, &body); err != nil {
 		return err
 	}
-	req, size, err := body.request(h.fields)
+	req, size, err := body.request(h.fields.chat)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -57,8 +58,8 @@ type toolFunction struct {
 }
 
 // request checks the body and makes the core request of it, and says which context the caller wants.
-func (c *chatRequest) request(t table) (_ *core.Request, context int, _ error) {
-	if err := t.screen(EndpointChat, "", "", *c); err != nil {
+func (c *chatRequest) request(t api.Table) (_ *core.Request, context int, _ error) {
+	if err := t.Screen("", "", *c); err != nil {
 		return nil, 0, err
 	}
 	req, context, err := c.common.request(t)
@@ -81,12 +82,12 @@ func toolsOf(list []tool) ([]core.Tool, error) {
 		at := fmt.Sprintf("tools.%d", i)
 		switch {
 		case t.Type != "" && t.Type != "function":
-			return nil, core.Invalid(at+".type", "%s.type is %s; the only type is function.", at, show(t.Type))
+			return nil, core.Invalid(at+".type", "%s.type is %s; the only type is function.", at, api.Show(t.Type))
 		case t.Function.Name == "" || len(t.Function.Name) > core.MaxToolNameBytes:
 			return nil, core.Invalid(at+".function.name", "%s.function.name has %d bytes; it must have between 1 and %d.", at, len(t.Function.Name), core.MaxToolNameBytes)
 		}
 		out = append(out, core.Tool{Name: t.Function.Name, Description: t.Function.Description, Strict: t.Function.Strict})
-		if p := t.Function.Parameters; present(p) {
+		if p := t.Function.Parameters; api.Present(p) {
 			if p[0] != '{' || len(p) > core.MaxSchemaBytes {
 				return nil, core.Invalid(at+".function.parameters", "%s.function.parameters must be a JSON schema, an object of at most %d bytes.", at, core.MaxSchemaBytes)
 			}
@@ -98,7 +99,7 @@ func toolsOf(list []tool) ([]core.Tool, error) {
 
 // conversationOf reads messages. Ollama's clients leave the ids of calls out, so those without one get one here, and an
 // answer without one belongs to the first call before it that is still open and has its name.
-func conversationOf(t table, list []message) ([]core.Message, error) {
+func conversationOf(t api.Table, list []message) ([]core.Message, error) {
 	if len(list) > core.MaxMessages {
 		return nil, core.Invalid("messages", "The conversation has %d messages; at most %d are allowed.", len(list), core.MaxMessages)
 	}
@@ -106,7 +107,7 @@ func conversationOf(t table, list []message) ([]core.Message, error) {
 	out := make([]core.Message, len(list))
 	for i := range list {
 		where := fmt.Sprintf("messages.%d.", i)
-		if err := t.screen(EndpointChat, "messages.", where, list[i]); err != nil {
+		if err := t.Screen("messages.", where, list[i]); err != nil {
 			return nil, err
 		}
 		m, err := list[i].message(where, &open)
@@ -123,7 +124,7 @@ func (m *message) message(where string, open *openCalls) (core.Message, error) {
 	switch out.Role {
 	case core.RoleSystem, core.RoleUser, core.RoleAssistant, core.RoleTool:
 	default:
-		return out, core.Invalid(where+"role", "%srole is %s; it is system, user, assistant or tool.", where, show(m.Role))
+		return out, core.Invalid(where+"role", "%srole is %s; it is system, user, assistant or tool.", where, api.Show(m.Role))
 	}
 	if m.Content != nil {
 		out.Content = *m.Content
@@ -158,14 +159,14 @@ func (m *message) message(where string, open *openCalls) (core.Message, error) {
 func (c sentCall) call(at string) (core.ToolCall, error) {
 	f := c.Function
 	if c.Type != "" && c.Type != "function" {
-		return core.ToolCall{}, core.Invalid(at+".type", "%s.type is %s; the only type is function.", at, show(c.Type))
+		return core.ToolCall{}, core.Invalid(at+".type", "%s.type is %s; the only type is function.", at, api.Show(c.Type))
 	}
 	if f.Name == "" {
 		return core.ToolCall{}, core.Invalid(at+".function.name", "%s.function.name is missing.", at)
 	}
 	args := "{}"
-	if present(f.Arguments) {
-		if args = compact(f.Arguments); args[0] != '{' {
+	if api.Present(f.Arguments) {
+		if args = api.Compact(f.Arguments); args[0] != '{' {
 			return core.ToolCall{}, core.Invalid(at+".function.arguments", "%s.function.arguments must be an object.", at)
 		}
 	}

@@ -42,7 +42,7 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeJSON(r, maxManage, &body); err != nil {
 		return err
 	}
-	c, err := body.creation(h.fields)
+	c, err := body.creation(h.fields.create)
 	if err != nil {
 		return err
 	}
@@ -58,8 +58,8 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-func (c *createRequest) creation(t table) (Creation, error) {
-	if err := t.screen(EndpointCreate, "", "", *c); err != nil {
+func (c *createRequest) creation(t api.Table) (Creation, error) {
+	if err := t.Screen("", "", *c); err != nil {
 		return Creation{}, err
 	}
 	name, err := needModel(c.Model, c.Name)
@@ -90,14 +90,14 @@ func (c *createRequest) creation(t table) (Creation, error) {
 	}
 	for file, digest := range c.Files {
 		if out.SHA256, err = digestOf(digest); err != nil {
-			return Creation{}, core.Invalid("files", "The digest of the file %s is %s; it is written as sha256: and 64 hexadecimal digits.", show(file), show(digest))
+			return Creation{}, core.Invalid("files", "The digest of the file %s is %s; it is written as sha256: and 64 hexadecimal digits.", api.Show(file), api.Show(digest))
 		}
 	}
 	return out, nil
 }
 
 func licenseOf(raw json.RawMessage) (string, error) {
-	if !present(raw) {
+	if !api.Present(raw) {
 		return "", nil
 	}
 	var one string

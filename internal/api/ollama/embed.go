@@ -54,7 +54,7 @@ func (h *handler) embed(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	job := embedding{h: h, r: r, w: w, model: body.Model, texts: texts, cuts: body.Truncate == nil || *body.Truncate}
+	job := embedding{h: h, r: r, w: w, model: body.Model, texts: texts, table: h.fields.embed, cuts: body.Truncate == nil || *body.Truncate}
 	if d := body.Dimensions; d != nil {
 		if *d < 0 {
 			return core.Invalid("dimensions", "dimensions is %d; it must not be negative.", *d)
@@ -77,7 +77,7 @@ func (h *handler) embeddings(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeJSON(r, maxBody, &body); err != nil {
 		return err
 	}
-	job := embedding{h: h, r: r, w: w, model: body.Model, cuts: true}
+	job := embedding{h: h, r: r, w: w, model: body.Model, cuts: true, table: h.fields.embeddings}
 	if body.Prompt != nil && *body.Prompt != "" {
 		job.texts = []string{*body.Prompt}
 	}
@@ -97,7 +97,7 @@ func inputTexts(raw json.RawMessage) ([]string, error) {
 	var one string
 	var list []*string
 	switch {
-	case !present(raw):
+	case !api.Present(raw):
 		return nil, nil
 	case json.Unmarshal(raw, &one) == nil:
 		if one == "" {
@@ -128,13 +128,14 @@ type embedding struct {
 	texts      []string
 	dimensions int
 	cuts       bool // what is too long may be cut
+	table      api.Table
 }
 
 func (e *embedding) run(keep *keepAlive, o *options) (*core.Embeddings, error) {
 	if e.model == "" {
 		return nil, core.Invalid("model", "model is required; it names an installed model. GET /api/tags lists them.")
 	}
-	opt, err := o.choose(e.h.fields, "options")
+	opt, err := o.choose(e.table, "options")
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func needModel(model, former string) (string, error) {
 	case model == "":
 		return former, nil
 	case former != "" && former != model:
-		return "", core.Invalid("name", "model is %s and name is %s; send one of them.", show(model), show(former))
+		return "", core.Invalid("name", "model is %s and name is %s; send one of them.", api.Show(model), api.Show(former))
 	}
 	return model, nil
 }

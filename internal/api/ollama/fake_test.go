@@ -220,13 +220,17 @@ func (f *fake) call(t *testing.T, method, path, body string) *httptest.ResponseR
 	return w
 }
 
-func (f *fake) handler() http.Handler {
-	d := New(Config{
+func (f *fake) dialect() api.Dialect {
+	return New(Config{
 		Generator: f, Embedder: f, Tokens: f, Fleet: f, Models: f, Blobs: f, Version: "9.9", Now: func() time.Time {
 			f.now = f.now.Add(time.Millisecond)
 			return f.now
 		},
 	})
+}
+
+func (f *fake) handler() http.Handler {
+	d := f.dialect()
 	mux := http.NewServeMux()
 	for _, row := range d.Routes {
 		mux.HandleFunc(row.Method+" "+row.Path, func(w http.ResponseWriter, r *http.Request) {

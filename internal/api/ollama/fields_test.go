@@ -1,148 +1,87 @@
 package ollama
 
 import (
-	"encoding/json"
-	"reflect"
+	"maps"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"ashatai/internal/api/fieldtest"
 	"ashatai/internal/core"
 )
 
-// structFields lists the JSON names of a request type, those of messages after a dot.
-func structFields(t reflect.Type, prefix string) []string {
-	var out []string
-	for f := range t.Fields() {
-		if f.Anonymous {
-			out = append(out, structFields(f.Type, prefix)...)
-			continue
-		}
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		out = append(out, prefix+name)
-		if f.Type == reflect.TypeFor[[]message]() {
-			out = append(out, structFields(reflect.TypeFor[message](), name+".")...)
-		}
-	}
-	return out
-}
-
 var digestOfTiny = "sha256:" + sumOf([]byte("GGUF"))
 
-var endpoints = map[string]struct {
-	method, path, base string
-	typ                reflect.Type
-}{
-	EndpointGenerate:   {"POST", "/api/generate", `{"model":"tiny","prompt":"hi"}`, reflect.TypeFor[generateRequest]()},
-	EndpointChat:       {"POST", "/api/chat", `{"model":"tiny","messages":[{"role":"user","content":"hi"}]}`, reflect.TypeFor[chatRequest]()},
-	EndpointOptions:    {"POST", "/api/generate", `{"model":"tiny","prompt":"hi"}`, reflect.TypeFor[options]()},
-	EndpointEmbed:      {"POST", "/api/embed", `{"model":"tiny","input":"hi"}`, reflect.TypeFor[embedRequest]()},
-	EndpointEmbeddings: {"POST", "/api/embeddings", `{"model":"tiny","prompt":"hi"}`, reflect.TypeFor[embeddingsRequest]()},
-	EndpointShow:       {"POST", "/api/show", `{"model":"tiny"}`, reflect.TypeFor[showRequest]()},
-	EndpointCreate:     {"POST", "/api/create", `{"model":"new","from":"tiny"}`, reflect.TypeFor[createRequest]()},
-	EndpointPull:       {"POST", "/api/pull", `{"model":"tiny"}`, reflect.TypeFor[pullRequest]()},
-	EndpointPush:       {"POST", "/api/push", `{"model":"tiny"}`, reflect.TypeFor[pushRequest]()},
-	EndpointCopy:       {"POST", "/api/copy", `{"source":"tiny","destination":"b"}`, reflect.TypeFor[copyRequest]()},
-	EndpointDelete:     {"DELETE", "/api/delete", `{"model":"tiny"}`, reflect.TypeFor[deleteRequest]()},
+func textSamples(more map[string]string) map[string]string {
+	samples := map[string]string{
+		"stream": "false", "format": `"json"`, "keep_alive": `"5m"`, "options": "{}", "think": `"low"`, "logprobs": "true", "top_logprobs": "3",
+	}
+	maps.Copy(samples, optionSamples("options."))
+	maps.Copy(samples, more)
+	return samples
 }
 
-func okStatus(endpoint string) int {
-	if endpoint == EndpointPush {
-		return 501
+func optionSamples(under string) map[string]string {
+	samples := map[string]string{}
+	for name, v := range map[string]string{
+		"temperature": "0.7", "top_k": "40", "top_p": "0.9", "min_p": "0.1", "typical_p": "0.9", "repeat_last_n": "-1", "repeat_penalty": "1.1",
+		"presence_penalty": "0.5", "frequency_penalty": "0.5", "seed": "-1", "stop": `["a"]`, "num_predict": "-1", "num_ctx": "32",
+	} {
+		samples[under+name] = v
 	}
-	return 200
+	return samples
 }
 
-func TestEveryFieldIsDecided(t *testing.T) {
-	for name, ep := range endpoints {
-		var listed []string
-		for _, f := range Fields() {
-			if f.Endpoint == name {
-				listed = append(listed, f.Name)
-			}
-			if f.Decision != Honoured && f.Note == "" {
-				t.Errorf("%s %s: no reason is given", name, f.Name)
-			}
-		}
-		have := structFields(ep.typ, "")
-		slices.Sort(listed)
-		slices.Sort(have)
-		if d := cmp.Diff(have, listed); d != "" {
-			t.Errorf("%s: the type and the table differ: %s", name, d)
-		}
+func TestFields(t *testing.T) {
+	anObject := map[string]string{"format": "[1]"} // an object is one
+	logged := map[string]string{"top_logprobs": `{"logprobs":true}`, "context": `{"prompt":"hi"}`}
+	named := map[string]string{"name": `"tiny"`}
+	embeds := func(more map[string]string) map[string]string {
+		samples := optionSamples("options.")
+		maps.Copy(samples, map[string]string{"keep_alive": "0", "options": "{}"})
+		maps.Copy(samples, more)
+		return samples
 	}
+	creates := optionSamples("parameters.")
+	maps.Copy(creates, map[string]string{
+		"name": `"new"`, "stream": "false", "files": "{}", "system": `"Be short."`, "template": `"{{ messages }}"`, "license": `["a","b"]`, "parameters": "{}",
+	})
+	said := `{"messages":[{"role":"assistant"}]}`
+	fieldtest.Run(t, newFake().dialect(), map[string]fieldtest.Case{
+		"POST /api/generate": {
+			Base: `{"model":"tiny","prompt":"hi"}`, Strange: anObject, Beside: logged,
+			Samples: textSamples(map[string]string{"system": `"s"`, "context": "[101,103]", "raw": "true"}),
+		},
+		"POST /api/chat": {
+			Base: `{"model":"tiny","messages":[{"role":"user","content":"hi"}]}`, Strange: anObject,
+			Beside: map[string]string{"top_logprobs": `{"logprobs":true}`, "messages.tool_calls": said, "messages.thinking": said},
+			Samples: textSamples(map[string]string{
+				"messages.thinking": `"hm"`, "messages.tool_calls": `[{"function":{"name":"f","arguments":{}}}]`, "messages.tool_name": `"f"`,
+				"messages.tool_call_id": `"c"`, "tools": `[{"type":"function","function":{"name":"f"}}]`,
+			}),
+		},
+		"POST /api/embed":      {Base: `{"model":"tiny","input":"hi"}`, Samples: embeds(map[string]string{"truncate": "false", "dimensions": "2"})},
+		"POST /api/embeddings": {Base: `{"model":"tiny","prompt":"hi"}`, Samples: embeds(nil)},
+		"POST /api/show":       {Base: `{"model":"tiny"}`, Samples: named},
+		"POST /api/create":     {Base: `{"model":"new","from":"tiny"}`, Samples: creates},
+		"POST /api/pull":       {Base: `{"model":"tiny"}`, Samples: map[string]string{"name": `"tiny"`, "stream": "false"}},
+		"POST /api/push":       {Base: `{"model":"tiny"}`, Samples: named, OK: 501},
+		"POST /api/copy":       {Base: `{"source":"tiny","destination":"b"}`},
+		"DELETE /api/delete":   {Base: `{"model":"tiny"}`, Samples: named},
+	}, func(t *testing.T, method, path, body string) *httptest.ResponseRecorder {
+		t.Helper()
+		return newFake().call(t, method, path, body)
+	})
 }
 
-// with puts one field into a body.
-func with(t *testing.T, endpoint, name, value string) string {
-	t.Helper()
-	var body map[string]any
-	if err := json.Unmarshal([]byte(endpoints[endpoint].base), &body); err != nil {
-		t.Fatal(err)
-	}
-	outer, inner, nested := strings.Cut(name, ".")
-	switch {
-	case endpoint == EndpointOptions:
-		body["options"] = map[string]any{name: json.RawMessage(value)}
-	case nested:
-		body[outer] = []any{map[string]any{"role": "user", "content": "hi", inner: json.RawMessage(value)}}
-	default:
-		body[outer] = json.RawMessage(value)
-	}
-	out, err := json.Marshal(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(out)
-}
-
-// TestFieldsBehaveAsDecided sends every field with a strange value, with every value that is accepted, and null.
-func TestFieldsBehaveAsDecided(t *testing.T) {
-	for _, f := range Fields() {
-		ep, ok := endpoints[f.Endpoint], okStatus(f.Endpoint)
-		send := func(value string) (int, string) {
-			w := newFake().call(t, ep.method, ep.path, with(t, f.Endpoint, f.Name, value))
-			return w.Code, w.Body.String()
+func TestBrokenJSON(t *testing.T) {
+	for _, row := range newFake().dialect().Routes {
+		if row.Request != nil {
+			wantError(t, newFake().call(t, row.Method, row.Path, `{"model":`), 400, "JSON")
 		}
-		if f.Decision != Honoured {
-			if code, body := send("null"); code != ok {
-				t.Errorf("%s %s: null gives %d %s", f.Endpoint, f.Name, code, body)
-			}
-		}
-		for _, v := range f.Accepts {
-			if code, body := send(v); code != ok {
-				t.Errorf("%s %s: %s gives %d %s", f.Endpoint, f.Name, v, code, body)
-			}
-		}
-		value := `{"strange":[1]}`
-		if f.Name == "format" { // an object is one
-			value = "[1]"
-		}
-		code, body := send(value)
-		name := f.Name[strings.LastIndexByte(f.Name, '.')+1:]
-		switch f.Decision {
-		case Refused:
-			if code != 400 || !strings.Contains(body, name+" is not supported") {
-				t.Errorf("%s %s: refused with %d %s", f.Endpoint, f.Name, code, body)
-			}
-		case Ignored:
-			if code != ok {
-				t.Errorf("%s %s: ignored with %d %s", f.Endpoint, f.Name, code, body)
-			}
-		case Honoured:
-			if code != 400 || !strings.Contains(body, name) {
-				t.Errorf("%s %s: a strange value gives %d %s", f.Endpoint, f.Name, code, body)
-			}
-		}
-	}
-}
-
-func TestUnknownFieldsAreRefused(t *testing.T) {
-	for name, ep := range endpoints {
-		wantError(t, newFake().call(t, ep.method, ep.path, with(t, name, "wibble", "1")), 400, "wibble")
-		wantError(t, newFake().call(t, ep.method, ep.path, `{"model":`), 400, "JSON")
 	}
 }
 

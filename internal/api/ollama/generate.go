@@ -16,7 +16,7 @@ func (h *handler) generate(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeJSON(r, maxBody, &body); err != nil {
 		return err
 	}
-	req, size, err := body.request(h.fields)
+	req, size, err := body.request(h.fields.generate)
 	if err != nil {
 		return err
 	}

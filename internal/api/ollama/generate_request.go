@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -38,8 +39,8 @@ func (g *generateRequest) system() string {
 }
 
 // request checks the body and makes a core request without a prompt of it, and says which context the caller wants.
-func (g *generateRequest) request(t table) (_ *core.Request, context int, _ error) {
-	if err := t.screen(EndpointGenerate, "", "", *g); err != nil {
+func (g *generateRequest) request(t api.Table) (_ *core.Request, context int, _ error) {
+	if err := t.Screen("", "", *g); err != nil {
 		return nil, 0, err
 	}
 	if g.raw() {

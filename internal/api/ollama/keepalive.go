@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -27,7 +28,7 @@ func (k *keepAlive) UnmarshalJSON(data []byte) error {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return core.Invalid("keep_alive", "keep_alive is %s; it is a number of seconds, or a time such as \"90s\", \"5m\" or \"1h\". Negative keeps the model loaded, 0 unloads it.", show(text))
+		return core.Invalid("keep_alive", "keep_alive is %s; it is a number of seconds, or a time such as \"90s\", \"5m\" or \"1h\". Negative keeps the model loaded, 0 unloads it.", api.Show(text))
 	}
 	k.d = bounded(float64(d))
 	return nil

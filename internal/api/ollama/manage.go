@@ -141,7 +141,7 @@ func (h *handler) remove(w http.ResponseWriter, r *http.Request) error {
 	}
 	m, err := h.Models.Resolve(r.Context(), name)
 	if err == nil && m.Name != n.String() {
-		return core.Errorf(core.CodeModelNotFound, "There is no model %s. Did you mean %s? Its name must be given in full to delete it.", show(n.String()), m.Name)
+		return core.Errorf(core.CodeModelNotFound, "There is no model %s. Did you mean %s? Its name must be given in full to delete it.", api.Show(n.String()), m.Name)
 	}
 	if err := h.Models.Remove(r.Context(), n.String()); err != nil {
 		return err

@@ -113,8 +113,11 @@ type Config struct {
 type handler struct {
 	Config
 
-	fields table
+	fields tables
 }
+
+// tables are the fields of the calls that look at raw ones.
+type tables struct{ generate, chat, embed, embeddings, show, create api.Table }
 
 const (
 	maxBody   = 16 << 20 // of a request with text: room for the longest context
@@ -128,7 +131,10 @@ func New(cfg Config) api.Dialect {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	h := &handler{Config: cfg, fields: newTable()}
+	h := &handler{Config: cfg, fields: tables{
+		generate: generateFields().Table(), chat: chatFields().Table(), embed: embedFields().Table(),
+		embeddings: embeddingsFields().Table(), show: showFields().Table(), create: createFields().Table(),
+	}}
 	return api.Dialect{
 		Name: "ollama", Prefixes: []string{"/api/"}, Error: errorBody{}, WriteError: WriteError,
 		Routes: append(append(h.inferRoutes(), h.lookRoutes()...), h.changeRoutes()...),
@@ -151,6 +157,7 @@ func (h *handler) inferRoutes() []api.Route {
 	generate, chat := infer, infer
 	generate.Path, generate.Summary = "/api/generate", "Continue a prompt, load a model, or unload it."
 	generate.Request, generate.Response, generate.Stream, generate.Handle = generateRequest{}, generateAnswer{}, generateAnswer{}, h.generate
+	generate.Fields, chat.Fields = generateFields(), chatFields()
 	chat.Path, chat.Summary = "/api/chat", "Answer a conversation, load a model, or unload it."
 	chat.Request, chat.Response, chat.Stream, chat.Handle = chatRequest{}, chatAnswer{}, chatAnswer{}, h.chat
 	embed := infer
@@ -160,6 +167,7 @@ func (h *handler) inferRoutes() []api.Route {
 	embed.Request, embed.Response, embed.Handle = embedRequest{}, embedAnswer{}, h.embed
 	old.Path, old.Summary = "/api/embeddings", "Turn one text into a vector."
 	old.Request, old.Response, old.Handle = embeddingsRequest{}, embeddingsAnswer{}, h.embeddings
+	embed.Fields, old.Fields = embedFields(), embeddingsFields()
 	return []api.Route{generate, chat, embed, old}
 }
 
@@ -171,6 +179,7 @@ func (h *handler) lookRoutes() []api.Route {
 	version.Path, version.Summary, version.Response, version.Handle = "/api/version", "Say which of Ollama's interfaces is spoken.", versionAnswer{}, h.version
 	show.Method, show.Path, show.Summary, show.Handle = http.MethodPost, "/api/show", "Describe one model.", h.show
 	show.Object, show.MaxBody, show.Request, show.Response = api.ObjectModel, maxManage, showRequest{}, showAnswer{}
+	show.Fields = showFields()
 	show.Statuses = []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge}
 	return []api.Route{tags, ps, version, show}
 }
@@ -190,6 +199,8 @@ func (h *handler) changeRoutes() []api.Route {
 	duplicate.Path, duplicate.Summary, duplicate.Request, duplicate.Handle = "/api/copy", "Give a model a second name.", copyRequest{}, h.copy
 	remove.Method, remove.Path, remove.Summary = http.MethodDelete, "/api/delete", "Remove a model."
 	remove.Request, remove.Handle = deleteRequest{}, h.remove
+	create.Fields, pull.Fields, push.Fields = createFields(), pullFields(), pushFields()
+	duplicate.Fields, remove.Fields = copyFields(), deleteFields()
 	has, put := change, change
 	has.Method, has.Path, has.Summary = http.MethodHead, "/api/blobs/{digest}", "Say whether an uploaded file is there."
 	has.Scope, has.Audit, has.Object, has.Limit, has.Handle = core.ScopeUpload, api.AuditNone, api.ObjectNone, api.LimitRead, h.hasBlob

@@ -3,6 +3,7 @@ package ollama
 import (
 	"encoding/json"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -55,11 +56,11 @@ type chosen struct {
 }
 
 // choose checks options, which may be nil. where is what the caller calls them.
-func (o *options) choose(t table, where string) (chosen, error) {
+func (o *options) choose(t api.Table, where string) (chosen, error) {
 	if o == nil {
 		return chosen{}, nil
 	}
-	if err := t.screen(EndpointOptions, "", where+".", *o); err != nil {
+	if err := t.Screen(where+".", where+".", *o); err != nil {
 		return chosen{}, err
 	}
 	c := chosen{sampling: core.Sampling{

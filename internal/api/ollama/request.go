@@ -27,7 +27,7 @@ type common struct {
 func (c *common) streams() bool { return c.Stream == nil || *c.Stream }
 
 // request makes a core request of the common fields, and says which context the caller wants.
-func (c *common) request(t table) (_ *core.Request, context int, _ error) {
+func (c *common) request(t api.Table) (_ *core.Request, context int, _ error) {
 	if c.Model == "" {
 		return nil, 0, core.Invalid("model", "model is required; it names an installed model. GET /api/tags lists them.")
 	}
@@ -61,7 +61,7 @@ func own(req *core.Request, w http.ResponseWriter, r *http.Request) {
 }
 
 func formatOf(raw json.RawMessage) (core.Format, error) {
-	if !present(raw) {
+	if !api.Present(raw) {
 		return core.Format{}, nil
 	}
 	var word string
@@ -82,7 +82,7 @@ func formatOf(raw json.RawMessage) (core.Format, error) {
 }
 
 func thinkingOf(raw json.RawMessage) (core.Thinking, error) {
-	if !present(raw) {
+	if !api.Present(raw) {
 		return core.Thinking{}, nil
 	}
 	var on bool

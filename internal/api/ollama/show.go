@@ -41,7 +41,7 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeJSON(r, maxManage, &body); err != nil {
 		return err
 	}
-	if err := h.fields.screen(EndpointShow, "", "", body); err != nil {
+	if err := h.fields.show.Screen("", "", body); err != nil {
 		return err
 	}
 	name, err := needModel(body.Model, body.Name)

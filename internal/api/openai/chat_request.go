@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 
+	"ashatai/internal/api"
 	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
@@ -46,11 +47,11 @@ type chatOthers struct {
 }
 
 // request checks the body and makes the core request of it.
-func (c *chatRequest) request(t param.Table) (*core.Request, error) {
-	if err := t.Screen(EndpointChat, "", "", c.chatOthers); err != nil {
+func (c *chatRequest) request(t api.Table) (*core.Request, error) {
+	if err := t.Screen("", "", c.chatOthers); err != nil {
 		return nil, err
 	}
-	req, err := c.common.request(t, EndpointChat)
+	req, err := c.common.request(t)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +126,7 @@ func templateArgs(in map[string]any) (map[string]any, error) {
 				out[k] = v
 			}
 		default:
-			return nil, core.Invalid(name+"."+k, "%s.%s must be a string, a number or a boolean.", name, param.Show(k))
+			return nil, core.Invalid(name+"."+k, "%s.%s must be a string, a number or a boolean.", name, api.Show(k))
 		}
 	}
 	return out, nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"ashatai/internal/api"
 	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
@@ -33,14 +34,14 @@ func (c *chatTools) apply(req *core.Request) error {
 	name, raw := "tool_choice", c.ToolChoice
 	var err error
 	if c.oldForm() {
-		if param.Present(raw) {
+		if api.Present(raw) {
 			return core.Invalid("tool_choice", "tool_choice goes with tools; with functions it is function_call.")
 		}
 		name = "function_call"
 		if raw, err = oldChoice(c.FunctionCall); err != nil {
 			return err
 		}
-	} else if s, ok := param.Text(c.FunctionCall); param.Present(c.FunctionCall) && (!ok || s != "none" && s != "auto") {
+	} else if s, ok := param.Text(c.FunctionCall); api.Present(c.FunctionCall) && (!ok || s != "none" && s != "auto") {
 		return core.Invalid("function_call", "function_call goes with functions; with tools it is tool_choice.")
 	}
 	tools, err := c.tools()
@@ -69,8 +70,8 @@ func (c *chatTools) tools() ([]core.Tool, error) {
 	}
 	for i, t := range c.Tools {
 		at := fmt.Sprintf("tools.%d", i)
-		if t.Type != "function" || param.Present(t.Custom) {
-			return nil, core.Invalid(at+".type", "%s.type is %s; this server knows tools of the type function.", at, param.Show(t.Type))
+		if t.Type != "function" || api.Present(t.Custom) {
+			return nil, core.Invalid(at+".type", "%s.type is %s; this server knows tools of the type function.", at, api.Show(t.Type))
 		}
 		if t.Function == nil {
 			return nil, core.Invalid(at+".function", "%s.function is missing.", at)
@@ -90,7 +91,7 @@ func (c *chatTools) tools() ([]core.Tool, error) {
 
 // oldChoice spells function_call as tool_choice.
 func oldChoice(raw json.RawMessage) (json.RawMessage, error) {
-	if !param.Present(raw) || raw[0] == '"' {
+	if !api.Present(raw) || raw[0] == '"' {
 		return raw, nil
 	}
 	var f struct {

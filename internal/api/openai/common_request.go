@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 
+	"ashatai/internal/api"
 	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
@@ -52,15 +53,15 @@ func (c *common) wantsUsage() bool {
 }
 
 // request makes a core request of the common fields. Ranges of the sampling fields are core's to check.
-func (c *common) request(t param.Table, endpoint string) (*core.Request, error) {
-	if err := t.Screen(endpoint, "", "", c.commonOthers); err != nil {
+func (c *common) request(t api.Table) (*core.Request, error) {
+	if err := t.Screen("", "", c.commonOthers); err != nil {
 		return nil, err
 	}
 	if c.StreamOptions != nil {
 		if !c.streams() {
 			return nil, core.Invalid("stream_options", "stream_options is only allowed when stream is true.")
 		}
-		if err := t.Screen(endpoint, "stream_options.", "stream_options.", *c.StreamOptions); err != nil {
+		if err := t.Screen("stream_options.", "stream_options.", *c.StreamOptions); err != nil {
 			return nil, err
 		}
 	}
@@ -98,7 +99,7 @@ func logitBias(in map[string]*float64) (map[int]float64, error) {
 	for k, v := range in {
 		id, err := strconv.ParseUint(k, 10, 31)
 		if err != nil {
-			return nil, core.Invalid("logit_bias", "logit_bias has the key %s; its keys are token ids such as \"1234\".", param.Show(k))
+			return nil, core.Invalid("logit_bias", "logit_bias has the key %s; its keys are token ids such as \"1234\".", api.Show(k))
 		}
 		if _, twice := out[int(id)]; twice {
 			return nil, core.Invalid("logit_bias", "logit_bias names token %d twice.", id)
@@ -112,7 +113,7 @@ func logitBias(in map[string]*float64) (map[int]float64, error) {
 
 // stopStrings reads a string or a list of strings; their number and length are core's to check.
 func stopStrings(raw json.RawMessage) ([]string, error) {
-	if !param.Present(raw) {
+	if !api.Present(raw) {
 		return nil, nil
 	}
 	var one string

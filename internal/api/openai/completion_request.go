@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 
+	"ashatai/internal/api"
 	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
@@ -33,16 +34,16 @@ type completionOthers struct {
 }
 
 // requests checks the body and makes one core request for each prompt.
-func (c *completionRequest) requests(t param.Table) ([]*core.Request, error) {
-	if err := t.Screen(EndpointCompletions, "", "", c.completionOthers); err != nil {
+func (c *completionRequest) requests(t api.Table) ([]*core.Request, error) {
+	if err := t.Screen("", "", c.completionOthers); err != nil {
 		return nil, err
 	}
-	base, err := c.request(t, EndpointCompletions)
+	base, err := c.request(t)
 	if err != nil {
 		return nil, err
 	}
 	if c.BestOf != nil && *c.BestOf != base.Choices {
-		return nil, param.Refuse("best_of", t[[2]string{EndpointCompletions, "best_of"}])
+		return nil, t["best_of"].Refuse("best_of")
 	}
 	if base.MaxTokens, err = param.AtLeastOne("max_tokens", c.MaxTokens, defaultMaxTokens); err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func (e *embeddingRequest) request() (*core.EmbedRequest, error) {
 		return nil, err
 	}
 	if f := e.EncodingFormat; f != nil && *f != "float" && *f != "base64" {
-		return nil, core.Invalid("encoding_format", "encoding_format is %s; it must be \"float\" or \"base64\".", param.Show(*f))
+		return nil, core.Invalid("encoding_format", "encoding_format is %s; it must be \"float\" or \"base64\".", api.Show(*f))
 	}
 	return req, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"ashatai/internal/api"
 	"ashatai/internal/convo"
 	"ashatai/internal/core"
 	"ashatai/internal/store/sqlite"
@@ -125,9 +126,13 @@ func (f *fake) do(r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-func (f *fake) handler() http.Handler {
+func (f *fake) dialect() api.Dialect {
 	now := func() time.Time { return time.Unix(1700000000, 0) }
-	d := New(f, f, f, Config{Build: "test", Now: now, Archive: f.kept(), Items: f.kept().Items(), Runs: f.kept()})
+	return New(f, f, f, Config{Build: "test", Now: now, Archive: f.kept(), Items: f.kept().Items(), Runs: f.kept()})
+}
+
+func (f *fake) handler() http.Handler {
+	d := f.dialect()
 	mux := http.NewServeMux()
 	for _, row := range d.Routes {
 		mux.HandleFunc(row.Method+" "+row.Path, func(w http.ResponseWriter, r *http.Request) {

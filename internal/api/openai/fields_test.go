@@ -1,149 +1,104 @@
 package openai
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
-	"reflect"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
-	"ashatai/internal/api/openai/param"
+	"ashatai/internal/api"
+	"ashatai/internal/api/fieldtest"
+	"ashatai/internal/core"
 )
 
-// structFields lists the JSON names of a request type, nested ones after a dot.
-func structFields(t reflect.Type, prefix string, nested map[string]reflect.Type) []string {
-	var out []string
-	for f := range t.Fields() {
-		if f.Anonymous {
-			out = append(out, structFields(f.Type, prefix, nested)...)
-			continue
-		}
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		out = append(out, prefix+name)
-		if inner, ok := nested[prefix+name]; ok {
-			out = append(out, structFields(inner, prefix+name+".", nested)...)
-		}
-	}
-	return out
-}
+const say = `{"messages":[{"role":"user","content":"hi"}]}`
 
-var endpoints = map[string]struct {
-	path, base string
-	typ        reflect.Type
-	nested     map[string]reflect.Type
-}{
-	EndpointChat: {chatPath, `{"messages":[{"role":"user","content":"hi"}]}`, reflect.TypeFor[chatRequest](), map[string]reflect.Type{
-		"messages": reflect.TypeFor[chatMessage](), "stream_options": reflect.TypeFor[streamOptions](), "structured_outputs": reflect.TypeFor[param.Structured](),
-	}},
-	EndpointCompletions: {"/v1/completions", `{"prompt":"hi"}`, reflect.TypeFor[completionRequest](), map[string]reflect.Type{
-		"stream_options": reflect.TypeFor[streamOptions](), "structured_outputs": reflect.TypeFor[param.Structured](),
-	}},
-	EndpointEmbeddings: {"/v1/embeddings", `{"input":"hi"}`, reflect.TypeFor[embeddingRequest](), nil},
-}
-
-func TestEveryFieldIsDecided(t *testing.T) {
-	for name, ep := range endpoints {
-		var listed []string
-		for _, f := range Fields() {
-			if f.Endpoint == name {
-				listed = append(listed, f.Name)
-			}
-			if f.Decision != param.Honoured && f.Note == "" {
-				t.Errorf("%s %s: no reason is given", name, f.Name)
-			}
-		}
-		have := structFields(ep.typ, "", ep.nested)
-		slices.Sort(listed)
-		slices.Sort(have)
-		if !slices.Equal(listed, have) {
-			t.Errorf("%s: the table has %v, the type has %v", name, listed, have)
-		}
+// textSamples are values of the fields that both text endpoints honour.
+func textSamples() map[string]string {
+	return map[string]string{
+		"model": `"tiny"`, "temperature": "0.7", "top_p": "0.9", "top_k": "40", "min_p": "0.1", "typical_p": "0.9", "repeat_penalty": "1.1",
+		"repeat_last_n": "64", "presence_penalty": "0.5", "frequency_penalty": "-0.5", "logit_bias": `{"7":-100}`, "seed": "42", "n": "2",
+		"stop": `["a","b"]`, "stream": "true", "stream_options": "{}", "stream_options.include_usage": "true", "ignore_eos": "true",
+		"grammar": `"root ::= \"a\""`, "guided_json": `{"type":"object"}`, "guided_regex": `"a+"`, "guided_choice": `["a","b"]`,
+		"guided_grammar": `"root ::= \"a\""`, "structured_outputs": "{}", "structured_outputs.json": `{"type":"object"}`,
+		"structured_outputs.regex": `"a+"`, "structured_outputs.choice": `["a"]`, "structured_outputs.grammar": `"root ::= \"a\""`,
+		"max_tokens": "5",
 	}
 }
 
-// with puts one field into a body.
-func with(t *testing.T, base, name, value string) string {
-	t.Helper()
-	var body map[string]any
-	if err := json.Unmarshal([]byte(base), &body); err != nil {
-		t.Fatal(err)
-	}
-	outer, inner, nested := strings.Cut(name, ".")
-	switch {
-	case !nested:
-		body[outer] = json.RawMessage(value)
-	case outer == "messages":
-		var first map[string]any
-		if err := json.Unmarshal([]byte(`{"role":"user","content":"hi"}`), &first); err != nil {
-			t.Fatal(err)
-		}
-		first[inner] = json.RawMessage(value)
-		body[outer] = []any{first}
-	default:
-		body["stream"] = true
-		body[outer] = map[string]any{inner: json.RawMessage(value)}
-	}
-	out, err := json.Marshal(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(out)
+func chatSamples() map[string]string {
+	samples := textSamples()
+	maps.Copy(samples, map[string]string{
+		"messages.name": `"Ann"`, "messages.tool_calls": `[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]`,
+		"messages.tool_call_id": `"c"`, "messages.function_call": `{"name":"f","arguments":"{}"}`, "messages.reasoning_content": `"hm"`,
+		"max_completion_tokens": "5", "logprobs": "true", "top_logprobs": "3", "chat_template_kwargs": `{"a":1,"b":"c","d":true}`,
+		"tools": `[{"type":"function","function":{"name":"f","parameters":{"type":"object"},"strict":true}}]`, "tool_choice": `"required"`,
+		"functions": `[{"name":"f"}]`, "function_call": `{"name":"f"}`, "response_format": `{"type":"json_schema","json_schema":{"name":"n","schema":{}}}`,
+		"store": "true", "reasoning_effort": `"xhigh"`, "thinking_budget": "7", "metadata": `{"a":"b"}`, "parallel_tool_calls": "false",
+	})
+	return samples
 }
 
-// TestFieldsBehaveAsDecided sends every field that is not honoured with a value, every accepted one, and null.
-func TestFieldsBehaveAsDecided(t *testing.T) {
-	for _, f := range Fields() {
-		ep, ours := endpoints[f.Endpoint]
-		if !ours {
-			continue // package responses tests its own
-		}
-		send := func(value string) (int, string) {
-			w := embedFake().call(t, "POST", ep.path, with(t, ep.base, f.Name, value))
-			return w.Code, w.Body.String()
-		}
-		if f.Decision != param.Honoured {
-			if code, body := send("null"); code != 200 {
-				t.Errorf("%s %s: null gives %d %s", f.Endpoint, f.Name, code, body)
+func TestFields(t *testing.T) {
+	f := embedFake().storing(t)
+	strange := map[string]string{"guided_json": "[]", "structured_outputs.json": "[]"} // an object is a schema
+	streamed := map[string]string{"stream_options": `{"stream":true}`}
+	f.events = func(_ context.Context, req *core.Request) iter.Seq2[core.Event, error] {
+		return func(yield func(core.Event, error) bool) {
+			for i := range req.Choices {
+				if !yield(core.Event{Choice: i, Text: "a"}, nil) || !yield(core.Event{Choice: i, Finish: core.FinishStop}, nil) {
+					return
+				}
 			}
-		}
-		for _, v := range f.Accepts {
-			if code, body := send(v); code != 200 {
-				t.Errorf("%s %s: %s gives %d %s", f.Endpoint, f.Name, v, code, body)
-			}
-		}
-		value := `{"strange":[1]}`
-		switch f.Name {
-		case "best_of":
-			value = "3"
-		case "guided_json", "structured_outputs.json":
-			value = "[]" // an object is a schema
-		}
-		switch code, body := send(value); f.Decision {
-		case param.Refused:
-			at := strings.Replace(f.Name, "messages.", "messages.0.", 1)
-			if code != 400 || !strings.Contains(body, fmt.Sprintf(`"param":%q`, at)) {
-				t.Errorf("%s %s: refused with %d %s", f.Endpoint, f.Name, code, body)
-			}
-		case param.Ignored:
-			if code != 200 {
-				t.Errorf("%s %s: ignored with %d %s", f.Endpoint, f.Name, code, body)
-			}
-		case param.Honoured:
-			if code != 400 {
-				t.Errorf("%s %s: an object gives %d %s", f.Endpoint, f.Name, code, body)
-			}
+			yield(core.Event{Usage: &core.Usage{Prompt: 1, Completion: req.Choices}}, nil)
 		}
 	}
+	d := f.dialect()
+	d.Routes = slices.DeleteFunc(d.Routes, func(r api.Route) bool { // package responses tests its own
+		return strings.HasPrefix(r.Path, "/v1/responses") || strings.HasPrefix(r.Path, "/v1/conversations")
+	})
+	fieldtest.Run(t, d, map[string]fieldtest.Case{
+		"POST /v1/chat/completions": {
+			Base: say, Samples: chatSamples(), Strange: strange,
+			Beside: map[string]string{
+				"stream_options": `{"stream":true}`, "top_logprobs": `{"logprobs":true}`, "function_call": `{"functions":[{"name":"f"}]}`,
+				"tool_choice":                `{"tools":[{"type":"function","function":{"name":"f"}}]}`,
+				"messages.tool_calls":        `{"messages":[{"role":"assistant","content":"so"}]}`,
+				"messages.function_call":     `{"messages":[{"role":"assistant","content":"so"}]}`,
+				"messages.reasoning_content": `{"messages":[{"role":"assistant","content":"so"}]}`,
+			},
+			Put: func(body map[string]any, name string, value json.RawMessage) string {
+				if name != "messages.tool_call_id" {
+					return fieldtest.Put(body, name, value)
+				}
+				// An answer to a call follows the call.
+				body["messages"] = []any{
+					json.RawMessage(`{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}`),
+					map[string]any{"role": "tool", "content": "x", "tool_call_id": value},
+				}
+				return "messages.1.tool_call_id"
+			},
+		},
+		"POST /v1/completions": {
+			Base: `{"prompt":"hi"}`, Samples: with(textSamples(), "logprobs", "3"), Beside: streamed,
+			Strange: with(maps.Clone(strange), "best_of", "3"),
+		},
+		"POST /v1/embeddings": {
+			Base: `{"input":"hi"}`, Samples: map[string]string{"model": `"tiny"`, "dimensions": "2", "encoding_format": `"base64"`},
+		},
+		"POST /v1/chat/completions/{id}": { // the body is judged before anybody looks for the chat
+			Base: `{"metadata":{}}`, Path: "/v1/chat/completions/none", OK: 404, Strange: map[string]string{"metadata": `{"a":1}`},
+		},
+	}, f.call)
 }
 
-func TestUnknownFieldsAreRefused(t *testing.T) {
-	for name, ep := range endpoints {
-		w := embedFake().call(t, "POST", ep.path, with(t, ep.base, "wibble", "1"))
-		if w.Code != 400 || !strings.Contains(w.Body.String(), `"param":"wibble"`) {
-			t.Errorf("%s: %d %s", name, w.Code, w.Body)
-		}
-	}
+func with(m map[string]string, k, v string) map[string]string {
+	m[k] = v
+	return m
 }
 
 func TestBadValues(t *testing.T) {

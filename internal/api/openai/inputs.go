@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 
+	"ashatai/internal/api"
 	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
@@ -18,7 +19,7 @@ type input struct {
 // readInputs reads the four forms of prompt and input: text, texts, token ids, lists of token ids. None may be empty:
 // an empty text has nothing to continue or to embed.
 func readInputs(name string, raw json.RawMessage, most int) ([]input, error) {
-	if !param.Present(raw) {
+	if !api.Present(raw) {
 		return nil, core.Invalid(name, "%s is missing.", name)
 	}
 	ins, ok := parseInputs(raw)

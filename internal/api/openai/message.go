@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"ashatai/internal/api"
 	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
@@ -43,7 +44,7 @@ type calledFunction struct {
 }
 
 // messages reads a conversation.
-func messages(t param.Table, in []chatMessage) ([]core.Message, error) {
+func messages(t api.Table, in []chatMessage) ([]core.Message, error) {
 	if len(in) == 0 {
 		return nil, core.Invalid("messages", "messages is missing or empty; a conversation has at least one message.")
 	}
@@ -83,14 +84,14 @@ func messages(t param.Table, in []chatMessage) ([]core.Message, error) {
 func answersCall(m *core.Message, where string, oldForm bool, old core.ToolCall, calls map[string]string) error {
 	if oldForm {
 		if old.Name == "" || m.Name != old.Name {
-			return core.Invalid(where+"name", "%sname is %s, and no function of that name was called before.", where, param.Show(m.Name))
+			return core.Invalid(where+"name", "%sname is %s, and no function of that name was called before.", where, api.Show(m.Name))
 		}
 		m.ToolCallID = old.ID
 		return nil
 	}
 	name, ok := calls[m.ToolCallID]
 	if !ok {
-		return core.Invalid(where+"tool_call_id", "%stool_call_id is %s, and no earlier message has a call with that id.", where, param.Show(m.ToolCallID))
+		return core.Invalid(where+"tool_call_id", "%stool_call_id is %s, and no earlier message has a call with that id.", where, api.Show(m.ToolCallID))
 	}
 	if m.Name == "" {
 		m.Name = name
@@ -98,7 +99,7 @@ func answersCall(m *core.Message, where string, oldForm bool, old core.ToolCall,
 	return nil
 }
 
-func (m *chatMessage) message(t param.Table, where string) (core.Message, error) {
+func (m *chatMessage) message(t api.Table, where string) (core.Message, error) {
 	var out core.Message
 	switch m.Role {
 	case "system", "developer":
@@ -112,9 +113,9 @@ func (m *chatMessage) message(t param.Table, where string) (core.Message, error)
 	case "":
 		return out, core.Invalid(where+"role", "%srole is missing; it is system, developer, user, assistant or tool.", where)
 	default:
-		return out, core.Invalid(where+"role", "%srole is %s; it is system, developer, user, assistant or tool.", where, param.Show(m.Role))
+		return out, core.Invalid(where+"role", "%srole is %s; it is system, developer, user, assistant or tool.", where, api.Show(m.Role))
 	}
-	if err := t.Screen(EndpointChat, "messages.", where, m.chatMessageOthers); err != nil {
+	if err := t.Screen("messages.", where, m.chatMessageOthers); err != nil {
 		return out, err
 	}
 	if err := m.fits(out.Role, where); err != nil {
@@ -133,7 +134,7 @@ func (m *chatMessage) message(t param.Table, where string) (core.Message, error)
 	if out.ToolCalls, err = calledTools(where, m.ToolCalls); err != nil {
 		return out, err
 	}
-	if calls := len(m.ToolCalls) > 0 || m.FunctionCall != nil; calls && !param.Present(m.Content) {
+	if calls := len(m.ToolCalls) > 0 || m.FunctionCall != nil; calls && !api.Present(m.Content) {
 		return out, nil
 	}
 	out.Content, err = content(where+"content", m.Content)
@@ -168,7 +169,7 @@ func calledTools(where string, in []toolCall) ([]core.ToolCall, error) {
 	for i, c := range in {
 		at := fmt.Sprintf("%stool_calls.%d", where, i)
 		if c.Type != "" && c.Type != "function" {
-			return nil, core.Invalid(at+".type", "%s.type is %s; this server knows calls of the type function.", at, param.Show(c.Type))
+			return nil, core.Invalid(at+".type", "%s.type is %s; this server knows calls of the type function.", at, api.Show(c.Type))
 		}
 		if c.ID == "" || c.Function == nil || c.Function.Name == "" {
 			return nil, core.Invalid(at, "%s must have an id, and a function with a name and its arguments.", at)
@@ -190,7 +191,7 @@ type part struct {
 
 // content reads a string or a list of text parts, which are joined as they are.
 func content(where string, raw json.RawMessage) (string, error) {
-	if !param.Present(raw) {
+	if !api.Present(raw) {
 		return "", core.Invalid(where, "%s is missing; it is a string or a list of text parts.", where)
 	}
 	var text string
@@ -217,7 +218,7 @@ func content(where string, raw json.RawMessage) (string, error) {
 			return "", core.Invalid(at, "%s is not a part; a part is an object such as {\"type\":\"text\",\"text\":\"…\"}.", at)
 		}
 		if kind.Type != "text" {
-			return "", core.Invalid(at+".type", "%s.type is %s. %s: send parts of type text.", at, param.Show(kind.Type), noMedia)
+			return "", core.Invalid(at+".type", "%s.type is %s. %s: send parts of type text.", at, api.Show(kind.Type), noMedia)
 		}
 		var p part
 		dec := json.NewDecoder(bytes.NewReader(raw))

@@ -53,12 +53,17 @@ type handler struct {
 	items  responses.Items
 	build  string
 	now    func() time.Time
-	fields param.Table
+	fields tables
 }
+
+// tables are the fields of the calls that look at raw ones.
+type tables struct{ chat, completion api.Table }
 
 // New makes the dialect's rows.
 func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
-	h := &handler{gen: gen, emb: emb, cat: cat, stored: cfg.Archive, items: cfg.Items, build: cfg.Build, now: cfg.Now, fields: param.NewTable(Fields())}
+	h := &handler{gen: gen, emb: emb, cat: cat, stored: cfg.Archive, items: cfg.Items, build: cfg.Build, now: cfg.Now, fields: tables{
+		chat: chatFields().Table(), completion: completionFields().Table(),
+	}}
 	if h.now == nil {
 		h.now = time.Now
 	}
@@ -79,17 +84,20 @@ func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
 			{
 				Method: http.MethodPost, Path: "/v1/chat/completions", Summary: "Answer a conversation.",
 				Scope: core.ScopeInfer, Limit: api.LimitInfer, Audit: api.AuditUse,
-				MaxBody: maxBody, Request: chatRequest{}, Response: chatAnswer{}, Stream: chatChunk{}, Statuses: refusals, Handle: h.chat,
+				MaxBody: maxBody, Request: chatRequest{}, Response: chatAnswer{}, Stream: chatChunk{}, Statuses: refusals,
+				Fields: chatFields(), Handle: h.chat,
 			},
 			{
 				Method: http.MethodPost, Path: "/v1/completions", Summary: "Continue raw text.",
 				Scope: core.ScopeInfer, Limit: api.LimitInfer, Audit: api.AuditUse,
-				MaxBody: maxBody, Request: completionRequest{}, Response: completionAnswer{}, Stream: completionAnswer{}, Statuses: refusals, Handle: h.complete,
+				MaxBody: maxBody, Request: completionRequest{}, Response: completionAnswer{}, Stream: completionAnswer{}, Statuses: refusals,
+				Fields: completionFields(), Handle: h.complete,
 			},
 			{
 				Method: http.MethodPost, Path: "/v1/embeddings", Summary: "Turn texts into vectors.",
 				Scope: core.ScopeEmbed, Limit: api.LimitInfer, Audit: api.AuditUse,
-				MaxBody: maxBody, Request: embeddingRequest{}, Response: embeddingAnswer{}, Statuses: refusals, Handle: h.embed,
+				MaxBody: maxBody, Request: embeddingRequest{}, Response: embeddingAnswer{}, Statuses: refusals,
+				Fields: embeddingFields(), Handle: h.embed,
 			},
 			{
 				Method: http.MethodGet, Path: "/v1/models", Summary: "List the installed models, the default chat model first.",

@@ -10,7 +10,6 @@ import (
 	"pgregory.net/rapid"
 
 	"ashatai/internal/api"
-	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
 
@@ -94,7 +93,7 @@ func FuzzChatRequest(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	tab := param.NewTable(Fields())
+	tab := chatFields().Table()
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var c chatRequest
 		if api.Strict(body, &c) != nil {
@@ -115,7 +114,7 @@ func FuzzCompletionRequest(f *testing.F) {
 	for _, seed := range []string{`{"prompt":"a"}`, `{"prompt":["a","b"],"n":2,"best_of":2}`, `{"prompt":[1,2]}`, `{"prompt":[[1],[2]],"logprobs":3}`, `{"prompt":[`, `{"prompt":[ ]}`, `{"prompt":[[null]]}`} {
 		f.Add([]byte(seed))
 	}
-	tab := param.NewTable(Fields())
+	tab := completionFields().Table()
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var c completionRequest
 		if api.Strict(body, &c) != nil {

@@ -14,7 +14,7 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeJSON(r, maxBody, &body); err != nil {
 		return err
 	}
-	reqs, err := body.requests(h.fields)
+	reqs, err := body.requests(h.fields.completion)
 	if err != nil {
 		return err
 	}

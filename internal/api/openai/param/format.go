@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -24,7 +25,7 @@ type schemaForm struct {
 // ReadFormat reads response_format or text.format, an object of the type text, json_object or json_schema. A schema is
 // enforced whether strict is set or not: what is only promised would be of no use. nested says which spelling counts.
 func ReadFormat(name string, raw json.RawMessage, nested bool) (core.Format, error) {
-	if !Present(raw) {
+	if !api.Present(raw) {
 		return core.Format{}, nil
 	}
 	var f Format
@@ -40,7 +41,7 @@ func ReadFormat(name string, raw json.RawMessage, nested bool) (core.Format, err
 		return core.Format{Kind: core.FormatJSON}, nil
 	case "json_schema":
 	default:
-		return core.Format{}, core.Invalid(name+".type", "%s.type is %s; it must be text, json_object or json_schema.", name, Show(f.Type))
+		return core.Format{}, core.Invalid(name+".type", "%s.type is %s; it must be text, json_object or json_schema.", name, api.Show(f.Type))
 	}
 	where, form := name, f.schemaForm
 	if nested {
@@ -54,7 +55,7 @@ func ReadFormat(name string, raw json.RawMessage, nested bool) (core.Format, err
 }
 
 func schemaFormat(where string, schema json.RawMessage) (core.Format, error) {
-	if !Present(schema) {
+	if !api.Present(schema) {
 		return core.Format{}, core.Invalid(where, "%s is missing.", where)
 	}
 	if c := schema[0]; c != '{' && c != 't' && c != 'f' {
@@ -111,7 +112,7 @@ func (g Guided) Format(own core.Format) (core.Format, error) {
 		{"structured_outputs.choice", s.Choice, guidedChoice},
 		{"structured_outputs.grammar", s.Grammar, text(core.FormatGBNF)},
 	} {
-		if !Present(one.raw) || string(one.raw) == `""` {
+		if !api.Present(one.raw) || string(one.raw) == `""` {
 			continue
 		}
 		if out.Kind != "" {

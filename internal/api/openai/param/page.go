@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -20,7 +21,7 @@ func Page(q url.Values, descending bool) (core.StoredPage, error) {
 	if v := q.Get("limit"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 || n > maxPage {
-			return p, core.Invalid("limit", "limit is %s; it must be between 1 and %d.", Show(v), maxPage)
+			return p, core.Invalid("limit", "limit is %s; it must be between 1 and %d.", api.Show(v), maxPage)
 		}
 		p.Limit = n
 	}

@@ -48,9 +48,6 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if got := Show(strings.Repeat("x", 100)); len(got) > 80 {
-		t.Error(got)
-	}
 }
 
 func second[T any](_ T, err error) error { return err }
@@ -81,21 +78,6 @@ func FuzzFormat(f *testing.F) {
 			t.Fatal(raw)
 		}
 	})
-}
-
-func TestScreen(t *testing.T) {
-	type fields struct {
-		A json.RawMessage `json:"a,omitempty"`
-		B json.RawMessage `json:"b"`
-	}
-	at := At("ep")
-	table := NewTable([]Field{at("x.a", Refused, []string{`{"off":true}`}, "No a."), at("x.b", Ignored, nil, "No matter.")})
-	for a, ok := range map[string]bool{``: true, `null`: true, `{"off": true}`: true, `{"off":false}`: false, `1`: false} {
-		err := table.Screen("ep", "x.", "place.", fields{json.RawMessage(a), json.RawMessage("7")})
-		if (err == nil) != ok || err != nil && core.AsError(err).Param != "place.a" {
-			t.Errorf("%q: %v", a, err)
-		}
-	}
 }
 
 func TestValues(t *testing.T) {

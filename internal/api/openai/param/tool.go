@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -26,7 +27,7 @@ func (f Function) Tool(where string) (core.Tool, error) {
 	if f.Description != nil {
 		t.Description = *f.Description
 	}
-	if Present(f.Parameters) {
+	if api.Present(f.Parameters) {
 		if f.Parameters[0] != '{' {
 			return t, core.Invalid(where+".parameters", "%s.parameters must be a JSON schema, which is an object.", where)
 		}
@@ -48,7 +49,7 @@ func toolName(where, name string) error {
 	for _, c := range []byte(name) {
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 		if !letter && c != '_' && c != '-' && c != '.' {
-			return core.Invalid(where, "%s is %s; a name has letters, digits, dots, dashes and underscores.", where, Show(name))
+			return core.Invalid(where, "%s is %s; a name has letters, digits, dots, dashes and underscores.", where, api.Show(name))
 		}
 	}
 	return nil
@@ -63,7 +64,7 @@ func CheckTools(name string, tools []core.Tool) error {
 	for i, t := range tools {
 		if seen[t.Name] {
 			at := fmt.Sprintf("%s.%d", name, i)
-			return core.Invalid(at, "%s has the name %s, which an earlier tool has.", at, Show(t.Name))
+			return core.Invalid(at, "%s has the name %s, which an earlier tool has.", at, api.Show(t.Name))
 		}
 		seen[t.Name] = true
 	}
@@ -97,7 +98,7 @@ type allowedSet struct {
 
 // Choice reads tool_choice in either spelling. The tools that come back are those that may be called.
 func Choice(name string, raw json.RawMessage, tools []core.Tool) (core.ToolChoice, []core.Tool, error) {
-	if !Present(raw) {
+	if !api.Present(raw) {
 		return core.ToolChoice{}, tools, nil
 	}
 	if word, ok := Text(raw); ok {
@@ -116,7 +117,7 @@ func Choice(name string, raw json.RawMessage, tools []core.Tool) (core.ToolChoic
 			n = c.Function.Name
 		}
 		if !slices.ContainsFunc(tools, func(t core.Tool) bool { return t.Name == n }) {
-			return core.ToolChoice{}, nil, core.Invalid(name, "%s names the function %s, which is not among the tools.", name, Show(n))
+			return core.ToolChoice{}, nil, core.Invalid(name, "%s names the function %s, which is not among the tools.", name, api.Show(n))
 		}
 		return core.ToolChoice{Mode: core.ToolNamed, Name: n}, tools, nil
 	case "allowed_tools":
@@ -126,7 +127,7 @@ func Choice(name string, raw json.RawMessage, tools []core.Tool) (core.ToolChoic
 		}
 		return set.choice(name, tools)
 	}
-	return core.ToolChoice{}, nil, core.Invalid(name+".type", "%s.type is %s; this server knows function and allowed_tools.", name, Show(c.Type))
+	return core.ToolChoice{}, nil, core.Invalid(name+".type", "%s.type is %s; this server knows function and allowed_tools.", name, api.Show(c.Type))
 }
 
 func wordChoice(name, word string, tools []core.Tool) (core.ToolChoice, []core.Tool, error) {
@@ -140,7 +141,7 @@ func wordChoice(name, word string, tools []core.Tool) (core.ToolChoice, []core.T
 		return core.ToolChoice{Mode: m}, tools, nil
 	case core.ToolNamed:
 	}
-	return core.ToolChoice{}, nil, core.Invalid(name, "%s is %s; it must be none, auto, required, or an object that names a function.", name, Show(word))
+	return core.ToolChoice{}, nil, core.Invalid(name, "%s is %s; it must be none, auto, required, or an object that names a function.", name, api.Show(word))
 }
 
 func (s allowedSet) choice(name string, tools []core.Tool) (core.ToolChoice, []core.Tool, error) {
@@ -152,7 +153,7 @@ func (s allowedSet) choice(name string, tools []core.Tool) (core.ToolChoice, []c
 		}
 		i := slices.IndexFunc(tools, func(t core.Tool) bool { return t.Name == n })
 		if a.Type != "function" || i < 0 {
-			return core.ToolChoice{}, nil, core.Invalid(name, "%s allows %s, which is not a function among the tools.", name, Show(n))
+			return core.ToolChoice{}, nil, core.Invalid(name, "%s allows %s, which is not a function among the tools.", name, api.Show(n))
 		}
 		out = append(out, tools[i])
 	}

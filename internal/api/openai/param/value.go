@@ -2,21 +2,13 @@ package param
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
-
-// Show quotes a caller's text for a message and cuts it where it is long.
-func Show(s string) string {
-	if r := []rune(s); len(r) > 64 {
-		s = string(r[:64]) + "…"
-	}
-	return fmt.Sprintf("%q", s)
-}
 
 // AtLeastOne reads an optional count that must be positive when it is given.
 func AtLeastOne(name string, v *int, absent int) (int, error) {
@@ -59,7 +51,7 @@ func OneOf(name string, v *string, words ...string) error {
 	if v == nil || slices.Contains(words, *v) {
 		return nil
 	}
-	return core.Invalid(name, "%s is %s; it must be one of %s.", name, Show(*v), strings.Join(words, ", "))
+	return core.Invalid(name, "%s is %s; it must be one of %s.", name, api.Show(*v), strings.Join(words, ", "))
 }
 
 // Effort reads how much a model shall reason. The words beyond core's three mean the nearest of them.
@@ -94,10 +86,10 @@ func Metadata(name string, in map[string]string) (map[string]string, error) {
 	}
 	for k, v := range in {
 		if k == "" || utf8.RuneCountInString(k) > maxLabelKey {
-			return nil, core.Invalid(name, "%s has the key %s; a key has between 1 and %d characters.", name, Show(k), maxLabelKey)
+			return nil, core.Invalid(name, "%s has the key %s; a key has between 1 and %d characters.", name, api.Show(k), maxLabelKey)
 		}
 		if utf8.RuneCountInString(v) > maxLabelValue {
-			return nil, core.Invalid(name+"."+k, "%s.%s has more than %d characters.", name, Show(k), maxLabelValue)
+			return nil, core.Invalid(name+"."+k, "%s.%s has more than %d characters.", name, api.Show(k), maxLabelValue)
 		}
 	}
 	if in == nil {

@@ -37,7 +37,7 @@ type newItems struct {
 
 // readItems reads the items of a conversation. A reference has nothing to stand for there.
 func readItems(raw json.RawMessage) ([]core.StoredItem, error) {
-	if !param.Present(raw) {
+	if !api.Present(raw) {
 		return nil, nil
 	}
 	if raw[0] != '[' {

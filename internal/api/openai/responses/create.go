@@ -16,7 +16,7 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeJSON(r, h.MaxBody, &body); err != nil {
 		return err
 	}
-	p, err := body.plan(h.fields)
+	p, err := body.plan(h.createFields)
 	if err != nil {
 		return err
 	}
@@ -224,12 +224,12 @@ func (h *handler) count(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeJSON(r, h.MaxBody, &body); err != nil {
 		return err
 	}
-	if err := h.fields.Screen(EndpointCount, "", "", body.countOthers); err != nil {
+	if err := h.countFields.Screen("", "", body.countOthers); err != nil {
 		return err
 	}
 	ctx, who := r.Context(), core.PrincipalFrom(r.Context())
 	req := &core.Request{ID: w.Header().Get(api.HeaderRequestID), Principal: who, Choices: 1}
-	if err := body.apply(h.fields, EndpointCount, req); err != nil {
+	if err := body.apply(h.countFields, req); err != nil {
 		return err
 	}
 	before, err := h.earlier(ctx, who, &body.promptFields)

@@ -32,6 +32,7 @@ type fake struct {
 	who  core.Principal
 	kept *convo.Service
 	mux  *http.ServeMux
+	rows []api.Route
 }
 
 func (f *fake) Generate(ctx context.Context, req *core.Request) (*core.Stream, error) {
@@ -107,18 +108,18 @@ func begin(t *testing.T, dir string) (f *fake, end func()) {
 	if err := f.kept.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	rows := Routes(Config{
+	f.rows = Routes(Config{
 		Partners: Partners{Generator: f, Catalogue: f, Counter: f, Archive: f.kept, Items: f.kept.Items(), Runs: f.kept},
 		MaxBody:  1 << 20, Now: func() time.Time { return time.Unix(1700000000, 0) },
 		Place: func(w http.ResponseWriter, p core.Placement) { w.Header().Set("X-Runtime", p.Runtime) },
 	})
 	f.mux = http.NewServeMux()
-	for _, row := range rows {
+	for _, row := range f.rows {
 		f.mux.HandleFunc(row.Method+" "+row.Path, func(w http.ResponseWriter, r *http.Request) {
 			if err := row.Handle(w, r); err != nil && w.Header().Get("Content-Type") == "" {
 				e := core.AsError(err)
 				w.Header().Set("X-Param", e.Param)
-				http.Error(w, e.Message, api.Status(e.Code))
+				http.Error(w, e.Param+": "+e.Message, api.Status(e.Code))
 			}
 		})
 	}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"ashatai/internal/api/openai/param"
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -32,7 +32,7 @@ func (t *talk) add(where string, it item) error {
 	case typeOutput:
 		name, ok := t.calls[it.callID]
 		if !ok {
-			return core.Invalid(where+".call_id", "%s.call_id is %s, and no earlier item is a call with that id.", where, param.Show(it.callID))
+			return core.Invalid(where+".call_id", "%s.call_id is %s, and no earlier item is a call with that id.", where, api.Show(it.callID))
 		}
 		t.open = false
 		t.messages = append(t.messages, core.Message{Role: core.RoleTool, Name: name, ToolCallID: it.callID, Content: it.text})

@@ -75,7 +75,7 @@ func readItem(where string, raw json.RawMessage) (item, error) {
 	switch t {
 	case typeMessage, typeCall, typeOutput, typeReasoning, typeReference:
 	default:
-		return item{}, core.Invalid(where+".type", "%s.type is %s; this server knows items of the types message, function_call, function_call_output, reasoning and item_reference.", where, param.Show(t))
+		return item{}, core.Invalid(where+".type", "%s.type is %s; this server knows items of the types message, function_call, function_call_output, reasoning and item_reference.", where, api.Show(t))
 	}
 	var in inputItem
 	if err := api.Strict(raw, &in); err != nil {
@@ -134,7 +134,7 @@ func (it item) asMessage(where string, in inputItem) (item, error) {
 	case "assistant":
 		it.role, kind = core.RoleAssistant, "output_text"
 	default:
-		return it, core.Invalid(where+".role", "%s.role is %s; it is user, assistant, system or developer.", where, param.Show(in.Role))
+		return it, core.Invalid(where+".role", "%s.role is %s; it is user, assistant, system or developer.", where, api.Show(in.Role))
 	}
 	parts, text, err := readParts(where+".content", kind, in.Content)
 	if err != nil {
@@ -167,7 +167,7 @@ func readParts(where, kind string, raw json.RawMessage) ([]part, string, error) 
 		return []part{make1(text)}, text, nil
 	}
 	var list []json.RawMessage
-	if !param.Present(raw) || raw[0] != '[' || json.Unmarshal(raw, &list) != nil {
+	if !api.Present(raw) || raw[0] != '[' || json.Unmarshal(raw, &list) != nil {
 		return nil, "", core.Invalid(where, "%s must be a string or a list of parts.", where)
 	}
 	var all strings.Builder
@@ -183,7 +183,7 @@ func readParts(where, kind string, raw json.RawMessage) ([]part, string, error) 
 		switch t.Type {
 		case "input_text", "output_text", "text", "reasoning_text", "summary_text":
 		default:
-			return nil, "", core.Invalid(at+".type", "%s.type is %s. %s: send parts of the type %s.", at, param.Show(t.Type), noMedia, kind)
+			return nil, "", core.Invalid(at+".type", "%s.type is %s. %s: send parts of the type %s.", at, api.Show(t.Type), noMedia, kind)
 		}
 		var p inputPart
 		if err := api.Strict(raw, &p); err != nil {
@@ -229,12 +229,12 @@ func (it item) asOutput(where string, in inputItem) (item, error) {
 func (it item) asReasoning(where string, in inputItem) (item, error) {
 	body := reasoning{Type: typeReasoning, Status: completed, Summary: []part{}, Content: []part{}}
 	var err error
-	if param.Present(in.Content) {
+	if api.Present(in.Content) {
 		if body.Content, it.text, err = readParts(where+".content", "reasoning_text", in.Content); err != nil {
 			return it, err
 		}
 	}
-	if param.Present(in.Summary) {
+	if api.Present(in.Summary) {
 		var text string
 		if body.Summary, text, err = readParts(where+".summary", "summary_text", in.Summary); err != nil {
 			return it, err
@@ -251,7 +251,7 @@ func (it item) asReasoning(where string, in inputItem) (item, error) {
 
 // readInput reads the input of a request: a text is one message of a user.
 func readInput(name string, raw json.RawMessage) ([]item, error) {
-	if !param.Present(raw) {
+	if !api.Present(raw) {
 		return nil, nil
 	}
 	if text, ok := param.Text(raw); ok {

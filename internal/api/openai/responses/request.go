@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"ashatai/internal/api"
 	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
@@ -106,7 +107,7 @@ type streamField struct {
 
 // conversation is the id of the conversation that a request names, as a text or as an object; empty for none.
 func (f *promptFields) conversation() (string, error) {
-	if !param.Present(f.Conversation) {
+	if !api.Present(f.Conversation) {
 		return "", nil
 	}
 	if id, ok := param.Text(f.Conversation); ok && id != "" {
@@ -122,13 +123,13 @@ func (f *promptFields) conversation() (string, error) {
 }
 
 // apply puts the fields into a request, all but what is said in it.
-func (f *promptFields) apply(t param.Table, endpoint string, req *core.Request) error {
+func (f *promptFields) apply(t api.Table, req *core.Request) error {
 	req.Model = f.Model
 	if err := f.applyTools(req); err != nil {
 		return err
 	}
 	if f.Reasoning != nil {
-		if err := t.Screen(endpoint, "reasoning.", "reasoning.", f.Reasoning.reasoningOthers); err != nil {
+		if err := t.Screen("reasoning.", "reasoning.", f.Reasoning.reasoningOthers); err != nil {
 			return err
 		}
 		var err error
@@ -137,7 +138,7 @@ func (f *promptFields) apply(t param.Table, endpoint string, req *core.Request) 
 		}
 	}
 	if f.Text != nil {
-		if err := t.Screen(endpoint, "text.", "text.", f.Text.textOthers); err != nil {
+		if err := t.Screen("text.", "text.", f.Text.textOthers); err != nil {
 			return err
 		}
 		var err error
@@ -153,7 +154,7 @@ func (f *promptFields) applyTools(req *core.Request) error {
 	for i, t := range f.Tools {
 		at := fmt.Sprintf("tools.%d", i)
 		if t.Type != "function" {
-			return core.Invalid(at+".type", "%s.type is %s; this server knows tools of the type function.", at, param.Show(t.Type))
+			return core.Invalid(at+".type", "%s.type is %s; this server knows tools of the type function.", at, api.Show(t.Type))
 		}
 		var err error
 		if tools[i], err = t.Tool(at); err != nil {
@@ -208,8 +209,8 @@ func checkInclude(list []string) error {
 }
 
 // plan checks the body, except for what is said and what it continues.
-func (c *createRequest) plan(t param.Table) (*plan, error) {
-	if err := t.Screen(EndpointResponses, "", "", c.createOthers); err != nil {
+func (c *createRequest) plan(t api.Table) (*plan, error) {
+	if err := t.Screen("", "", c.createOthers); err != nil {
 		return nil, err
 	}
 	p := &plan{
@@ -218,14 +219,14 @@ func (c *createRequest) plan(t param.Table) (*plan, error) {
 			Temperature: c.Temperature, TopP: c.TopP, TopK: c.TopK, MinP: c.MinP, RepeatPenalty: c.RepeatPenalty, Seed: c.Seed,
 		}},
 	}
-	if err := c.apply(t, EndpointResponses, p.req); err != nil {
+	if err := c.apply(t, p.req); err != nil {
 		return nil, err
 	}
 	if c.StreamOptions != nil {
 		if !p.stream {
 			return nil, core.Invalid("stream_options", "stream_options is only allowed when stream is true.")
 		}
-		if err := t.Screen(EndpointResponses, "stream_options.", "stream_options.", *c.StreamOptions); err != nil {
+		if err := t.Screen("stream_options.", "stream_options.", *c.StreamOptions); err != nil {
 			return nil, err
 		}
 	}
@@ -272,10 +273,10 @@ func (c *createRequest) echo(p *plan) response {
 	if c.Reasoning != nil {
 		r.Reasoning.Effort = c.Reasoning.Effort
 	}
-	if c.Text != nil && param.Present(c.Text.Format) {
+	if c.Text != nil && api.Present(c.Text.Format) {
 		r.Text.Format = c.Text.Format
 	}
-	if param.Present(c.ToolChoice) {
+	if api.Present(c.ToolChoice) {
 		r.ToolChoice = c.ToolChoice
 	}
 	for _, t := range c.Tools {

@@ -5,8 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"reflect"
-	"slices"
+	"maps"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,96 +13,47 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ashatai/internal/api"
+	"ashatai/internal/api/fieldtest"
 	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
 
-// structFields lists the JSON names of a request type, nested ones after a dot.
-func structFields(t reflect.Type, prefix string) []string {
-	var out []string
-	for f := range t.Fields() {
-		if f.Anonymous {
-			out = append(out, structFields(f.Type, prefix)...)
-			continue
-		}
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		out = append(out, prefix+name)
-		if f.Type.Kind() == reflect.Pointer && f.Type.Elem().Kind() == reflect.Struct {
-			out = append(out, structFields(f.Type.Elem(), prefix+name+".")...)
-		}
-	}
-	return out
-}
-
-func endpoints() map[string]reflect.Type {
-	return map[string]reflect.Type{EndpointResponses: reflect.TypeFor[createRequest](), EndpointCount: reflect.TypeFor[countRequest]()}
-}
-
-func TestEveryFieldIsDecided(t *testing.T) {
-	for ep, typ := range endpoints() {
-		var listed []string
-		for _, f := range Fields() {
-			if f.Endpoint == ep {
-				listed = append(listed, f.Name)
-			}
-			if f.Decision != param.Honoured && f.Note == "" {
-				t.Errorf("%s %s: no reason is given", ep, f.Name)
-			}
-		}
-		have := structFields(typ, "")
-		slices.Sort(listed)
-		slices.Sort(have)
-		if diff := cmp.Diff(have, listed); diff != "" {
-			t.Errorf("%s: %s", ep, diff)
-		}
+func promptSamples() map[string]string {
+	return map[string]string{
+		"model": `"tiny"`, "instructions": `"Be short."`, "tools": `[{"type":"function","name":"f","parameters":{"type":"object"}}]`,
+		"tool_choice": `"required"`, "parallel_tool_calls": "false", "reasoning": "{}", "reasoning.effort": `"high"`, "text": "{}",
+		"text.format": `{"type":"json_object"}`, "truncation": `"auto"`,
 	}
 }
 
-func with(name, value string) string {
-	fields := map[string]json.RawMessage{"input": json.RawMessage(`"hi"`)}
-	outer, inner, nested := strings.Cut(name, ".")
-	if nested {
-		value = fmt.Sprintf(`{%q:%s}`, inner, value)
-	}
-	if outer == "stream_options" {
-		fields["stream"] = json.RawMessage("true")
-	}
-	fields[outer] = json.RawMessage(value)
-	body, err := json.Marshal(fields)
-	if err != nil {
-		return err.Error()
-	}
-	return string(body)
-}
-
-// TestFieldsBehaveAsDecided sends every field with a strange value, with every accepted one, and with null.
-func TestFieldsBehaveAsDecided(t *testing.T) {
+func TestFields(t *testing.T) {
 	f := open(t)
-	for _, field := range Fields() {
-		send := func(value string) (int, string) {
-			w := f.call(t, "POST", "/v1/"+field.Endpoint, with(field.Name, value))
-			return w.Code, w.Header().Get("X-Param")
-		}
-		if field.Decision != param.Honoured {
-			for _, v := range append([]string{"null"}, field.Accepts...) {
-				if code, at := send(v); code != 200 {
-					t.Errorf("%s %s: %s gives %d %s", field.Endpoint, field.Name, v, code, at)
-				}
-			}
-		}
-		value := `{"strange":[1]}`
-		if strings.HasSuffix(field.Name, "json") {
-			value = "[]"
-		}
-		code, at := send(value)
-		if field.Decision == param.Ignored {
-			if code != 200 {
-				t.Errorf("%s %s: ignored with %d", field.Endpoint, field.Name, code)
-			}
-		} else if code != 400 || !strings.HasPrefix(at, field.Name) && !strings.HasPrefix(field.Name, at) {
-			t.Errorf("%s %s: a strange value gives %d %q", field.Endpoint, field.Name, code, at)
-		}
-	}
+	earlier := f.make1(t, `{"input":"hi"}`).ID
+	talk := decode[conversation](t, f.call(t, "POST", "/v1/conversations", "{}").Body.String()).ID
+	prompt := promptSamples()
+	prompt["previous_response_id"], prompt["conversation"] = strconv.Quote(earlier), strconv.Quote(talk)
+	create := maps.Clone(prompt)
+	maps.Copy(create, map[string]string{
+		"background": "true", "include": `["message.output_text.logprobs"]`, "max_output_tokens": "5", "max_tool_calls": "1", "metadata": `{"a":"b"}`,
+		"store": "false", "stream": "true", "stream_options": "{}", "temperature": "0.7", "top_p": "0.9", "top_logprobs": "3", "top_k": "40",
+		"min_p": "0.1", "repeat_penalty": "1.1", "seed": "42", "grammar": `"root ::= \"a\""`, "guided_json": "{}", "guided_regex": `"a"`,
+		"guided_choice": `["a"]`, "guided_grammar": `"root ::= \"a\""`, "structured_outputs": "{}", "structured_outputs.json": "{}",
+		"structured_outputs.regex": `"a"`, "structured_outputs.choice": `["a"]`, "structured_outputs.grammar": `"root ::= \"a\""`,
+	})
+	tool := `{"tools":[{"type":"function","name":"f"}]}`
+	message := `[{"type":"message","role":"user","content":"hi"}]`
+	fieldtest.Run(t, api.Dialect{Routes: f.rows}, map[string]fieldtest.Case{
+		"POST /v1/responses": {
+			Base: `{"input":"hi"}`, Samples: create, Beside: map[string]string{"stream_options": `{"stream":true}`, "tool_choice": tool},
+			Strange: map[string]string{"guided_json": "[]", "structured_outputs.json": "[]"},
+		},
+		"POST /v1/responses/input_tokens": {Base: `{"input":"hi"}`, Samples: prompt, Beside: map[string]string{"tool_choice": tool}},
+		"POST /v1/conversations":          {Base: "{}", Samples: map[string]string{"items": message, "metadata": `{"a":"b"}`}},
+		"POST /v1/conversations/{id}":     {Base: "{}", Path: "/v1/conversations/" + talk, Samples: map[string]string{"metadata": `{"a":"b"}`}},
+		"POST /v1/conversations/{id}/items": {
+			Base: `{"items":` + message + `}`, Path: "/v1/conversations/" + talk + "/items",
+		},
+	}, f.call)
 }
 
 func TestBadValues(t *testing.T) {
@@ -363,7 +313,7 @@ func FuzzCreate(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	table := param.NewTable(Fields())
+	table := createTable().Table()
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var c createRequest
 		if api.Strict(body, &c) != nil {

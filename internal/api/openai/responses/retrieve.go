@@ -92,7 +92,7 @@ func streamQuery(q url.Values) (stream bool, after int64, err error) {
 	stream = q.Get("stream") == "true"
 	if v := q.Get("starting_after"); v != "" {
 		if after, err = strconv.ParseInt(v, 10, 64); err != nil || after < 0 {
-			return false, 0, core.Invalid("starting_after", "starting_after is %s; it is the sequence_number of the last event that was received.", param.Show(v))
+			return false, 0, core.Invalid("starting_after", "starting_after is %s; it is the sequence_number of the last event that was received.", api.Show(v))
 		}
 		if !stream {
 			return false, 0, core.Invalid("starting_after", "starting_after goes with stream=true.")

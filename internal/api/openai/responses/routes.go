@@ -23,12 +23,12 @@ type Config struct {
 type handler struct {
 	Config
 
-	fields param.Table
+	createFields, countFields api.Table
 }
 
 // Routes are the rows of the API.
 func Routes(cfg Config) []api.Route {
-	h := &handler{Config: cfg, fields: param.NewTable(Fields())}
+	h := &handler{Config: cfg, createFields: createTable().Table(), countFields: countTable().Table()}
 	read := api.Route{Method: http.MethodGet, Scope: core.ScopeRead, Limit: api.LimitRead}
 	change := api.Route{Method: http.MethodPost, Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse, MaxBody: cfg.MaxBody}
 	remove := api.Route{Method: http.MethodDelete, Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse}
@@ -38,10 +38,12 @@ func Routes(cfg Config) []api.Route {
 		return base
 	}
 	make1 := row(change, "/v1/responses", "Make a response, whole, streamed or in the background.", createRequest{}, response{}, cfg.Refusals, h.create)
+	make1.Fields = createTable()
 	make1.Limit, make1.Stream = api.LimitInfer, event{}
 	one := row(read, "/v1/responses/{id}", "Read a stored response, or its events from any point.", nil, response{}, wrong, h.get)
 	one.Stream = event{}
 	count := row(change, "/v1/responses/input_tokens", "Count the tokens of a prompt.", countRequest{}, tokenCount{}, cfg.Refusals, h.count)
+	count.Fields = countTable()
 	count.Limit = api.LimitInfer
 	type items = param.List[any]
 	return []api.Route{
