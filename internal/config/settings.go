@@ -88,7 +88,8 @@ type Engine struct {
 	Context   int `key:"context" min:"64" max:"16777216" doc:"Tokens per sequence at most; a model's own limit and the memory can make it less."`
 	Sequences int `key:"sequences" min:"0" max:"256" doc:"Sequences served at once; 0: chosen by the runtime."`
 	Batch     int `key:"batch" min:"0" max:"65536" doc:"Tokens computed in one step; 0: chosen by the runtime."`
-	Threads   int `key:"threads" min:"0" max:"1024" doc:"CPU threads of one model, never more than the process has cores; 0: all of them."`
+	Threads   int `key:"threads" min:"0" max:"1024" doc:"CPU threads of one model, never more than the process has cores; 0: all of them. Models that compute at the same time share the cores."`
+	Prefill   int `key:"prefill_threads" min:"0" max:"1024" doc:"CPU threads for prompts, where that is better than as many as for an answer's tokens; 0: as many."`
 
 	Weights string `key:"weights" pattern:"weights" doc:"Which weights are loaded: as-is for the model's own file; auto for what ashatai optimize found to be the fastest of nearly the same; or a type that it kept, as q8_0."`
 

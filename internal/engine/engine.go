@@ -181,6 +181,12 @@ type Tokenizer interface {
 	Detokenize(ctx context.Context, tokens []int) ([]byte, error)
 }
 
+// Sharer computes on no more processors than it is told, whatever it was loaded for: other models compute now too. The
+// number is at least 1 and holds until the next call.
+type Sharer interface {
+	Share(processors int)
+}
+
 // Stats are a loaded model's live figures. Counters never fall.
 type Stats struct {
 	Active    int           `json:"active"`  // sequences generating or prefilling

@@ -20,6 +20,7 @@ type Config struct {
 	DefaultKeepAlive time.Duration             // an idle model is unloaded after this [5m]; negative: never
 	LoadTimeout      time.Duration             // [5m]
 	DrainTimeout     time.Duration             // how long running answers may go on when their model must go [30s]
+	Processors       int                       // that the models share; 0: each takes what it was loaded for
 	Log              *slog.Logger              // [none]
 	Now              func() time.Time          // [time.Now]
 	Metrics          Metrics                   // [none]

@@ -98,6 +98,19 @@ type fakeModel struct {
 	active  int
 	running int
 	idle    *sync.Cond
+	share   int
+}
+
+func (m *fakeModel) Share(processors int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.share = processors
+}
+
+func (m *fakeModel) processors() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.share
 }
 
 func (m *fakeModel) Facts() engine.Facts {

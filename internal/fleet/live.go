@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"ashatai/internal/core"
@@ -22,6 +24,9 @@ type live struct {
 	begun    time.Time
 	stopping bool
 	cancel   context.CancelFunc // ends the load
+
+	share   atomic.Int64 // processors that it may use, as the plan said last
+	sharing sync.Mutex   // held while the model is told
 
 	// gone ends when the instance died or was closed. OnGone calls f then, until the returned function is called.
 	gone   <-chan struct{}

@@ -43,6 +43,7 @@ func newLoop(ctx context.Context, f *Fleet) *loop {
 		f: f,
 		state: plan.New(plan.Config{
 			Budget: c.Budget, MaxQueue: c.MaxQueue, MaxQueuedCost: c.MaxQueuedCost, KeepAlive: c.DefaultKeepAlive, DrainTime: c.DrainTimeout,
+			Processors: c.Processors,
 		}),
 		// A second before now, so that no time of the plan is its zero, which stands for never.
 		zero:    c.Now().Add(-time.Second),
@@ -132,6 +133,21 @@ func (l *loop) Fail(e plan.Fail) {
 	t.verdicts <- verdict{err: e.Err}
 	t.abort(e.Err)
 	l.queueChanged(t)
+}
+
+// Share implements plan.Executor. The newest number is what is sent, in whatever order the tasks run.
+func (l *loop) Share(e plan.Share) {
+	on := l.live[e.Instance]
+	s, ok := on.model.(engine.Sharer)
+	if !ok {
+		return
+	}
+	on.share.Store(int64(e.Processors))
+	l.task(func() {
+		on.sharing.Lock()
+		defer on.sharing.Unlock()
+		s.Share(int(on.share.Load()))
+	})
 }
 
 func (l *loop) queueChanged(t *ticket) {

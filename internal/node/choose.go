@@ -72,7 +72,7 @@ func (n *Node) engineOptions(m *core.Manifest, own config.Model, s *infer.Settin
 	spec.Options = map[string]string{
 		"digest": m.Digest, "kv_type": e.KVType, "max_gap": e.MaxGap.String(), "cache_age": e.CacheAge.String(),
 		"repeatable": strconv.FormatBool(e.Repeatable), "speculate": strconv.FormatBool(e.Speculation),
-		"kv_tokens": strconv.Itoa(e.KVTokens), "cache_memory": strconv.FormatInt(int64(e.CacheMemory), 10), "cache_disk": strconv.FormatInt(int64(e.CacheDisk), 10),
+		"kv_tokens": strconv.Itoa(e.KVTokens), "prefill_threads": strconv.Itoa(e.Prefill), "cache_memory": strconv.FormatInt(int64(e.CacheMemory), 10), "cache_disk": strconv.FormatInt(int64(e.CacheDisk), 10),
 	}
 	n.chooseWeights(m, s)
 	spec.Scratch = filepath.Join(n.set.Home, "cache", "models", strings.ReplaceAll(m.Digest, ":", "-"))

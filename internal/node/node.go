@@ -187,7 +187,7 @@ func (n *Node) makeFleet(context.Context) error {
 	n.runtimes = runtimes
 	n.fleet = fleet.New(fleet.Config{
 		Runtimes: runtimes, Budget: total, MaxQueue: n.set.Fleet.MaxQueue, MaxQueuedCost: int64(n.set.Fleet.MaxQueuedTokens),
-		DefaultKeepAlive: n.set.Fleet.KeepAlive, LoadTimeout: n.set.Fleet.LoadTimeout, DrainTimeout: n.set.Server.DrainTimeout,
+		DefaultKeepAlive: n.set.Fleet.KeepAlive, Processors: proc.CPUs(), LoadTimeout: n.set.Fleet.LoadTimeout, DrainTimeout: n.set.Server.DrainTimeout,
 		Log: n.log, Metrics: fleetMetrics{n.metrics},
 	})
 	n.infer = infer.New(n.models, inferFleet{n.fleet}, infer.Config{

@@ -113,6 +113,7 @@ type full interface {
 	engine.Embedder
 	engine.Tokenizer
 	engine.Statter
+	engine.Sharer
 }
 
 type breakingModel struct {

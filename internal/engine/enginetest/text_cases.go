@@ -33,6 +33,7 @@ func textCases() []testCase {
 		{"leaving the range frees", leavingFrees},
 		{"more streams than sequences", manyStreams},
 		{"stats count", statsCount},
+		{"a share of processors is kept", shareIsKept},
 		{"tokens become their text again", tokensRoundTrip},
 		{"tokens and text are the same prompt", tokensAsPrompt},
 		{"untrusted control tokens are text", untrustedControl},
@@ -294,6 +295,26 @@ func statsCount(t *testing.T, s *suite) {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
 	s.idle(t)
+}
+
+// shareIsKept: a model that can be told its share computes on no more threads.
+func shareIsKept(t *testing.T, s *suite) {
+	t.Helper()
+	m, ok := s.m.(engine.Sharer)
+	if !ok {
+		t.Skip("this model takes no share")
+	}
+	m.Share(1)
+	s.good(t, s.request(5))
+	now, err := as[engine.Statter](t, s).Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now.Threads > 1 {
+		t.Errorf("%d threads on one processor", now.Threads)
+	}
+	m.Share(s.m.Facts().Threads)
+	s.good(t, s.request(5))
 }
 
 // idle waits until nothing runs any more.

@@ -13,6 +13,7 @@ import (
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/llamacpp/batch"
 	"ashatai/internal/engine/llamacpp/curve"
+	"ashatai/internal/engine/llamacpp/threads"
 	"ashatai/internal/native/llama"
 )
 
@@ -31,12 +32,12 @@ const (
 )
 
 // openCosts reads what an earlier run learned of this model on this machine.
-func openCosts(opt options, facts engine.Facts) *costs {
+func openCosts(opt options, facts engine.Facts, most threads.Counts) *costs {
 	c := &costs{curve: curve.New(), budget: calibration}
 	if opt.cacheDir == "" || opt.digest == "" {
 		return c
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "%x\n%s\n%d\n%d\n%d", opt.key(), runtime.GOARCH, runtime.NumCPU(), facts.Threads, facts.Batch))
+	key := sha256.Sum256(fmt.Appendf(nil, "%x\n%s\n%d\n%v\n%d", opt.key(), runtime.GOARCH, runtime.NumCPU(), most, facts.Batch))
 	c.path = filepath.Join(opt.cacheDir, "costs-"+hex.EncodeToString(key[:16])+".json")
 	f, err := os.Open(c.path)
 	if err != nil {
@@ -110,7 +111,7 @@ func (l *loop) nextPoint() (curve.Point, bool) {
 			return curve.Point{}, false
 		}
 	}
-	b := curve.Bounds{Threads: l.pace.Threads(), Batch: l.facts.Batch, Sequences: len(l.slots)}
+	b := curve.Bounds{Decode: l.pace.Threads(threads.Decode), Several: l.pace.Threads(threads.Prefill), Batch: l.facts.Batch, Sequences: len(l.slots)}
 	return l.costs.curve.Next(b, l.costs.budget)
 }
 
@@ -149,8 +150,7 @@ func (l *loop) measure(p curve.Point) {
 
 // view is what a planner asks for costs.
 func (l *loop) view() curve.View {
-	n := l.pace.Threads()
-	return l.costs.curve.View(n, n)
+	return l.costs.curve.View(l.pace.Threads(threads.Decode), l.pace.Threads(threads.Prefill))
 }
 
 // runs describes a call with the same number of rows for each of the sequences, which ascend.

@@ -11,12 +11,13 @@ import (
 //
 // When the crew takes all processors, each thread is bound to one. The threads wait for each other dozens of times a token,
 // and the system, whenever some other program needed a processor for a moment, would now and then put two of them on one
-// and leave the other idle: such a step takes three times as long. With fewer threads than processors nothing is bound, so
-// that several models, or a busy neighbour, are placed around each other.
+// and leave the other idle: such a step takes three times as long. With fewer threads than processors nothing is bound (a
+// pool of its own has threads that never were), so that several models, or a busy neighbour, are placed around each other.
 type crew struct {
 	lib  *llama.Library
 	ctx  *llama.Context
 	pool *llama.ThreadPool // nil when it could not be made; the library then starts threads for every step
+	free *llama.ThreadPool // unbound threads beside a bound pool; nil until they are needed
 	most int
 	now  int
 	all  []int // processors of this process, when the crew takes all of them
@@ -31,13 +32,13 @@ func (c *crew) start(ctx *llama.Context) {
 	c.ctx = ctx
 	p := llama.PoolParams{Threads: c.most, Poll: polling}
 	if all := proc.Processors(); len(all) == c.most && c.most > 1 {
-		c.all, p.Pin = all, all
+		p.Pin = all
 	}
 	pool, err := c.lib.NewThreadPool(p)
 	if err != nil {
 		return
 	}
-	c.pool, c.now = pool, c.most
+	c.pool, c.now, c.all = pool, c.most, p.Pin
 	ctx.Attach(pool)
 }
 
@@ -52,15 +53,33 @@ func (c *crew) use(n int) {
 		return
 	}
 	mine := c.all
-	if n == c.most {
+	switch {
+	case n == c.most:
 		mine = c.all[len(c.all)-1:]
+		c.ctx.Attach(c.pool)
+	case n > 1:
+		c.roam()
 	}
 	_ = proc.Pin(mine) // where it is forbidden the system places the thread, as before
 }
 
+// roam makes the unbound threads compute; where they cannot be made the bound ones go on.
+func (c *crew) roam() {
+	if c.free == nil {
+		pool, err := c.lib.NewThreadPool(llama.PoolParams{Threads: c.most - 1, Poll: polling})
+		if err != nil {
+			return
+		}
+		c.free = pool
+	}
+	c.ctx.Attach(c.free)
+}
+
 // stop ends the pool, after its context.
 func (c *crew) stop() {
-	if c.pool != nil {
-		c.pool.Close()
+	for _, p := range []*llama.ThreadPool{c.pool, c.free} {
+		if p != nil {
+			p.Close()
+		}
 	}
 }

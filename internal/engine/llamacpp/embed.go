@@ -4,15 +4,19 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
+	"ashatai/internal/engine/llamacpp/threads"
 	"ashatai/internal/native/llama"
 )
 
 // embedder computes embeddings, one call at a time.
 type embedder struct {
 	abort *llama.Abort
+	most  threads.Counts
+	share atomic.Int64 // processors that it may use; 0: as loaded
 
 	mu    sync.Mutex // held while a call computes
 	ctx   *llama.Context
@@ -26,7 +30,7 @@ func embeddingParams(lib *llama.Library, l layout) llama.ContextParams {
 	p := lib.ContextDefaults()
 	n := uint32(l.context) //nolint:gosec // bounded by fit
 	p.NCtx, p.NBatch, p.NUbatch, p.NSeqMax = n, n, n, 1
-	p.NThreads, p.NThreadsBatch = int32(l.threads), int32(l.threads) //nolint:gosec // bounded by fit
+	p.NThreads, p.NThreadsBatch = int32(l.threads.Decode), int32(l.threads.Prefill) //nolint:gosec // bounded by fit
 	p.Embeddings, p.FlashAttnType, p.NoPerf = true, llama.FlashAttnOff, true
 	if !l.pooled {
 		p.PoolingType = llama.PoolingMean
@@ -34,8 +38,8 @@ func embeddingParams(lib *llama.Library, l layout) llama.ContextParams {
 	return p
 }
 
-func newEmbedder(ctx *llama.Context, abort *llama.Abort) *embedder {
-	return &embedder{abort: abort, ctx: ctx, rows: llama.NewBatch(ctx.MaxBatch())}
+func newEmbedder(ctx *llama.Context, abort *llama.Abort, most threads.Counts) *embedder {
+	return &embedder{abort: abort, most: most, ctx: ctx, rows: llama.NewBatch(ctx.MaxBatch())}
 }
 
 // Embed implements engine.Embedder.
@@ -80,6 +84,10 @@ func (e *embedder) one(ctx context.Context, tokens []llama.Token) ([]float32, er
 	e.rows.Reset()
 	for i, t := range tokens {
 		e.rows.Add(t, i, 0, true)
+	}
+	if n := int(e.share.Load()); n > 0 {
+		now := e.most.AtMost(n)
+		e.ctx.SetThreads(now.Decode, now.Prefill)
 	}
 	status := e.ctx.Decode(e.rows)
 	if !stop() {

@@ -7,6 +7,7 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
+	"ashatai/internal/engine/llamacpp/threads"
 	"ashatai/internal/gguf"
 	"ashatai/internal/gguf/gguftest"
 )
@@ -24,6 +25,8 @@ func file(t *testing.T, o gguftest.Options) *gguf.File {
 	return f
 }
 
+func both(n int) threads.Counts { return threads.Counts{Decode: n, Prefill: n} }
+
 func TestFit(t *testing.T) {
 	small, long := file(t, gguftest.Options{Context: 2048}), file(t, gguftest.Options{Context: 1 << 20})
 	const mib = 1 << 20
@@ -34,15 +37,15 @@ func TestFit(t *testing.T) {
 		want     layout // context, sequences, batch, threads
 		fallback string
 	}{
-		{"the model's own context", engine.LoadSpec{}, small, layout{context: 2048, sequences: 4, batch: 512, threads: 8}, ""},
-		{"at most 8,192 by default", engine.LoadSpec{}, long, layout{context: 8192, sequences: 4, batch: 512, threads: 8}, ""},
-		{"more when asked for", engine.LoadSpec{Context: 16384, Sequences: 1, Batch: 64, Threads: 3}, long, layout{context: 16384, sequences: 1, batch: 64, threads: 3}, ""},
-		{"never more threads than cores", engine.LoadSpec{Threads: 64}, small, layout{context: 2048, sequences: 4, batch: 512, threads: 8}, ""},
-		{"never more context than trained", engine.LoadSpec{Context: 4096}, small, layout{context: 2048, sequences: 4, batch: 512, threads: 8}, "trained for no more"},
-		{"a batch is no longer than the context", engine.LoadSpec{Context: 300}, small, layout{context: 300, sequences: 4, batch: 300, threads: 8}, ""},
-		{"a text to embed is one batch", engine.LoadSpec{Embedding: true}, long, layout{context: 2048, sequences: 1, batch: 2048, threads: 8}, ""},
-		{"little memory, fewer sequences", engine.LoadSpec{Memory: 192*mib + 12*mib}, long, layout{context: 8192, sequences: 2, batch: 512, threads: 8}, "memory is limited"},
-		{"less memory, less context", engine.LoadSpec{Memory: 192*mib + 3*mib}, long, layout{context: 4096, sequences: 1, batch: 512, threads: 8}, "memory is limited"},
+		{"the model's own context", engine.LoadSpec{}, small, layout{context: 2048, sequences: 4, batch: 512, threads: both(8)}, ""},
+		{"at most 8,192 by default", engine.LoadSpec{}, long, layout{context: 8192, sequences: 4, batch: 512, threads: both(8)}, ""},
+		{"more when asked for", engine.LoadSpec{Context: 16384, Sequences: 1, Batch: 64, Threads: 3}, long, layout{context: 16384, sequences: 1, batch: 64, threads: both(3)}, ""},
+		{"never more threads than cores", engine.LoadSpec{Threads: 64}, small, layout{context: 2048, sequences: 4, batch: 512, threads: both(8)}, ""},
+		{"never more context than trained", engine.LoadSpec{Context: 4096}, small, layout{context: 2048, sequences: 4, batch: 512, threads: both(8)}, "trained for no more"},
+		{"a batch is no longer than the context", engine.LoadSpec{Context: 300}, small, layout{context: 300, sequences: 4, batch: 300, threads: both(8)}, ""},
+		{"a text to embed is one batch", engine.LoadSpec{Embedding: true}, long, layout{context: 2048, sequences: 1, batch: 2048, threads: both(8)}, ""},
+		{"little memory, fewer sequences", engine.LoadSpec{Memory: 192*mib + 12*mib}, long, layout{context: 8192, sequences: 2, batch: 512, threads: both(8)}, "memory is limited"},
+		{"less memory, less context", engine.LoadSpec{Memory: 192*mib + 3*mib}, long, layout{context: 4096, sequences: 1, batch: 512, threads: both(8)}, "memory is limited"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := fit(c.spec, options{kv: gguf.F16}, c.f, 8)
@@ -50,7 +53,7 @@ func TestFit(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got.context != c.want.context || got.sequences != c.want.sequences || got.batch != c.want.batch || got.threads != c.want.threads {
-				t.Errorf("got %d x %d, batch %d, threads %d; want %+v", got.sequences, got.context, got.batch, got.threads, c.want)
+				t.Errorf("got %d x %d, batch %d, threads %v; want %+v", got.sequences, got.context, got.batch, got.threads, c.want)
 			}
 			if !strings.Contains(got.fallback, c.fallback) || c.fallback == "" && got.fallback != "" {
 				t.Errorf("fallback %q", got.fallback)

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ashatai/internal/core"
@@ -39,9 +40,11 @@ type loop struct {
 	tile   int // see batch.State
 	rows   *llama.Batch
 	slots  []*slot
-	queue  []*choice // accepted, without a slot, in order
-	pieces [][]byte  // bytes of the tokens seen so far
-	pace   *threads.Controller
+	queue  []*choice           // accepted, without a slot, in order
+	pieces [][]byte            // bytes of the tokens seen so far
+	pace   *threads.Controller // of paces, the one for the share that holds now
+	paces  map[int64]*threads.Controller
+	loaded threads.Counts // the most threads, before sharing
 	crew   crew
 	costs  *costs
 	turns  batch.Turns
@@ -52,7 +55,8 @@ type loop struct {
 
 	in       chan *job
 	asked    chan chan engine.Stats
-	fetched  chan *fetch // loads from disk that ended
+	fetched  chan *fetch  // loads from disk that ended
+	share    atomic.Int64 // processors that it may use; 0: as loaded
 	quit     chan struct{}
 	finished chan struct{}
 	stopOnce sync.Once
@@ -72,8 +76,9 @@ const (
 func newLoop(ctx context.Context, lib *llama.Library, v *llama.Vocab, space *llama.Context, abort *llama.Abort, facts engine.Facts, opt options, lay layout) (*loop, error) {
 	l := &loop{
 		life: context.WithoutCancel(ctx), vocab: v, ctx: space, abort: abort, facts: facts, opt: opt, cells: lay.cells, tile: tileFlash,
-		rows: llama.NewBatch(space.MaxBatch()), pieces: make([][]byte, v.Len()), pace: threads.New(facts.Threads), crew: crew{lib: lib, most: facts.Threads},
-		in: make(chan *job), asked: make(chan chan engine.Stats), fetched: make(chan *fetch), quit: make(chan struct{}), finished: make(chan struct{}),
+		rows: llama.NewBatch(space.MaxBatch()), pieces: make([][]byte, v.Len()), loaded: lay.threads, paces: map[int64]*threads.Controller{},
+		crew: crew{lib: lib, most: lay.threads.Most()},
+		in:   make(chan *job), asked: make(chan chan engine.Stats), fetched: make(chan *fetch), quit: make(chan struct{}), finished: make(chan struct{}),
 	}
 	if opt.repeatable || facts.Batch < 2*tileFlash {
 		l.tile = tilePlain
@@ -85,7 +90,8 @@ func newLoop(ctx context.Context, lib *llama.Library, v *llama.Vocab, space *lla
 	if l.store, err = openStore(ctx, opt, lay.cache); err != nil {
 		return nil, err
 	}
-	l.costs = openCosts(opt, facts)
+	l.costs = openCosts(opt, facts, lay.threads)
+	l.setPace()
 	go l.run() //nolint:contextcheck // the loop outlives the load; its own context is kept for closing
 	return l, nil
 }
@@ -207,7 +213,7 @@ func (l *loop) idle() bool {
 func (l *loop) figures() engine.Stats {
 	s := l.count
 	s.Began = maps.Clone(l.count.Began)
-	s.Waiting, s.Threads = len(l.queue), l.pace.Threads()
+	s.Waiting, s.Threads = len(l.queue), l.crew.now
 	if l.store != nil {
 		c := l.store.Stats()
 		s.Cache = engine.CacheStats{
@@ -323,9 +329,28 @@ func (l *loop) decode(choices []*choice, what curve.Sample) llama.DecodeStatus {
 	return status
 }
 
+// setPace chooses the controller for the share that holds now. Each learns on its own: a figure for all threads says nothing
+// while there are others beside them.
+func (l *loop) setPace() {
+	n := l.share.Load()
+	if l.paces[n] == nil {
+		most := l.loaded
+		if n > 0 {
+			most = most.AtMost(int(n))
+		}
+		l.paces[n] = threads.New(most)
+	}
+	l.pace = l.paces[n]
+}
+
 // compute calls the library with the rows and learns from what it took.
 func (l *loop) compute(what curve.Sample) llama.DecodeStatus {
-	what.Threads = l.pace.Threads()
+	l.setPace()
+	group := threads.Prefill
+	if what.Kind == curve.Decode {
+		group = threads.Decode
+	}
+	what.Threads = l.pace.Threads(group)
 	l.crew.use(what.Threads)
 	start := time.Now()
 	status := l.ctx.Decode(l.rows)
@@ -333,7 +358,7 @@ func (l *loop) compute(what curve.Sample) llama.DecodeStatus {
 	if status == llama.DecodeOK {
 		rows := l.rows.Len()
 		// Steps are compared with their like: so many rows, on sequences so long.
-		l.pace.Observe(bits.Len(uint(rows))<<8|bits.Len(uint(what.Context>>8)), rows, took)
+		l.pace.Observe(group, bits.Len(uint(rows))<<8|bits.Len(uint(what.Context>>8)), rows, took)
 		l.costs.observe(what, took)
 	}
 	l.count.Busy += took

@@ -50,7 +50,7 @@ func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, na
 		return nil, core.Wrap(code, err, "llama.cpp could not make a context of %d sequences of %d tokens. %s", l.sequences, l.context, hint)
 	}
 	m.facts = engine.Facts{
-		Runtime: catalog.LlamaCpp, Device: "cpu", Context: min(l.context, space.PerSequence()), Sequences: l.sequences, Batch: l.batch, Threads: l.threads,
+		Runtime: catalog.LlamaCpp, Device: "cpu", Context: min(l.context, space.PerSequence()), Sequences: l.sequences, Batch: l.batch, Threads: l.threads.Most(),
 		Vocabulary: native.Vocab.Len(), Dimensions: native.Dimensions(), Fallback: l.fallback,
 		Memory: engine.Memory{Weights: native.Size(), KV: l.kv, Compute: max(0, residentMemory()-before-l.kv), Cache: l.cache},
 	}
@@ -62,7 +62,7 @@ func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, na
 		}
 	} else {
 		m.facts.Capabilities = []core.Capability{core.CapEmbed}
-		m.embed = newEmbedder(space, abort)
+		m.embed = newEmbedder(space, abort, l.threads)
 	}
 	return m, nil
 }
@@ -71,9 +71,18 @@ func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, na
 func generationParams(lib *llama.Library, opt options, l layout) llama.ContextParams {
 	p := lib.ContextDefaults()
 	p.NBatch, p.NUbatch, p.NSeqMax = uint32(max(l.batch, l.sequences)), uint32(max(l.batch, l.sequences)), uint32(l.sequences) //nolint:gosec // bounded by fit
-	p.NThreads, p.NThreadsBatch, p.NoPerf = int32(l.threads), int32(l.threads), true                                           //nolint:gosec // bounded by fit
+	p.NThreads, p.NThreadsBatch, p.NoPerf = int32(l.threads.Decode), int32(l.threads.Prefill), true                            //nolint:gosec // bounded by fit
 	opt.apply(&p, l)
 	return p
+}
+
+// Share implements engine.Sharer.
+func (m *model) Share(processors int) {
+	if m.loop != nil {
+		m.loop.share.Store(int64(processors))
+	} else {
+		m.embed.share.Store(int64(processors))
+	}
 }
 
 // Facts implements engine.Model.

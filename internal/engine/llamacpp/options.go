@@ -14,15 +14,16 @@ import (
 
 // The keys of LoadSpec.Options that this runtime knows.
 const (
-	OptRepeatable  = "repeatable"   // "true": the same numbers in any company, see DESIGN.md; "false" is the default
-	OptMaxGap      = "max_gap"      // longest time between two tokens of a stream that prompts may cause; "0s" lets the runtime choose
-	OptSpeculate   = "speculate"    // "false": no drafts from repeated text
-	OptKVType      = "kv_type"      // "f16" or "q8_0"
-	OptKVTokens    = "kv_tokens"    // tokens of one KV space that all sequences share; "0": each has its own
-	OptCacheMemory = "cache_memory" // bytes for prefixes that no sequence holds
-	OptCacheDisk   = "cache_disk"   // bytes for them in LoadSpec.Scratch
-	OptCacheAge    = "cache_age"    // prefixes computed longer ago are removed; "0s": no limit
-	OptDigest      = "digest"       // of the model's file; without it nothing is kept on disk
+	OptRepeatable  = "repeatable"      // "true": the same numbers in any company, see DESIGN.md; "false" is the default
+	OptMaxGap      = "max_gap"         // longest time between two tokens of a stream that prompts may cause; "0s" lets the runtime choose
+	OptSpeculate   = "speculate"       // "false": no drafts from repeated text
+	OptKVType      = "kv_type"         // "f16" or "q8_0"
+	OptKVTokens    = "kv_tokens"       // tokens of one KV space that all sequences share; "0": each has its own
+	OptCacheMemory = "cache_memory"    // bytes for prefixes that no sequence holds
+	OptCacheDisk   = "cache_disk"      // bytes for them in LoadSpec.Scratch
+	OptCacheAge    = "cache_age"       // prefixes computed longer ago are removed; "0s": no limit
+	OptPrefill     = "prefill_threads" // threads for prompts and drafts; "0": as for single tokens
+	OptDigest      = "digest"          // of the model's file; without it nothing is kept on disk
 )
 
 // minGap is the shortest bound that leaves room for a piece of a prompt worth computing.
@@ -35,6 +36,7 @@ type options struct {
 	maxGap      time.Duration
 	kv          gguf.Type
 	kvTokens    int
+	prefill     int
 	cacheMemory int64
 	cacheDisk   int64
 	cacheDir    string // LoadSpec.Scratch
@@ -68,6 +70,8 @@ func parseOptions(in map[string]string) (options, error) {
 			o.cacheDisk, err = strconv.ParseInt(value, 10, 64)
 		case OptCacheAge:
 			o.cacheAge, err = time.ParseDuration(value)
+		case OptPrefill:
+			o.prefill, err = strconv.Atoi(value)
 		case OptDigest:
 			o.digest = value
 		default:
@@ -77,7 +81,7 @@ func parseOptions(in map[string]string) (options, error) {
 			return o, core.Invalid("options."+key, "The option %s is %q: %v.", key, value, err)
 		}
 	}
-	if min(o.kvTokens, 1<<30-o.kvTokens) < 0 || min(o.cacheMemory, o.cacheDisk, int64(o.cacheAge), int64(o.maxGap)) < 0 {
+	if min(o.kvTokens, 1<<30-o.kvTokens, o.prefill, maxThreads-o.prefill) < 0 || min(o.cacheMemory, o.cacheDisk, int64(o.cacheAge), int64(o.maxGap)) < 0 {
 		return o, core.Invalid("options", "An option of the llama.cpp runtime is out of range; none may be negative.")
 	}
 	if o.repeatable && o.kv != gguf.F16 {

@@ -18,6 +18,7 @@ import (
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/engine/llamacpp/guide"
+	"ashatai/internal/engine/llamacpp/threads"
 	"ashatai/internal/gguf"
 	"ashatai/internal/native"
 	"ashatai/internal/native/llama"
@@ -162,7 +163,7 @@ type layout struct {
 	context   int // tokens of one sequence
 	sequences int
 	batch     int
-	threads   int
+	threads   threads.Counts
 	cells     int   // tokens that the KV space holds
 	kv        int64 // bytes
 	cache     int64 // bytes for prefixes in memory
@@ -172,6 +173,7 @@ type layout struct {
 }
 
 const (
+	maxThreads       = 4096
 	defaultContext   = 8192
 	defaultSequences = 4
 	maxSequences     = 64
@@ -192,7 +194,7 @@ func fit(spec engine.LoadSpec, opt options, f *gguf.File, cores int) (layout, er
 		{"sequences", spec.Sequences, maxSequences},
 		{"context", spec.Context, 1 << 24},
 		{"batch", spec.Batch, maxBatch},
-		{"threads", spec.Threads, 4096},
+		{"threads", spec.Threads, maxThreads},
 	} {
 		if b.v < 0 || b.v > b.max {
 			return layout{}, core.Invalid(b.name, "%s is %d; it must be between 0 and %d, where 0 lets the runtime choose.", b.name, b.v, b.max)
@@ -201,7 +203,7 @@ func fit(spec engine.LoadSpec, opt options, f *gguf.File, cores int) (layout, er
 	train := f.ContextLength()
 	l := layout{
 		context: spec.Context, sequences: spec.Sequences, batch: spec.Batch,
-		threads: min(orElse(spec.Threads, cores), cores), weights: f.WeightBytes(), pooled: f.Pooling() != gguf.PoolingNone,
+		weights: f.WeightBytes(), pooled: f.Pooling() != gguf.PoolingNone,
 	}
 	if l.context == 0 {
 		l.context = min(train, defaultContext)
@@ -212,6 +214,8 @@ func fit(spec engine.LoadSpec, opt options, f *gguf.File, cores int) (layout, er
 	l.context = max(l.context, min(minContext, train))
 	l.sequences = orElse(l.sequences, defaultSequences)
 	l.batch = min(max(orElse(l.batch, defaultBatch), 32), l.context)
+	l.threads.Decode = min(orElse(spec.Threads, cores), cores)
+	l.threads.Prefill = min(orElse(opt.prefill, l.threads.Decode), cores)
 	if spec.Embedding {
 		l.context = min(l.context, maxEmbedContext)
 		l.sequences, l.batch = 1, l.context

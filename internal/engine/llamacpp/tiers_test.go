@@ -171,7 +171,7 @@ func TestMeasuredCostsAreRemembered(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if c := openCosts(options{cacheDir: spec.Scratch, digest: "one", kv: 1}, m.facts); c.budget != 0 {
+	if c := openCosts(options{cacheDir: spec.Scratch, digest: "one", kv: 1}, m.facts, m.loop.loaded); c.budget != 0 {
 		t.Error("what was measured is not found again")
 	}
 }
@@ -179,7 +179,7 @@ func TestMeasuredCostsAreRemembered(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	for key, value := range map[string]string{
 		OptRepeatable: "perhaps", OptMaxGap: "1ms", OptSpeculate: "x", OptKVType: "q2", OptKVTokens: "-1", OptCacheMemory: "much", OptCacheDisk: "-5",
-		OptCacheAge: "-1s", "unknown": "1",
+		OptCacheAge: "-1s", OptPrefill: "-1", "unknown": "1",
 	} {
 		if o, err := parseOptions(map[string]string{key: value}); err == nil {
 			t.Errorf("%s=%s became %+v", key, value, o)

@@ -78,7 +78,7 @@ func (r *Runtime) Variant(ctx context.Context, spec engine.VariantSpec, step fun
 	}
 	step(stageCompare, 0)
 	found, err := duel.Run(ctx, duel.Config{
-		Library: lib, AsIs: spec.Load.Path, Other: spec.Out, Threads: plan.threads, Poll: polling, MaxDivergence: spec.MaxDivergence,
+		Library: lib, AsIs: spec.Load.Path, Other: spec.Out, Threads: plan.threads.Most(), Poll: polling, MaxDivergence: spec.MaxDivergence,
 		Step: func(measuring bool, part float64) {
 			if measuring {
 				step(stageMeasure, part)

@@ -22,7 +22,7 @@ type model struct {
 	once  sync.Once
 	work  sync.RWMutex // held for reading while a request computes, never while its caller has control
 
-	waiting, active                 atomic.Int64
+	waiting, active, share          atomic.Int64
 	steps, prompt, generated, spent atomic.Uint64
 }
 
@@ -40,13 +40,15 @@ func newModel(f file, b behaviour, spec engine.LoadSpec) *model {
 	}
 	facts := engine.Facts{
 		Runtime: "mock", Device: "cpu", Context: min(f.Context, orDefault(spec.Context, f.Context)), Sequences: orDefault(spec.Sequences, defaultSequences),
-		Batch: orDefault(spec.Batch, defaultBatch), Threads: 1, Vocabulary: vocab.size(), Dimensions: f.Dimensions,
+		Batch: orDefault(spec.Batch, defaultBatch), Threads: orDefault(spec.Threads, 1), Vocabulary: vocab.size(), Dimensions: f.Dimensions,
 		Memory: engine.Memory{Weights: maxFile}, Capabilities: caps,
 	}
 	if spec.Context > f.Context {
 		facts.Fallback = "the model's own context is smaller than the one asked for"
 	}
-	return &model{facts: facts, b: b, vocab: vocab, slots: make(chan struct{}, facts.Sequences), stop: make(chan struct{})}
+	m := &model{facts: facts, b: b, vocab: vocab, slots: make(chan struct{}, facts.Sequences), stop: make(chan struct{})}
+	m.Share(facts.Threads)
+	return m
 }
 
 // Facts is what the load made.
@@ -230,6 +232,11 @@ func add(sum []float64, seed uint64, weight float64) {
 	}
 }
 
+// Share bounds the threads that the figures tell of.
+func (m *model) Share(processors int) {
+	m.share.Store(int64(min(processors, m.facts.Threads)))
+}
+
 // Stats are the live figures.
 func (m *model) Stats(ctx context.Context) (engine.Stats, error) {
 	if err := m.alive(ctx); err != nil {
@@ -237,6 +244,6 @@ func (m *model) Stats(ctx context.Context) (engine.Stats, error) {
 	}
 	return engine.Stats{
 		Active: int(m.active.Load()), Waiting: int(m.waiting.Load()), Steps: m.steps.Load(), Prompt: m.prompt.Load(), Generated: m.generated.Load(),
-		Busy: time.Duration(min(m.spent.Load(), math.MaxInt64)),
+		Threads: int(m.share.Load()), Busy: time.Duration(min(m.spent.Load(), math.MaxInt64)),
 	}, nil
 }

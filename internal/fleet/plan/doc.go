@@ -49,6 +49,7 @@ type Config struct {
 	DrainTime     time.Duration // running requests get this long when an instance must go [30s]
 	Residency     time.Duration // longest time an instance is safe from eviction after its load [30s]
 	Age           time.Duration // a waiting class rises by one each time this passes unserved [20s]
+	Processors    int           // of the machine, for the instances to share; 0: they are told nothing
 }
 
 // classes is the number of queue classes.

@@ -18,6 +18,7 @@ type Executor interface {
 	Stop(e Stop)
 	Admit(e Admit)
 	Fail(e Fail)
+	Share(e Share)
 }
 
 // Reason says why an instance is stopped.
@@ -57,6 +58,11 @@ type (
 		ID  ID
 		Err *core.Error
 	}
+	// Share says on how many of the machine's processors an instance may compute from now on. Until it is told, on all.
+	Share struct {
+		Instance   InstanceID
+		Processors int
+	}
 )
 
 // Tell implements Effect.
@@ -70,3 +76,6 @@ func (e Admit) Tell(x Executor) { x.Admit(e) }
 
 // Tell implements Effect.
 func (e Fail) Tell(x Executor) { x.Fail(e) }
+
+// Tell implements Effect.
+func (e Share) Tell(x Executor) { x.Share(e) }

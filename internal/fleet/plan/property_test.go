@@ -13,6 +13,8 @@ import (
 	"ashatai/internal/core"
 )
 
+const processors = 3
+
 // machine plays a fleet that does what the plan says, and checks what must always hold.
 type machine struct {
 	t      *rapid.T
@@ -27,6 +29,7 @@ type machine struct {
 	stopping map[InstanceID]bool
 	open     map[ID]*watched
 	ended    map[ID]int
+	told     map[InstanceID]int // processors
 }
 
 type watched struct {
@@ -40,11 +43,11 @@ type watched struct {
 func newMachine(t *rapid.T) *machine {
 	m := &machine{
 		t: t, budget: 100, loading: map[InstanceID]string{}, ready: map[InstanceID]int{}, stopping: map[InstanceID]bool{},
-		open: map[ID]*watched{}, ended: map[ID]int{},
+		open: map[ID]*watched{}, ended: map[ID]int{}, told: map[InstanceID]int{},
 	}
 	m.s = New(Config{
 		Budget: m.budget, MaxQueue: 6, MaxQueuedCost: 500, KeepAlive: 20 * time.Second, DrainTime: 10 * time.Second,
-		Residency: 8 * time.Second, Age: 5 * time.Second,
+		Residency: 8 * time.Second, Age: 5 * time.Second, Processors: processors,
 	})
 	for i, memory := range []int64{20, 45, 60, 90, 130} {
 		name := fmt.Sprintf("m%d", i)
@@ -72,6 +75,33 @@ func (m *machine) Fail(f Fail) {
 		m.t.Fatalf("request %d failed without a reason: %v", f.ID, f.Err)
 	}
 	m.end(f.ID)
+}
+
+func (m *machine) Share(f Share) {
+	if m.ready[f.Instance] == 0 {
+		m.t.Fatalf("instance %d is told its share and is not ready", f.Instance)
+	}
+	m.told[f.Instance] = f.Processors
+}
+
+// shares checks that those who compute have at least one processor each, and together no more than there are.
+func (m *machine) shares(taken map[InstanceID]int) {
+	busy, sum := 0, 0
+	for id, n := range taken {
+		if n == 0 || m.ready[id] == 0 {
+			continue
+		}
+		own := processors
+		if told, ok := m.told[id]; ok {
+			own = told
+		}
+		if busy, sum = busy+1, sum+own; own < 1 {
+			m.t.Fatalf("instance %d has %d processors", id, own)
+		}
+	}
+	if busy > 0 && sum != max(busy, processors) {
+		m.t.Fatalf("%d instances compute on %d of %d processors", busy, sum, processors)
+	}
 }
 
 func (m *machine) Stop(f Stop) {
@@ -138,6 +168,7 @@ func (m *machine) invariants() {
 			m.t.Fatalf("instance %d counts %d sequences, %d are given out", v.ID, v.Used, taken[v.ID])
 		}
 	}
+	m.shares(taken)
 	if live > m.budget {
 		m.t.Fatalf("%d of %d bytes in use", live, m.budget)
 	}

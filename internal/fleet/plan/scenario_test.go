@@ -106,7 +106,7 @@ func (w *world) command(line string) []string {
 	case "limits":
 		w.s = New(Config{
 			Budget: gib(w, a["budget"]), MaxQueue: num(w, a["queue"]), MaxQueuedCost: int64(num(w, a["queued-cost"])),
-			KeepAlive: dur(w, a["keep-alive"]), DrainTime: dur(w, a["drain"]), Residency: dur(w, a["residency"]), Age: dur(w, a["age"]),
+			KeepAlive: dur(w, a["keep-alive"]), DrainTime: dur(w, a["drain"]), Residency: dur(w, a["residency"]), Age: dur(w, a["age"]), Processors: num(w, a["processors"]),
 		})
 		return nil
 	case "model":
@@ -208,6 +208,10 @@ func (w *world) Admit(e Admit) {
 
 func (w *world) Fail(e Fail) {
 	w.say("fail %s with %s: %s%s", w.names[e.ID-1], e.Err.Code, e.Err.Message, positive(" Retry after ", e.Err.RetryAfter))
+}
+
+func (w *world) Share(e Share) {
+	w.say("share for %s: %d processors", w.inst(e.Instance), e.Processors)
 }
 
 func (w *world) state() []string {

@@ -68,17 +68,18 @@ type model struct {
 }
 
 type instance struct {
-	id        InstanceID
-	m         *model
-	phase     Phase
-	memory    int64
-	sequences int
-	used      int
-	suspects  int
-	running   []*request
-	startedAt time.Duration
-	readyAt   time.Duration
-	idleSince time.Duration
+	id         InstanceID
+	m          *model
+	phase      Phase
+	memory     int64
+	sequences  int
+	used       int
+	suspects   int
+	running    []*request
+	processors int // that it was told it may use; 0: nothing
+	startedAt  time.Duration
+	readyAt    time.Duration
+	idleSince  time.Duration
 
 	// Of a draining instance: why, and when what still runs is ended with which error; zero time: never.
 	reason  Reason
@@ -130,6 +131,7 @@ func (s *State) settle() {
 		s.unloadIdle(m)
 	}
 	s.schedule()
+	s.share()
 	s.forget()
 }
 

@@ -108,6 +108,11 @@ func (m *model) Detokenize(ctx context.Context, tokens []int) ([]byte, error) {
 	return text, nil
 }
 
+// Share tells how many processors the model may use. A worker that cannot be told is about to end.
+func (m *model) Share(processors int) {
+	_ = m.w.conn.Send(wire.KindShare, 0, wire.Share{Processors: processors}, nil)
+}
+
 // Stats asks for the live figures.
 func (m *model) Stats(ctx context.Context) (engine.Stats, error) {
 	var h wire.Stats

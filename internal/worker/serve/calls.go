@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
@@ -168,6 +169,17 @@ func (s *server) detokenize(ids []int) handler {
 		}
 		return s.conn.Send(wire.KindBytes, call, nil, text)
 	}
+}
+
+// share is no call: what cannot share is not told.
+func (s *server) share(h *wire.Share) error {
+	if h.Processors < 1 {
+		return &wire.BrokenError{Reason: "a share of " + strconv.Itoa(h.Processors) + " processors"}
+	}
+	if m, err := capability[engine.Sharer](s); err == nil {
+		m.Share(h.Processors)
+	}
+	return nil
 }
 
 func (s *server) stats(ctx context.Context, call uint32) error {

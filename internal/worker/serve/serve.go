@@ -204,6 +204,8 @@ func (s *server) dispatch(ctx context.Context, f wire.Frame) error {
 		return decoded(f, func(h *engine.VariantSpec) error { return s.start(ctx, f.Call, 0, s.variant(h)) })
 	case wire.KindStats:
 		return s.start(ctx, f.Call, 0, s.stats)
+	case wire.KindShare:
+		return decoded(f, s.share)
 	}
 	return &wire.BrokenError{Reason: "the server sent " + f.Kind.String()}
 }

@@ -241,6 +241,7 @@ func TestProtocolBreaksEndTheWorker(t *testing.T) {
 		"bad tail":      func(p *peer) { p.send(wire.KindDetokenize, nil, []byte("abc")) },
 		"bad time":      func(p *peer) { p.send(wire.KindEmbed, wire.Embed{TimeoutMS: -1}, nil) },
 		"far too late":  func(p *peer) { p.send(wire.KindEmbed, wire.Embed{TimeoutMS: 1 << 60}, nil) },
+		"no share":      func(p *peer) { p.send(wire.KindShare, wire.Share{}, nil) },
 		"call in twice": func(p *peer) { p.twice() },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -55,6 +55,7 @@
 //	  23  close        server  -                                 -                the worker closes its model and ends
 //	  24  variant      server  engine.VariantSpec                -                progress*, then variant_made or error
 //	  25  variant_made worker  engine.Variant                    -                -
+//	  26  share        server  Share                             -                -
 //
 // The headers are the structs of this package with their JSON keys; durations are integers of the unit that the key
 // names. Error codes are those of package core. A call with timeout_ms set ends with deadline_exceeded by itself.

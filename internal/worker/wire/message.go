@@ -83,6 +83,11 @@ type Tokenize struct {
 	Prompt engine.Prompt `json:"prompt"`
 }
 
+// Share says on how many processors the loaded model may compute from now on.
+type Share struct {
+	Processors int `json:"processors"`
+}
+
 // Stats are the live figures of the loaded model.
 type Stats struct {
 	Stats engine.Stats `json:"stats"`

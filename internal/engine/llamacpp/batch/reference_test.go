@@ -36,7 +36,7 @@ func TestWithAMeasuredCurve(t *testing.T) {
 				c.Observe(curve.Sample{Kind: k, Threads: 2, Runs: []int{rows}, Context: context}, d)
 				return d
 			}
-			for p, ok := c.Next(curve.Bounds{Threads: 2, Batch: 512, Sequences: 8}, time.Minute); ok; p, ok = c.Next(curve.Bounds{Threads: 2, Batch: 512, Sequences: 8}, time.Minute) {
+			for p, ok := c.Next(curve.Bounds{Decode: 2, Several: 2, Batch: 512, Sequences: 8}, time.Minute); ok; p, ok = c.Next(curve.Bounds{Decode: 2, Several: 2, Batch: 512, Sequences: 8}, time.Minute) {
 				observe(p.Kind, p.Rows, 0)
 			}
 			generate := func(streams []int) (first, longest time.Duration) {

@@ -13,9 +13,17 @@ type Point struct {
 
 // Bounds say what the caller can compute.
 type Bounds struct {
-	Threads   int
+	Decode    int // threads of a step for one token of each sequence
+	Several   int // threads of the other steps
 	Batch     int // rows of one call at most
 	Sequences int
+}
+
+func (b Bounds) threads(k Kind) int {
+	if k == Decode {
+		return b.Decode
+	}
+	return b.Several
 }
 
 const repeats = 2 // measurements of a point: the first call of its shape is often slower
@@ -43,10 +51,10 @@ func (c *Curve) Next(b Bounds, left time.Duration) (Point, bool) {
 		if p.Kind == Decode {
 			most = b.Sequences
 		}
-		if p.Rows < 1 || p.Rows > most || c.samples(p, b.Threads) >= repeats {
+		if p.Rows < 1 || p.Rows > most || c.samples(p, b.threads(p.Kind)) >= repeats {
 			continue
 		}
-		if c.Estimate(Sample{Kind: p.Kind, Threads: b.Threads, Runs: []int{p.Rows}}) <= left {
+		if c.Estimate(Sample{Kind: p.Kind, Threads: b.threads(p.Kind), Runs: []int{p.Rows}}) <= left {
 			return p, true
 		}
 	}

@@ -41,7 +41,7 @@ func TestRoundTrip(t *testing.T) {
 	if again, err := back.Encode(); err != nil || !bytes.Equal(again, b) {
 		t.Errorf("another text the second time: %v", err)
 	}
-	if p, ok := back.Next(Bounds{Threads: 2, Batch: 1, Sequences: 1}, time.Hour); ok {
+	if p, ok := back.Next(Bounds{Decode: 2, Several: 2, Batch: 1, Sequences: 1}, time.Hour); ok {
 		if n := c.samples(p, 2); n >= repeats {
 			t.Errorf("%v is measured again", p)
 		}

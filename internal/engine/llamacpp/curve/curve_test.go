@@ -294,10 +294,10 @@ func TestCalibration(t *testing.T) {
 		bounds Bounds
 		want   []Point
 	}{
-		{"a little time, and nothing known of prompts at first", 120 * time.Millisecond, Bounds{Threads: 2, Batch: 512, Sequences: 8}, []Point{{Decode, 1}, {Decode, 4}, {Prefill, 16}, {Decode, 4}}},
-		{"one sequence, small batch", time.Hour, Bounds{Threads: 2, Batch: 32, Sequences: 1}, []Point{{Decode, 1}, {Prefill, 16}, {Verify, 16}, {Verify, 8}, {Prefill, 32}}},
+		{"a little time, and nothing known of prompts at first", 120 * time.Millisecond, Bounds{Decode: 2, Several: 2, Batch: 512, Sequences: 8}, []Point{{Decode, 1}, {Decode, 4}, {Prefill, 16}, {Decode, 4}}},
+		{"one sequence, small batch", time.Hour, Bounds{Decode: 2, Several: 2, Batch: 32, Sequences: 1}, []Point{{Decode, 1}, {Prefill, 16}, {Verify, 16}, {Verify, 8}, {Prefill, 32}}},
 		{
-			"all", time.Hour, Bounds{Threads: 2, Batch: 512, Sequences: 9}, // nine streams are measured as eight
+			"all", time.Hour, Bounds{Decode: 2, Several: 2, Batch: 512, Sequences: 9}, // nine streams are measured as eight
 			[]Point{{Decode, 1}, {Prefill, 16}, {Decode, 4}, {Prefill, 64}, {Verify, 16}, {Prefill, 128}, {Decode, 8}, {Verify, 8}, {Prefill, 32}, {Prefill, 96}, {Prefill, 256}, {Prefill, 512}},
 		},
 	} {

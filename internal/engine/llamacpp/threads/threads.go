@@ -6,12 +6,40 @@ package threads
 
 import "time"
 
+// Group is a set of steps with a count of threads of its own.
+type Group uint8
+
+// The groups: steps that wait for memory, which few threads can fill, and steps that compute.
+const (
+	Decode Group = iota
+	Prefill
+)
+
+// Counts are the most threads of each group.
+type Counts struct{ Decode, Prefill int }
+
+// Most is the larger one.
+func (c Counts) Most() int { return max(c.Decode, c.Prefill) }
+
+// AtMost bounds both.
+func (c Counts) AtMost(n int) Counts { return Counts{min(c.Decode, n), min(c.Prefill, n)} }
+
+// half is what a group falls to.
+func (c Counts) half() Counts { return Counts{max(1, c.Decode/2), max(1, c.Prefill/2)} }
+
+func (c Counts) of(g Group) int {
+	if g == Prefill {
+		return c.Prefill
+	}
+	return c.Decode
+}
+
 // Controller holds the choice for one model: all threads, or half of them while that is faster. Steps of different kinds
 // cost too differently to be compared with each other, but a busy neighbour slows all kinds alike; so costs are kept by
 // kind and the choice is one.
 type Controller struct {
-	most, fewer int
-	now         int
+	most, fewer Counts
+	fell        bool // the choice is fewer
 	kinds       map[int]*kind
 	slow        int           // steps in a row that were slower than fewer threads would be
 	retry       time.Duration // how long to stay below most before trying it again
@@ -39,25 +67,31 @@ const (
 )
 
 // New makes a controller that uses most threads, or half of them when that is faster.
-func New(most int) *Controller {
-	return &Controller{most: most, fewer: max(1, most/2), now: most, kinds: map[int]*kind{}, retry: firstRetry}
+func New(most Counts) *Controller {
+	return &Controller{most: most, fewer: most.half(), kinds: map[int]*kind{}, retry: firstRetry}
 }
 
-// Threads is the number for the next step.
-func (c *Controller) Threads() int { return c.now }
+// Threads is the number for the next step of a group.
+func (c *Controller) Threads(g Group) int {
+	if c.fell {
+		return c.fewer.of(g)
+	}
+	return c.most.of(g)
+}
 
-// Observe records a step of a kind, of units equal pieces of work, that took d with Threads() threads.
-func (c *Controller) Observe(what, units int, d time.Duration) {
-	if c.most == c.fewer || units <= 0 {
+// Observe records a step of a kind, of units equal pieces of work, that took d with Threads(g) threads.
+func (c *Controller) Observe(g Group, what, units int, d time.Duration) {
+	if c.most.of(g) == c.fewer.of(g) || units <= 0 { // it tells nothing
 		return
 	}
+	what = what<<1 | int(g)
 	k := c.kinds[what]
 	if k == nil {
 		k = &kind{age: refresh}
 		c.kinds[what] = k
 	}
 	cost := float64(d) / float64(units)
-	if c.now == c.fewer {
+	if c.fell {
 		c.below(k, cost, d)
 	} else {
 		c.above(k, cost, d)
@@ -83,7 +117,7 @@ func (c *Controller) above(k *kind, cost float64, d time.Duration) {
 	c.slow = 0
 	if k.age >= refresh && d <= cheap {
 		// One step with fewer threads keeps the comparison honest.
-		c.now, c.checking, k.age = c.fewer, true, 0
+		c.fell, c.checking, k.age = true, true, 0
 	}
 }
 
@@ -113,17 +147,17 @@ func (c *Controller) below(k *kind, cost float64, d time.Duration) {
 	k.fewer, k.age = smooth(k.fewer, cost), 0
 	if c.checking {
 		c.checking = false
-		c.now, c.trial = c.most, trialSteps
+		c.fell, c.trial = false, trialSteps
 		return
 	}
 	if c.stayed += d; c.stayed >= c.retry {
-		c.now, c.trial, c.slow = c.most, trialSteps, 0
+		c.fell, c.trial, c.slow = false, trialSteps, 0
 	}
 }
 
 // fall goes to fewer threads and waits longer each time before trying again.
 func (c *Controller) fall() {
-	c.now, c.trial, c.slow, c.stayed = c.fewer, 0, 0, 0
+	c.fell, c.trial, c.slow, c.stayed = true, 0, 0, 0
 	c.retry = min(2*c.retry, lastRetry)
 }
 

@@ -12,9 +12,9 @@ type machine func(threads int) time.Duration
 func run(c *Controller, m machine, length time.Duration) (steps int, with map[int]time.Duration) {
 	with = map[int]time.Duration{}
 	for spent := time.Duration(0); spent < length; steps++ {
-		n := c.Threads()
+		n := c.Threads(Decode)
 		d := m(n)
-		c.Observe(steps%3, 1, d)
+		c.Observe(Decode, steps%3, 1, d)
 		spent += d
 		with[n] += d
 	}
@@ -36,7 +36,7 @@ func busy(n int) time.Duration {
 }
 
 func TestAQuietMachineKeepsAllThreads(t *testing.T) {
-	c := New(2)
+	c := New(Counts{2, 2})
 	steps, with := run(c, quiet, time.Minute)
 	if best := int(time.Minute / quiet(2)); steps < best*99/100 {
 		t.Errorf("%d steps, %d are possible; time by threads %v", steps, best, with)
@@ -44,7 +44,7 @@ func TestAQuietMachineKeepsAllThreads(t *testing.T) {
 }
 
 func TestASpikeIsNoNeighbour(t *testing.T) {
-	c := New(2)
+	c := New(Counts{2, 2})
 	n := 0
 	spiky := func(threads int) time.Duration {
 		if n++; threads == 2 && n%7 < 2 {
@@ -59,7 +59,7 @@ func TestASpikeIsNoNeighbour(t *testing.T) {
 }
 
 func TestABusyNeighbourCostsLittle(t *testing.T) {
-	c := New(2)
+	c := New(Counts{2, 2})
 	run(c, quiet, time.Minute)
 	steps, with := run(c, busy, time.Minute)
 	if best := int(time.Minute / busy(1)); steps < best*90/100 {
@@ -68,7 +68,7 @@ func TestABusyNeighbourCostsLittle(t *testing.T) {
 }
 
 func TestTheThreadsComeBack(t *testing.T) {
-	c := New(2)
+	c := New(Counts{2, 2})
 	run(c, busy, 10*time.Second)
 	run(c, quiet, lastRetry+time.Second)
 	steps, with := run(c, quiet, 10*time.Second)
@@ -78,9 +78,35 @@ func TestTheThreadsComeBack(t *testing.T) {
 }
 
 func TestOneCoreHasNoChoice(t *testing.T) {
-	c := New(1)
+	c := New(Counts{1, 1})
 	run(c, busy, time.Second)
-	if c.Threads() != 1 {
+	if c.Threads(Decode) != 1 {
 		t.Error("more threads than allowed")
+	}
+}
+
+func TestEachGroupHasItsCount(t *testing.T) {
+	c := New(Counts{Decode: 2, Prefill: 8})
+	if c.Threads(Decode) != 2 || c.Threads(Prefill) != 8 {
+		t.Errorf("begins with %d and %d threads", c.Threads(Decode), c.Threads(Prefill))
+	}
+	run(c, quiet, time.Second)
+	run(c, busy, 2*time.Second)
+	if c.Threads(Decode) != 1 || c.Threads(Prefill) != 4 {
+		t.Errorf("beside a neighbour %d and %d threads", c.Threads(Decode), c.Threads(Prefill))
+	}
+}
+
+func TestALoneThreadTellsNothing(t *testing.T) {
+	c := New(Counts{Decode: 1, Prefill: 2})
+	run(c, func(int) time.Duration { return time.Second }, time.Minute)
+	if c.Threads(Prefill) != 2 {
+		t.Error("steps of one thread lowered the count of others")
+	}
+}
+
+func TestCountsAreBounded(t *testing.T) {
+	if got, want := (Counts{Decode: 3, Prefill: 8}).AtMost(4), (Counts{Decode: 3, Prefill: 4}); got != want || got.Most() != 4 {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
