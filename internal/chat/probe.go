@@ -27,7 +27,7 @@ func probeLimits() jinja.Limits {
 	return jinja.Limits{Steps: 300_000, Memory: 32 << 20, Text: 1 << 20, Output: 1 << 20}
 }
 
-// probe finds out by trying what the template does with tools: whether it shows them, whether it writes calls in a form
+// probe finds out by trying what shape of content the template shows, and what it does with tools: whether it shows them, whether it writes calls in a form
 // that can be read back, and what it wants the arguments and the content of a call's turn to be.
 func (t *Template) probe(source string) {
 	small, err := jinja.Parse(source, probeLimits())
@@ -36,6 +36,11 @@ func (t *Template) probe(source string) {
 	}
 	p := *t
 	p.t = small
+	if ask := (Input{Messages: []core.Message{{Role: core.RoleUser, Content: probeText}}}); !strings.Contains(p.try(ask), probeText) {
+		p.parts = true
+		p.parts = strings.Contains(p.try(ask), probeText)
+	}
+	t.parts = p.parts
 	t.noSystem = !strings.Contains(p.try(Input{Messages: []core.Message{{Role: core.RoleSystem, Content: probeText}, {Role: core.RoleUser, Content: "q"}}}), probeText)
 	form := reply.Detect(source)
 	t.form = form.WithoutCalls()

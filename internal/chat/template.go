@@ -27,6 +27,7 @@ type Template struct {
 	argsText  bool // it wants the arguments of a call as text, not as an object
 	noContent bool // it wants a turn of calls alone to have no content
 	noSystem  bool // it refuses system messages, or leaves them out
+	parts     bool // it shows content only as a list of parts
 	shortIDs  bool // it wants ids of nine letters and digits
 	channels  bool // reasoning goes by the name "thinking"
 }

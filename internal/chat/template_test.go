@@ -115,6 +115,17 @@ func TestVariables(t *testing.T) {
 	}
 }
 
+// TestParts is a template that shows content only where it is a list.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	const source = `{% for m in messages %}<{{ m.role }}>{% for p in m.content %}{% if p.type == 'text' %}{{ p.text }}{% endif %}{% endfor %}{% endfor %}`
+	want := []Segment{{"<system>", true}, {"Be brief.", false}, {"<user>", true}, {"Hi", false}}
+	got := render(t, source, Input{Messages: append([]core.Message{{Role: core.RoleSystem, Content: "Be brief."}}, user("Hi")...)})
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestInvalidUTF8(t *testing.T) {
 	t.Parallel()
 	got := Text(render(t, "{{ messages[0].content }}", Input{Messages: user("a\xff\xfeb")}))

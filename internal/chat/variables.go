@@ -59,7 +59,7 @@ func (t *Template) messages(in []core.Message) (value.Value, error) {
 	for i, m := range in {
 		d := &value.Dict{}
 		d.PutText(roleKey, role(m.Role))
-		d.PutText(contentKey, untrusted(m.Content))
+		d.PutText(contentKey, t.content(m.Content))
 		if m.Content == "" && t.noContent && len(m.ToolCalls) > 0 {
 			d.PutText(contentKey, value.None{})
 		}
@@ -85,6 +85,17 @@ func (t *Template) messages(in []core.Message) (value.Value, error) {
 		items[i] = d
 	}
 	return &value.List{Items: items}, nil
+}
+
+// content is a turn's text in the shape that the template shows: as it is, or as a list with one part.
+func (t *Template) content(text string) value.Value {
+	if !t.parts {
+		return untrusted(text)
+	}
+	d := &value.Dict{}
+	d.PutText(word("type"), word("text"))
+	d.PutText(word("text"), untrusted(text))
+	return &value.List{Items: []value.Value{d}}
 }
 
 // role is trusted where it is one of the server's own words: those hold no control token, and keeping them together with
