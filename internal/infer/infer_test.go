@@ -318,6 +318,23 @@ func TestTemplateFromSettings(t *testing.T) {
 	}
 }
 
+// TestSlowTemplate ends a template by the clock, before its budget of steps does.
+func TestSlowTemplate(t *testing.T) {
+	f := newFake()
+	f.model.Template = "{% for a in range(9000) %}{% for b in range(100) %}{% endfor %}{% endfor %}{{ messages[0].content }}"
+	if _, err := f.service().Generate(t.Context(), user("q")); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1_700_000_000, 0)
+	_, err := f.service(func(c *Config) {
+		c.Now = func() time.Time { now = now.Add(renderTime); return now }
+	}).Generate(t.Context(), user("q"))
+	wantCode(t, err, core.CodeInvalidRequest)
+	if !strings.Contains(err.Error(), renderTime.String()) {
+		t.Error(err)
+	}
+}
+
 func TestFallbackTemplateIsVisible(t *testing.T) {
 	f := newFake()
 	f.model.Template = ""

@@ -3,6 +3,7 @@ package infer
 import (
 	"context"
 	"slices"
+	"time"
 
 	"ashatai/internal/chat"
 	"ashatai/internal/chat/reply"
@@ -45,6 +46,9 @@ func raw(text string, tokens []int) engine.Prompt {
 // noTemplate is what an answer says when a model that is made for conversations brought no template.
 const noTemplate = "the model has no chat template, so ChatML is used"
 
+// renderTime is how long a chat template may work on one prompt. On most machines its budget of steps ends it sooner.
+const renderTime = 2 * time.Second
+
 // render makes the prompt of a conversation.
 func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, req *core.Request) (prompt, error) {
 	source := m.Template
@@ -72,6 +76,7 @@ func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, re
 	if err != nil {
 		return prompt{}, err
 	}
+	late, ends := false, s.cfg.Now().Add(renderTime)
 	segments, err := t.Render(chat.Input{
 		Messages:            withSystem(req.Messages, system),
 		AddGenerationPrompt: true,
@@ -81,10 +86,16 @@ func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, re
 		EOS:                 m.EOS,
 		Args:                req.TemplateArgs,
 		Now:                 s.cfg.Now(),
-		Cancelled:           func() bool { return ctx.Err() != nil },
+		Cancelled: func() bool {
+			late = s.cfg.Now().After(ends)
+			return late || ctx.Err() != nil
+		},
 	})
 	if ctx.Err() != nil {
 		return prompt{}, core.AsError(ctx.Err())
+	}
+	if late {
+		return prompt{}, core.Invalid("messages", "The chat template of the model %s was not done with this conversation after %v. Send a shorter one, or give the model another template.", m.Name, renderTime)
 	}
 	if err != nil {
 		return prompt{}, err
