@@ -84,6 +84,7 @@ lint: .cache/bin/golangci-lint ## linters, formatting, module list
 
 gen: .cache/bin/sqlc ## write the generated code anew
 	cd internal/store/sqlite && $(CURDIR)/.cache/bin/sqlc generate
+	go run ./test/compat
 
 gen-check: ## fail where the generated code is not what gen writes
 	@bash scripts/gen-check.sh

@@ -64,10 +64,16 @@ type Route struct {
 // that the handler must have written it itself in the stream's way, and the error is only logged.
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
+// Absent is a call that clients know and that is not served: it answers 404 in the dialect's shape, as does all below it.
+type Absent struct{ Path, Note string }
+
 // Dialect is a set of rows that share one error shape.
 type Dialect struct {
 	Name       string // "openai": a metric label and an OpenAPI tag
+	Title      string // its name in the documentation; empty: Name
+	About      string // what it is, for the documentation
 	Routes     []Route
+	Absent     []Absent // calls of the same public interface that are not served
 	Prefixes   []string // path prefixes whose unknown paths and methods are answered in this dialect's shape: "/v1/"
 	Fields     Fields   // what every call of the dialect may hold, such as headers
 	Error      any      // zero value of the error's JSON type, for OpenAPI; nil is ErrorBody

@@ -35,6 +35,7 @@ func share(all []api.Dialect, ours api.Route, failed writeError) bool {
 			continue
 		}
 		d.Routes = slices.Clone(d.Routes)
+		d.Routes[at].Fields = slices.Concat(d.Routes[at].Fields, ours.Fields)
 		theirs, theirError := d.Routes[at].Handle, d.WriteError
 		d.Routes[at].Handle = func(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Add("Vary", anthropic.HeaderVersion) // a cache on the way must know that it counts

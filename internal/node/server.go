@@ -16,6 +16,8 @@ import (
 	"ashatai/internal/api/openai"
 	"ashatai/internal/api/ops"
 	"ashatai/internal/api/v1"
+	"ashatai/internal/config"
+	"ashatai/internal/obs"
 	"ashatai/internal/project"
 	"ashatai/internal/web"
 )
@@ -85,6 +87,12 @@ func (n *Node) dialects() []api.Dialect {
 	}
 	all = withAnthropic(all, anthropic.New(gen, n.infer, n.models))
 	return all
+}
+
+// Dialects are all rows of a server, to describe them: behind them stands no server, so they cannot answer.
+func Dialects(version string) []api.Dialect {
+	n := &Node{opt: Options{Version: version}, set: config.Default(), health: &health{}, metrics: obs.NewMetrics(version)}
+	return n.dialects()
 }
 
 // start serves l until stop. The channel takes the error that ended it.

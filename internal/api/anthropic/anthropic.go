@@ -54,6 +54,9 @@ func New(gen Generator, count Counter, cat Catalogue) api.Dialect {
 	return api.Dialect{
 		Name:       "anthropic",
 		Prefixes:   []string{"/v1/messages"},
+		Title:      "Anthropic",
+		About:      "What Anthropic's clients call below /v1. The paths of the models are OpenAI's too: whoever sends anthropic-version gets Anthropic's shape there.",
+		Absent:     absent(),
 		Error:      errorBody{},
 		Fields:     headerFields(),
 		WriteError: WriteError,

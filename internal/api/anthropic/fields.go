@@ -135,10 +135,10 @@ func toolFields() api.Fields {
 // modelFields are those of GET /v1/models.
 func modelFields() api.Fields {
 	return api.Fields{
-		api.Honours("limit", "1 to 1000; 20 when absent."),
-		api.Honours("after_id", "The page after this model."),
-		api.Honours("before_id", "The page before this model."),
-		api.Honours("lifecycle", "Every installed model is active."),
+		api.Honours("limit", "Where anthropic-version is sent: 1 to 1000; 20 when absent."),
+		api.Honours("after_id", "The page after this model; with anthropic-version."),
+		api.Honours("before_id", "The page before this model; with anthropic-version."),
+		api.Honours("lifecycle", "With anthropic-version: active, deprecated or retired. Every installed model is active."),
 	}.In(api.InQuery)
 }
 

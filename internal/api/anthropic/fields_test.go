@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ashatai/internal/api/fieldtest"
+	"ashatai/internal/core"
 )
 
 // wholeBlock reports whether a field is a type of block.
@@ -143,6 +144,7 @@ func TestFields(t *testing.T) {
 		"max_tokens": "0", "stop_sequences": `["a"]`, "stream": "true", "temperature": "0.7", "top_p": "0.9", "top_k": "40", "metadata": "{}",
 	})
 	f := newFake()
+	f.models = []*core.Manifest{{Name: "tiny:latest"}}
 	fieldtest.Run(t, New(f, f, f), map[string]fieldtest.Case{
 		"POST /v1/messages": {
 			Base: minimal, Samples: samples, Strange: strange, Beside: beside, Blocks: blocks, Whole: wholeBlock, Put: put,
@@ -150,6 +152,9 @@ func TestFields(t *testing.T) {
 		"POST /v1/messages/count_tokens": {
 			Base: `{"messages":[{"role":"user","content":"hi"}]}`, Samples: promptSamples(), Strange: strange, Beside: beside, Blocks: blocks,
 			Whole: wholeBlock, Put: put,
+		},
+		"GET /v1/models": {
+			Samples: map[string]string{"limit": "1000", "after_id": "tiny:latest", "before_id": "tiny:latest", "lifecycle": "retired"},
 		},
 	}, f.call)
 }

@@ -4,7 +4,9 @@ package fieldtest
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http/httptest"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -34,12 +36,12 @@ type Case struct {
 // Send sends a request to the dialect's own rows, and writes errors in its own shape.
 type Send func(t *testing.T, method, path, body string) *httptest.ResponseRecorder
 
-// Run tries every row that takes a body. Cases are by method and path: "POST /v1/messages".
+// Run tries every row that has a table of fields. Cases are by method and path: "POST /v1/messages".
 func Run(t *testing.T, d api.Dialect, cases map[string]Case, send Send) {
 	t.Helper()
 	for _, row := range d.Routes {
-		if row.Request == nil {
-			continue
+		if row.Fields == nil {
+			continue // its fields are those of its type, and all are honoured
 		}
 		name := row.Method + " " + row.Path
 		c, ok := cases[name]
@@ -58,12 +60,19 @@ func Run(t *testing.T, d api.Dialect, cases map[string]Case, send Send) {
 		}
 		t.Run(name, func(t *testing.T) {
 			tr := &trial{t: t, c: c, row: row, send: send}
-			tr.names()
-			for _, f := range row.AllFields() {
-				if f.In == api.InBody {
+			for _, f := range row.Fields {
+				switch f.In {
+				case api.InBody:
 					tr.field(f)
+				case api.InQuery:
+					tr.query(f)
+				case api.InHeader:
 				}
 			}
+			if row.Request == nil {
+				return
+			}
+			tr.names()
 			if code, body, _ := tr.with("wibble", "1"); code != 400 || !strings.Contains(body, "wibble") {
 				t.Errorf("an unknown field gives %d %s", code, body)
 			}
@@ -82,7 +91,7 @@ type trial struct {
 func (tr *trial) names() {
 	tr.t.Helper()
 	var listed []string
-	for _, f := range tr.row.AllFields() {
+	for _, f := range tr.row.Fields {
 		if f.Decision != api.Honoured && f.Note == "" {
 			tr.t.Errorf("%s: no reason is given", f.Name)
 		}
@@ -183,6 +192,43 @@ func (tr *trial) field(f api.Field) {
 		if code != 400 || !strings.Contains(body, last) && !strings.Contains(body, "strange") {
 			t.Errorf("%s: %s gives %d %s; want %s named", f.Name, strange, code, body, last)
 		}
+	}
+}
+
+// query tries a parameter of the query. A strange value that is empty stands for one that takes any.
+func (tr *trial) query(f api.Field) {
+	t := tr.t
+	t.Helper()
+	send := func(v string) (int, string) {
+		q := url.Values{f.Name: {v}}
+		if more, err := url.ParseQuery(tr.c.Beside[f.Name]); err == nil {
+			maps.Copy(q, more)
+		}
+		w := tr.send(t, tr.row.Method, tr.c.Path+"?"+q.Encode(), tr.c.Base)
+		return w.Code, w.Body.String()
+	}
+	fine := slices.Clone(f.Accepts)
+	if f.Decision == api.Honoured {
+		sample, ok := tr.c.Samples[f.Name]
+		if !ok {
+			t.Errorf("%s has no sample", f.Name)
+		}
+		fine = append(fine, sample)
+	}
+	for _, v := range fine {
+		if code, body := send(v); code != tr.c.OK {
+			t.Errorf("%s=%s gives %d %s", f.Name, v, code, body)
+		}
+	}
+	strange, given := tr.c.Strange[f.Name]
+	if given && strange == "" {
+		return
+	}
+	if strange == "" {
+		strange = "wibble"
+	}
+	if code, body := send(strange); code != 400 || !strings.Contains(body, f.Name) {
+		t.Errorf("%s=%s gives %d %s", f.Name, strange, code, body)
 	}
 }
 

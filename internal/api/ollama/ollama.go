@@ -136,7 +136,7 @@ func New(cfg Config) api.Dialect {
 		embeddings: embeddingsFields().Table(), show: showFields().Table(), create: createFields().Table(),
 	}}
 	return api.Dialect{
-		Name: "ollama", Prefixes: []string{"/api/"}, Error: errorBody{}, WriteError: WriteError,
+		Name: "ollama", Title: "Ollama", About: "What Ollama's clients call below /api.", Absent: absent(), Prefixes: []string{"/api/"}, Error: errorBody{}, WriteError: WriteError,
 		Routes: append(append(h.inferRoutes(), h.lookRoutes()...), h.changeRoutes()...),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"ashatai/internal/api"
+	"ashatai/internal/api/openai/param"
 )
 
 const noMedia = "Only text goes in and comes out"
@@ -49,6 +50,14 @@ func chatFields() api.Fields {
 		api.Ignores("prompt_cache_options", "Prompts are cached by their own text."),
 		api.Ignores("prompt_cache_retention", "Prompts stay cached while there is room."),
 	})
+}
+
+// chatListFields are those of GET /v1/chat/completions.
+func chatListFields() api.Fields {
+	return append(param.PageFields("asc"), api.Fields{
+		api.Honours("model", "Chats with this model alone."),
+		api.Honours("metadata", "Chats with this label alone: metadata[key]=value."),
+	}.In(api.InQuery)...)
 }
 
 // completionFields are those of POST /v1/completions.

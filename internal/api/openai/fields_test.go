@@ -57,6 +57,13 @@ func TestFields(t *testing.T) {
 			yield(core.Event{Usage: &core.Usage{Prompt: 1, Completion: req.Choices}}, nil)
 		}
 	}
+	var kept struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(f.call(t, "POST", chatPath, strings.Replace(say, "{", `{"store":true,`, 1)).Body.Bytes(), &kept); err != nil {
+		t.Fatal(err)
+	}
+	chat := kept.ID
 	d := f.dialect()
 	d.Routes = slices.DeleteFunc(d.Routes, func(r api.Route) bool { // package responses tests its own
 		return strings.HasPrefix(r.Path, "/v1/responses") || strings.HasPrefix(r.Path, "/v1/conversations")
@@ -89,6 +96,14 @@ func TestFields(t *testing.T) {
 		},
 		"POST /v1/embeddings": {
 			Base: `{"input":"hi"}`, Samples: map[string]string{"model": `"tiny"`, "dimensions": "2", "encoding_format": `"base64"`},
+		},
+		"GET /v1/chat/completions": {
+			Samples: map[string]string{"after": chat, "limit": "100", "order": "desc", "model": "tiny", "metadata": "x"},
+			Strange: map[string]string{"after": "", "model": "", "metadata": ""},
+		},
+		"GET /v1/chat/completions/{id}/messages": {
+			Path: "/v1/chat/completions/" + chat + "/messages", Samples: map[string]string{"after": chat + "-0", "limit": "1", "order": "desc"},
+			Strange: map[string]string{"after": ""},
 		},
 		"POST /v1/chat/completions/{id}": { // the body is judged before anybody looks for the chat
 			Base: `{"metadata":{}}`, Path: "/v1/chat/completions/none", OK: 404, Strange: map[string]string{"metadata": `{"a":1}`},

@@ -75,6 +75,9 @@ func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
 	return api.Dialect{
 		Name:       "openai",
 		Prefixes:   []string{"/v1/"},
+		Title:      "OpenAI",
+		About:      "What OpenAI's clients call below /v1.",
+		Absent:     absent(),
 		Error:      errorBody{},
 		WriteError: WriteError,
 		Routes: slices.Concat(h.storedRoutes(), responses.Routes(responses.Config{
@@ -119,7 +122,7 @@ func (h *handler) storedRoutes() []api.Route {
 	return []api.Route{
 		{
 			Method: http.MethodGet, Path: "/v1/chat/completions", Summary: "List the stored chats.",
-			Scope: core.ScopeRead, Limit: api.LimitRead, Response: param.List[storedChat]{}, Statuses: wrong, Handle: h.chats,
+			Scope: core.ScopeRead, Limit: api.LimitRead, Response: param.List[storedChat]{}, Statuses: wrong, Fields: chatListFields(), Handle: h.chats,
 		},
 		{
 			Method: http.MethodGet, Path: "/v1/chat/completions/{id}", Summary: "Read a stored chat.",
@@ -128,7 +131,8 @@ func (h *handler) storedRoutes() []api.Route {
 		{
 			Method: http.MethodPost, Path: "/v1/chat/completions/{id}", Summary: "Put new labels on a stored chat.",
 			Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse, MaxBody: maxBody,
-			Request: param.Labelling{}, Response: storedChat{}, Statuses: append(wrong, http.StatusRequestEntityTooLarge), Handle: h.labelChat,
+			Request: param.Labelling{}, Response: storedChat{}, Statuses: append(wrong, http.StatusRequestEntityTooLarge),
+			Fields: param.LabelFields(), Handle: h.labelChat,
 		},
 		{
 			Method: http.MethodDelete, Path: "/v1/chat/completions/{id}", Summary: "Delete a stored chat.",
@@ -136,7 +140,8 @@ func (h *handler) storedRoutes() []api.Route {
 		},
 		{
 			Method: http.MethodGet, Path: "/v1/chat/completions/{id}/messages", Summary: "List the messages of a stored chat.",
-			Scope: core.ScopeRead, Limit: api.LimitRead, Response: param.List[storedMessage]{}, Statuses: wrong, Handle: h.chatMessages,
+			Scope: core.ScopeRead, Limit: api.LimitRead, Response: param.List[storedMessage]{}, Statuses: wrong,
+			Fields: param.PageFields("asc"), Handle: h.chatMessages,
 		},
 	}
 }

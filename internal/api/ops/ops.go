@@ -69,7 +69,7 @@ func Dialect(c Config) api.Dialect {
 		})
 	}
 	return api.Dialect{
-		Name: "ops", Prefixes: []string{"/"}, Routes: routes, WriteError: api.WriteError, Error: api.ErrorBody{},
+		Name: "ops", Title: "Operation", About: "What operators and machines ask.", Prefixes: []string{"/"}, Routes: routes, WriteError: api.WriteError, Error: api.ErrorBody{},
 	}
 }
 

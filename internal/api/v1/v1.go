@@ -64,6 +64,8 @@ func Dialect(c Config) api.Dialect {
 	h := handlers{c}
 	return api.Dialect{
 		Name:       "v1",
+		Title:      "ASHATAI",
+		About:      "The server's own interface.",
 		Prefixes:   []string{"/api/v1/"},
 		WriteError: api.WriteError,
 		Error:      api.ErrorBody{},

@@ -34,6 +34,20 @@ func Page(q url.Values, descending bool) (core.StoredPage, error) {
 	return p, nil
 }
 
+// PageFields are the query parameters that Page reads.
+func PageFields(order string) api.Fields {
+	return api.Fields{
+		api.Honours("after", "The page after this id."),
+		api.Honours("limit", "1 to 100; 20 when absent."),
+		api.Honours("order", "asc or desc; "+order+" when absent."),
+	}.In(api.InQuery)
+}
+
+// LabelFields are those of a body that puts new labels on an object.
+func LabelFields() api.Fields {
+	return api.Fields{api.Honours("metadata", "Up to 16 labels, in place of those before.")}
+}
+
 // Labels reads query parameters of the form metadata[key]=value.
 func Labels(q url.Values) (map[string]string, error) {
 	out := map[string]string{}

@@ -131,6 +131,9 @@ func (h *handler) addItems(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeJSON(r, h.MaxBody, &body); err != nil {
 		return err
 	}
+	if err := checkInclude(included(r.URL.Query())); err != nil {
+		return err
+	}
 	items, err := readItems(body.Items)
 	if err != nil {
 		return err
@@ -160,7 +163,7 @@ func (h *handler) listItems(w http.ResponseWriter, r *http.Request) error {
 
 // getItem answers GET /v1/conversations/{id}/items/{item}.
 func (h *handler) getItem(w http.ResponseWriter, r *http.Request) error {
-	if err := checkInclude(r.URL.Query()["include"]); err != nil {
+	if err := checkInclude(included(r.URL.Query())); err != nil {
 		return err
 	}
 	o, err := h.loadConversation(r)

@@ -4,13 +4,14 @@ import (
 	"slices"
 
 	"ashatai/internal/api"
+	"ashatai/internal/api/openai/param"
 )
 
 // createTable are the fields of POST /v1/responses.
 func createTable() api.Fields {
 	return slices.Concat(promptTable(), api.Fields{
 		api.Honours("background", "Needs store."),
-		api.Honours("include", "message.output_text.logprobs; the other values ask for what this server never makes, and change nothing."),
+		api.Honours("include", anyInclude),
 		api.Honours("max_output_tokens", "Absent: until the context is full."),
 		api.Honours("max_tool_calls", "It bounds calls of built-in tools, of which there are none."),
 		api.Honours("metadata", "Up to 16 labels."),
@@ -55,6 +56,39 @@ func countTable() api.Fields {
 	return append(promptTable(),
 		api.Refuses("personality", "Models here have none but what instructions say"),
 	)
+}
+
+// The query parameters of what is read.
+const anyInclude = "message.output_text.logprobs; the other values ask for what this server never makes, and change nothing."
+
+func readFields() api.Fields {
+	return api.Fields{
+		api.Honours("stream", "true sends the events that were kept, and then those to come."),
+		api.Honours("starting_after", "With stream: the sequence_number of the last event that was received."),
+		api.Refuses("include_obfuscation", "Events are not padded", "false"),
+		api.Honours("include", anyInclude),
+	}.In(api.InQuery)
+}
+
+// conversationFields are those of POST /v1/conversations.
+func conversationFields() api.Fields {
+	return api.Fields{
+		api.Honours("items", "What was said before, as input items."),
+		api.Honours("metadata", "Up to 16 labels."),
+	}
+}
+
+// itemFields are those of POST /v1/conversations/{id}/items.
+func itemFields() api.Fields {
+	return append(api.Fields{api.Honours("items", "One or more, as input items.")}, includeFields()...)
+}
+
+func pageFields() api.Fields {
+	return append(param.PageFields("desc"), includeFields()...)
+}
+
+func includeFields() api.Fields {
+	return api.Fields{api.Honours("include", anyInclude)}.In(api.InQuery)
 }
 
 // promptTable are the fields of both endpoints.

@@ -26,10 +26,32 @@ func promptSamples() map[string]string {
 	}
 }
 
+func firstID(t *testing.T, list []byte) string {
+	t.Helper()
+	var l param.List[any]
+	if err := json.Unmarshal(list, &l); err != nil || l.FirstID == nil {
+		t.Fatalf("%v: %s", err, list)
+	}
+	return *l.FirstID
+}
+
+func with(m map[string]string, k, v string) map[string]string {
+	m = maps.Clone(m)
+	m[k] = v
+	return m
+}
+
 func TestFields(t *testing.T) {
 	f := open(t)
 	earlier := f.make1(t, `{"input":"hi"}`).ID
 	talk := decode[conversation](t, f.call(t, "POST", "/v1/conversations", "{}").Body.String()).ID
+	message := `[{"type":"message","role":"user","content":"hi"}]`
+	item := firstID(t, f.call(t, "POST", "/v1/conversations/"+talk+"/items", `{"items":`+message+`}`).Body.Bytes())
+	told := f.make1(t, `{"input":"hi","background":true}`).ID
+	said := firstID(t, f.call(t, "GET", "/v1/responses/"+told+"/input_items", "").Body.Bytes())
+	included := map[string]string{"include": "message.output_text.logprobs"}
+	paged := map[string]string{"include": "message.output_text.logprobs", "after": item, "limit": "7", "order": "asc"}
+	anything := map[string]string{"after": ""}
 	prompt := promptSamples()
 	prompt["previous_response_id"], prompt["conversation"] = strconv.Quote(earlier), strconv.Quote(talk)
 	create := maps.Clone(prompt)
@@ -41,7 +63,6 @@ func TestFields(t *testing.T) {
 		"structured_outputs.regex": `"a"`, "structured_outputs.choice": `["a"]`, "structured_outputs.grammar": `"root ::= \"a\""`,
 	})
 	tool := `{"tools":[{"type":"function","name":"f"}]}`
-	message := `[{"type":"message","role":"user","content":"hi"}]`
 	fieldtest.Run(t, api.Dialect{Routes: f.rows}, map[string]fieldtest.Case{
 		"POST /v1/responses": {
 			Base: `{"input":"hi"}`, Samples: create, Beside: map[string]string{"stream_options": `{"stream":true}`, "tool_choice": tool},
@@ -51,8 +72,15 @@ func TestFields(t *testing.T) {
 		"POST /v1/conversations":          {Base: "{}", Samples: map[string]string{"items": message, "metadata": `{"a":"b"}`}},
 		"POST /v1/conversations/{id}":     {Base: "{}", Path: "/v1/conversations/" + talk, Samples: map[string]string{"metadata": `{"a":"b"}`}},
 		"POST /v1/conversations/{id}/items": {
-			Base: `{"items":` + message + `}`, Path: "/v1/conversations/" + talk + "/items",
+			Base: `{"items":` + message + `}`, Path: "/v1/conversations/" + talk + "/items", Samples: included,
 		},
+		"GET /v1/responses/{id}": {
+			Path: "/v1/responses/" + told, Samples: map[string]string{"stream": "true", "starting_after": "0", "include": "message.output_text.logprobs"},
+			Beside: map[string]string{"starting_after": "stream=true"},
+		},
+		"GET /v1/responses/{id}/input_items":      {Path: "/v1/responses/" + told + "/input_items", Samples: with(paged, "after", said), Strange: anything},
+		"GET /v1/conversations/{id}/items":        {Path: "/v1/conversations/" + talk + "/items", Samples: paged, Strange: anything},
+		"GET /v1/conversations/{id}/items/{item}": {Path: "/v1/conversations/" + talk + "/items/" + item, Samples: included},
 	}, f.call)
 }
 

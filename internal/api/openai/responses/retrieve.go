@@ -98,7 +98,7 @@ func streamQuery(q url.Values) (stream bool, after int64, err error) {
 			return false, 0, core.Invalid("starting_after", "starting_after goes with stream=true.")
 		}
 	}
-	return stream, after, checkInclude(slices.Concat(q["include"], q["include[]"]))
+	return stream, after, checkInclude(included(q))
 }
 
 // follow answers with the events of a response after the one with the given number, and waits for more while it is made.
@@ -185,7 +185,7 @@ func (h *handler) inputItems(w http.ResponseWriter, r *http.Request) error {
 func itemPage(q url.Values) (core.StoredPage, error) {
 	page, err := param.Page(q, true)
 	if err == nil {
-		err = checkInclude(slices.Concat(q["include"], q["include[]"]))
+		err = checkInclude(included(q))
 	}
 	return page, err
 }
@@ -197,3 +197,6 @@ func (h *handler) writeItems(w http.ResponseWriter, r *http.Request, object stri
 	}
 	return api.WriteJSON(w, http.StatusOK, param.ItemList(list, more))
 }
+
+// included is the list include of a query, in either spelling.
+func included(q url.Values) []string { return slices.Concat(q["include"], q["include[]"]) }

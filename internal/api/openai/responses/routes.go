@@ -33,31 +33,30 @@ func Routes(cfg Config) []api.Route {
 	change := api.Route{Method: http.MethodPost, Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse, MaxBody: cfg.MaxBody}
 	remove := api.Route{Method: http.MethodDelete, Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse}
 	wrong, bad := []int{http.StatusBadRequest, http.StatusNotFound}, []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable}
-	row := func(base api.Route, path, summary string, request, response any, statuses []int, handle api.Handler) api.Route {
+	row := func(base api.Route, path, summary string, request, response any, statuses []int, handle api.Handler, fields ...api.Field) api.Route {
 		base.Path, base.Summary, base.Request, base.Response, base.Statuses, base.Handle = path, summary, request, response, statuses, handle
+		base.Fields = fields
 		return base
 	}
-	make1 := row(change, "/v1/responses", "Make a response, whole, streamed or in the background.", createRequest{}, response{}, cfg.Refusals, h.create)
-	make1.Fields = createTable()
+	make1 := row(change, "/v1/responses", "Make a response, whole, streamed or in the background.", createRequest{}, response{}, cfg.Refusals, h.create, createTable()...)
 	make1.Limit, make1.Stream = api.LimitInfer, event{}
-	one := row(read, "/v1/responses/{id}", "Read a stored response, or its events from any point.", nil, response{}, wrong, h.get)
+	one := row(read, "/v1/responses/{id}", "Read a stored response, or its events from any point.", nil, response{}, wrong, h.get, readFields()...)
 	one.Stream = event{}
-	count := row(change, "/v1/responses/input_tokens", "Count the tokens of a prompt.", countRequest{}, tokenCount{}, cfg.Refusals, h.count)
-	count.Fields = countTable()
+	count := row(change, "/v1/responses/input_tokens", "Count the tokens of a prompt.", countRequest{}, tokenCount{}, cfg.Refusals, h.count, countTable()...)
 	count.Limit = api.LimitInfer
 	type items = param.List[any]
 	return []api.Route{
 		make1, count, one,
 		row(remove, "/v1/responses/{id}", "Delete a stored response.", nil, param.Deleted{}, wrong, h.remove),
 		row(change, "/v1/responses/{id}/cancel", "End a response that is made in the background.", nil, response{}, wrong, h.cancel),
-		row(read, "/v1/responses/{id}/input_items", "List what a response was made from.", nil, items{}, wrong, h.inputItems),
-		row(change, "/v1/conversations", "Begin a conversation.", newConversation{}, conversation{}, bad, h.createConversation),
+		row(read, "/v1/responses/{id}/input_items", "List what a response was made from.", nil, items{}, wrong, h.inputItems, pageFields()...),
+		row(change, "/v1/conversations", "Begin a conversation.", newConversation{}, conversation{}, bad, h.createConversation, conversationFields()...),
 		row(read, "/v1/conversations/{id}", "Read a conversation.", nil, conversation{}, wrong, h.getConversation),
-		row(change, "/v1/conversations/{id}", "Put new labels on a conversation.", param.Labelling{}, conversation{}, bad, h.labelConversation),
+		row(change, "/v1/conversations/{id}", "Put new labels on a conversation.", param.Labelling{}, conversation{}, bad, h.labelConversation, param.LabelFields()...),
 		row(remove, "/v1/conversations/{id}", "Delete a conversation.", nil, param.Deleted{}, wrong, h.deleteConversation),
-		row(read, "/v1/conversations/{id}/items", "List the items of a conversation.", nil, items{}, wrong, h.listItems),
-		row(change, "/v1/conversations/{id}/items", "Add items to a conversation.", newItems{}, items{}, bad, h.addItems),
-		row(read, "/v1/conversations/{id}/items/{item}", "Read an item of a conversation.", nil, nil, wrong, h.getItem),
+		row(read, "/v1/conversations/{id}/items", "List the items of a conversation.", nil, items{}, wrong, h.listItems, pageFields()...),
+		row(change, "/v1/conversations/{id}/items", "Add items to a conversation.", newItems{}, items{}, bad, h.addItems, itemFields()...),
+		row(read, "/v1/conversations/{id}/items/{item}", "Read an item of a conversation.", nil, nil, wrong, h.getItem, includeFields()...),
 		row(remove, "/v1/conversations/{id}/items/{item}", "Delete an item of a conversation.", nil, conversation{}, wrong, h.deleteItem),
 	}
 }
