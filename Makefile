@@ -108,7 +108,7 @@ soak: setup-test build ## mixed load for SOAK (10m), and ten times the repetitio
 	ASHATAI_TEST_SOAK=$(or $(SOAK),10m) go test -count 1 -timeout 6h -v -run '^TestSoak' ./test/...
 
 clean: ## remove everything that make made, the installed libraries and model included
-	rm -rf bin dist share .cache .venv test/e2e/node_modules coverage*
+	rm -rf bin dist share .cache .venv test/e2e/node_modules test/conformance/node_modules coverage*
 
 # Tools are built from the module in tools/, whose go.sum pins them.
 .cache/bin/golangci-lint: tools/go.mod tools/go.sum

