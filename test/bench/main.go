@@ -90,7 +90,10 @@ func (o options) check() error {
 	return nil
 }
 
-func (o options) wants(piece string) bool { return len(o.only) == 0 || slices.Contains(o.only, piece) }
+// wants says whether a piece of work is done. Formats belong to conversations, which raw prompts are not.
+func (o options) wants(piece string) bool {
+	return (len(o.only) == 0 || slices.Contains(o.only, piece)) && (piece != "schemas" || !o.completions)
+}
 
 func run(ctx context.Context, o options, out io.Writer) error {
 	if err := o.check(); err != nil {

@@ -176,6 +176,9 @@ func (r report) notes() []string {
 		out = append(out, fmt.Sprintf("Copy-editing: so many of a hundred runs of four words in the output stand in the text that was to be repeated: %s. "+
 			"llama-server's best speculation: `%s`.", s, strings.Join(bestSpeculation(), " ")))
 	}
+	if s := told("schemas", func(s load.Summary) (float64, bool) { return s.Overlap * 100, s.Errors == 0 }); s != "" {
+		out = append(out, "Schemas: so many of a hundred answers are whole, the others cut by the limit of tokens: "+s+".")
+	}
 	if s := told("restart-after", func(s load.Summary) (float64, bool) { return s.Cached, s.Cached >= 0 }); s != "" {
 		out = append(out, "After the restart, prompt tokens that had not to be computed: "+s+".")
 	}

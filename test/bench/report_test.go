@@ -18,6 +18,7 @@ func given() []turn {
 			{Name: "decode-1", TTFT: ttft, Rate: rate, Measured: true, Requests: 2, Errors: errs, FirstError: "gone"},
 			{Name: "busy-core-1", Measured: true},
 			{Name: "copy-editing", Rate: rate, Measured: true, Overlap: 0.97},
+			{Name: "schemas", Rate: 2 * rate, Measured: true, Overlap: 0.9},
 			{Name: "restart-after", TTFT: ttft, Cached: 1400},
 		}}
 		if who == oursName {
@@ -41,6 +42,8 @@ func TestMarkdown(t *testing.T) {
 		"| one core kept busy by another process, 1 stream | tokens/s | 100 | 0.00 | ∞ | ≥ 4 | yes |",
 		"| copy-editing, 1 stream | tokens/s | 151 | 100 | 1.51 | ≥ 1.5 | yes |",
 		"| copy-editing, 1 stream, beside its best speculation | tokens/s | 151 | 160 | 0.94 | ≥ 1 | no |",
+		"| ten everyday schemas, 1 stream | tokens/s | 302 | 200 | 1.51 | ≥ 1.5 | yes |",
+		"answers are whole, the others cut by the limit of tokens: ashatai 90.0, llama-server 90.0",
 		"| front process, 1 stream | CPU per streamed token, µs | 30.0 | – |  | ≤ 25 µs | no |",
 		"| first start | first answer after, s | 1.00 (0.90–1.10) | 2.01 | 0.50 | | |",
 		"in the text that was to be repeated: ashatai 97.0, llama-server 97.0",

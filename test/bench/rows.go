@@ -83,6 +83,7 @@ func comparison() []row {
 		rate(core+", 4 streams", "busy-core-4", peerName).aimed(1.5),
 		rate(copying, "copy-editing", peerName).aimed(1.5),
 		rate(copying+", beside its best speculation", "copy-editing", specName).aimed(1),
+		rate("ten everyday schemas, 1 stream", "schemas", peerName).aimed(1.5),
 		single("front process, 1 stream", "CPU per streamed token, µs", fmt.Sprint(frontCPU, 1), "").aimed(25),
 		single("front process, 8 streams", "CPU per streamed token, µs", fmt.Sprint(frontCPU, 8), "").aimed(25),
 		single("front process", "most memory seen, MB", frontMemory, "").aimed(60),

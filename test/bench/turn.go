@@ -32,7 +32,7 @@ type turn struct {
 
 // pieces are the pieces of work in the order in which they run.
 func pieces() []string {
-	return []string{"decode", "prefix", "agents", "stall", "cancel", "busy", "edit", "restart"}
+	return []string{"decode", "prefix", "agents", "stall", "cancel", "busy", "edit", "schemas", "restart"}
 }
 
 // measure starts one server, drives it, and ends it.
@@ -101,6 +101,8 @@ func (t *turn) piece(ctx context.Context, s *server, w *load.Worker, name string
 		return besideBusyCore(ctx, func() { t.done(w.Busy(ctx, 1), w.Busy(ctx, 4)) })
 	case "edit":
 		t.done(w.Edit(ctx))
+	case "schemas":
+		t.done(w.Schemas(ctx))
 	case "restart":
 		t.memory(s, engineAtTheEnd)
 		return t.restart(ctx, s, w)

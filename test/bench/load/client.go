@@ -29,6 +29,8 @@ type request struct {
 	maxTokens   int
 	mayEnd      bool          // the model may end its answer; else the server is asked to go on to maxTokens
 	cancelAfter time.Duration // 0 = read to the end
+
+	name, schema string // JSON schema of the answer, and what it is called; empty: none
 }
 
 // client talks to one server.
@@ -66,6 +68,12 @@ func (c *client) body(q request) (body []byte, path string, err error) {
 	}
 	if len(q.stop) > 0 {
 		b["stop"] = q.stop
+	}
+	if q.schema != "" {
+		b["response_format"] = map[string]any{
+			"type":        "json_schema",
+			"json_schema": map[string]any{"name": q.name, "strict": true, "schema": json.RawMessage(q.schema)},
+		}
 	}
 	path = "/v1/completions"
 	switch {

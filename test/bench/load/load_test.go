@@ -172,6 +172,25 @@ func TestEdit(t *testing.T) {
 	}
 }
 
+func TestSchemas(t *testing.T) {
+	f := &fake{echo: `{"x":1}`}
+	w := f.open(t, Options{})
+	s := w.Schemas(t.Context())
+	if s.Name != "schemas" || s.Requests != 10 || s.Errors != 0 || !s.Measured || s.Rate <= 0 || s.OutTokens != 10*160 {
+		t.Errorf("%+v", s)
+	}
+	if s.Overlap != 0 {
+		t.Errorf("many objects in a row are no whole answer, and %v of them are", s.Overlap)
+	}
+	for _, q := range f.asks[len(f.asks)-10:] {
+		got := q["response_format"].(map[string]any)
+		js := got["json_schema"].(map[string]any)
+		if _, forced := q["ignore_eos"]; forced || got["type"] != "json_schema" || js["strict"] != true || js["schema"].(map[string]any)["type"] != "object" {
+			t.Errorf("the request was %v", q)
+		}
+	}
+}
+
 func TestRepeated(t *testing.T) {
 	const text = "one two three four five six"
 	for _, c := range []struct {

@@ -20,7 +20,7 @@ type Summary struct {
 	PromptTokens float64 `json:"prompt_tokens"`       // median of a request
 	Cached       float64 `json:"cached_tokens"`       // median of a request; -1: the server does not say
 	OutTokens    int     `json:"out_tokens"`          // of all requests
-	Overlap      float64 `json:"overlap,omitempty"`   // copy-editing: share of the output's four-word runs that stand in the text, in the worst case
+	Overlap      float64 `json:"overlap,omitempty"`   // copy-editing: share of the output's four-word runs that stand in the text, in the worst case; schemas: share of whole answers
 	Cancelled    int     `json:"cancelled,omitempty"` // requests that the client dropped
 	Replayed     int     `json:"replayed,omitempty"`  // calls sent twice because a kept-alive connection was dead
 	Errors       int     `json:"errors,omitempty"`    // requests that failed
