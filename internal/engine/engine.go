@@ -27,6 +27,10 @@ type Status struct {
 	Version string // of the native library
 	Device  string // the device it would use, in words
 	Missing string // a sentence that says what is missing and how to get it; empty when Ready
+
+	// What holds answers to schemas and grammars, where that is a library of its own: its version, or a sentence that says
+	// what is missing. The runtime serves all else without it.
+	Guide, NoGuide string
 }
 
 // Runtime loads models of the formats it claims.

@@ -93,6 +93,12 @@ func (d *doctor) runtime(ctx context.Context, name string) {
 	} else {
 		d.add("runtime "+name, findOK, fmt.Sprintf("version %s on %s", i.Status.Version, i.Status.Device), "")
 	}
+	switch {
+	case i.Status.Guide != "":
+		d.add("formats "+name, findOK, "answers held to schemas and grammars by "+i.Status.Guide, "")
+	case i.Status.NoGuide != "":
+		d.add("formats "+name, findWarn, i.Status.NoGuide, "")
+	}
 	if d.tier {
 		return
 	}

@@ -73,7 +73,9 @@ func (r *Runtime) Probe(context.Context) engine.Status {
 	if err != nil {
 		return engine.Status{Missing: libraryError(err).Message}
 	}
-	return engine.Status{Ready: true, Version: lib.Version(), Device: "cpu"}
+	s := engine.Status{Ready: true, Version: lib.Version(), Device: "cpu"}
+	s.Guide, s.NoGuide = r.guides.Probe()
+	return s
 }
 
 // libraryError says what is wrong with the libraries and what to do.

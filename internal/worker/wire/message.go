@@ -33,6 +33,8 @@ type Status struct {
 	Version string `json:"version"`
 	Device  string `json:"device"`
 	Missing string `json:"missing"`
+	Guide   string `json:"guide"`
+	NoGuide string `json:"no_guide"`
 }
 
 // Fatal is a worker's last word: it met a defect of its own and ends.
