@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"ashatai/internal/cli/sse"
 	"ashatai/internal/core"
 )
 
@@ -73,7 +74,7 @@ func (c *client) chat(ctx context.Context, req chatRequest, show func(string) er
 	}
 	var text strings.Builder
 	defer func() { reply.Response = text.String() }()
-	for data, err := range events(resp.Body) {
+	for data, err := range sse.Events(resp.Body) {
 		if err != nil {
 			return reply, c.broken(ctx, err)
 		}

@@ -1,4 +1,5 @@
-package cli
+// Package sse reads server-sent events as the APIs send them. It opens nothing and keeps no connection.
+package sse
 
 import (
 	"bufio"
@@ -10,10 +11,10 @@ import (
 // maxEvent bounds the lines of one event together: a token with its trimmings is a few hundred bytes.
 const maxEvent = 1 << 20
 
-// events yields the data of each server-sent event (WHATWG HTML, section "Server-sent events") until r ends. A read
+// Events yields the data of each server-sent event (WHATWG HTML, section "Server-sent events") until r ends. A read
 // error, or an event that is too long, comes last. Names and ids of events are not used by the APIs and are skipped.
 // The yielded slice is valid until the next one.
-func events(r io.Reader) iter.Seq2[[]byte, error] {
+func Events(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		lines := bufio.NewScanner(r)
 		lines.Buffer(nil, maxEvent)
