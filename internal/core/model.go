@@ -116,6 +116,12 @@ type File struct {
 	SHA256 string `json:"sha256"`
 }
 
+// Turn is a message that a model brings with it.
+type Turn struct {
+	Role    Role   `json:"role"` // system, user or assistant
+	Content string `json:"content"`
+}
+
 // Manifest describes one installed model. It is stored as JSON beside the blobs; the database indexes it.
 type Manifest struct {
 	Name         string            `json:"name"`   // canonical, ModelName.String()
@@ -132,6 +138,7 @@ type Manifest struct {
 	Defaults     Sampling          `json:"parameters"`         // sampling defaults of this model
 	Stop         []string          `json:"stop,omitempty"`     // strings that end every answer, besides the caller's
 	Window       int               `json:"window,omitempty"`   // tokens per sequence to load it with; 0: the server's setting
+	Messages     []Turn            `json:"messages,omitempty"` // how every conversation with it begins
 	BOS          string            `json:"bos,omitempty"`      // text of the special tokens that templates use
 	EOS          string            `json:"eos,omitempty"`
 	License      string            `json:"license,omitempty"`
