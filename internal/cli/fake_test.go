@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,6 +22,8 @@ type fake struct {
 	models []string
 	chats  []chatRequest
 	pulls  []pullRequest
+	made   []createRequest
+	blobs  map[string]string
 	auth   string        // the last Authorization header
 	begun  chan struct{} // a chat has sent its first piece and waits for its client to go
 }
@@ -29,7 +34,7 @@ const (
 )
 
 func newFake() *fake {
-	f := &fake{models: []string{"smollm2:135m", "team/big:7b"}, begun: make(chan struct{}, 1)}
+	f := &fake{models: []string{"smollm2:135m", "team/big:7b"}, begun: make(chan struct{}, 1), blobs: map[string]string{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/version", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, `{"version":"9.8.7","commit":"abcdef","go":"go1.26","os":"linux","arch":"amd64"}`)
@@ -38,6 +43,10 @@ func newFake() *fake {
 	mux.HandleFunc("GET /api/v1/models/{name...}", f.show)
 	mux.HandleFunc("DELETE /api/v1/models/{name...}", f.remove)
 	mux.HandleFunc("POST /api/v1/pull", f.pull)
+	mux.HandleFunc("POST /api/v1/create", f.create)
+	mux.HandleFunc("POST /api/v1/copy", f.copy)
+	mux.HandleFunc("HEAD /api/blobs/{digest}", f.blob)
+	mux.HandleFunc("POST /api/blobs/{digest}", f.blob)
 	mux.HandleFunc("POST /api/v1/models/{name}/optimize", f.optimize)
 	mux.HandleFunc("POST /api/v1/unload", f.unload)
 	mux.HandleFunc("GET /api/v1/instances", f.instances)
@@ -149,6 +158,53 @@ func (f *fake) remove(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	if f.known(w, name) {
 		answer(w, http.StatusOK, fmt.Sprintf(`{"removed":%q}`, name))
+	}
+}
+
+func (f *fake) create(w http.ResponseWriter, r *http.Request) {
+	var req createRequest
+	_ = json.NewDecoder(r.Body).Decode(&req)
+	f.mu.Lock()
+	f.made = append(f.made, req)
+	_, have := f.blobs["sha256:"+req.SHA256]
+	f.mu.Unlock()
+	switch {
+	case req.SHA256 != "" && !have:
+		refuse(w, http.StatusNotFound, "not_found", "There is no such blob.")
+		return
+	case req.SHA256 == "" && !f.known(w, req.From):
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	fmt.Fprintln(w, `{"status":"reading model metadata"}`)
+	fmt.Fprintf(w, `{"status":"success","digest":%q,"model":%s}`+"\n", fakeDigest, f.summary(req.Name+":latest"))
+}
+
+func (f *fake) copy(w http.ResponseWriter, r *http.Request) {
+	var req map[string]string
+	_ = json.NewDecoder(r.Body).Decode(&req)
+	if f.known(w, req["source"]) {
+		answer(w, http.StatusOK, `{"model":`+f.summary(req["destination"]+":latest")+`}`)
+	}
+}
+
+// blob takes uploads that are what they say they are.
+func (f *fake) blob(w http.ResponseWriter, r *http.Request) {
+	digest := r.PathValue("digest")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch _, have := f.blobs[digest]; {
+	case r.Method == http.MethodHead && !have:
+		w.WriteHeader(http.StatusNotFound)
+	case r.Method == http.MethodHead:
+	default:
+		data, _ := io.ReadAll(r.Body)
+		if sum := sha256.Sum256(data); "sha256:"+hex.EncodeToString(sum[:]) != digest {
+			refuse(w, http.StatusBadRequest, "invalid_request", "The content has another sha256.")
+			return
+		}
+		f.blobs[digest] = string(data)
+		w.WriteHeader(http.StatusCreated)
 	}
 }
 

@@ -44,20 +44,11 @@ func (a *app) pull() *cobra.Command {
 			if req.Source, err = source(cmd, c, args[0]); err != nil {
 				return err
 			}
-			resp, err := c.open(cmd.Context(), http.MethodPost, "/api/v1/pull", req)
-			if err != nil {
-				return err
-			}
-			defer closeBody(resp)
 			show := a.progress()
 			if asJSON {
 				show = progressJSON{a.out}
 			}
-			err = follow(resp.Body, show)
-			if errors.Is(err, errCutOff) {
-				err = c.broken(cmd.Context(), err)
-			}
-			return err
+			return c.follow(cmd.Context(), "/api/v1/pull", req, show)
 		},
 	}
 	flags.add(cmd)

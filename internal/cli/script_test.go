@@ -17,6 +17,7 @@ type fakeKey struct{}
 //	from FILE ARGS…         the same, with FILE as standard input
 //	exits CODE ARGS…        must exit with CODE
 //	server stop|empty       ends the server, or removes its models
+//	made NAME from|sha256 X compares the last creation that arrived
 //	auth TEXT               compares the last Authorization header
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -54,6 +55,15 @@ func TestScripts(t *testing.T) {
 					f.mu.Lock()
 					f.models = nil
 					f.mu.Unlock()
+				}
+			},
+			"made": func(ts *testscript.TestScript, _ bool, args []string) {
+				f := ts.Value(fakeKey{}).(*fake)
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				last := f.made[len(f.made)-1]
+				if got := map[string]string{"from": last.From, "sha256": last.SHA256}[args[1]]; last.Name != args[0] || got != args[2] {
+					ts.Fatalf("%+v was made", last)
 				}
 			},
 			"auth": func(ts *testscript.TestScript, _ bool, args []string) {

@@ -1,24 +1,31 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"ashatai/internal/core"
 )
 
 func (a *app) show() *cobra.Command {
 	var flags serverFlags
-	var asJSON bool
+	var asJSON, asFile bool
 	cmd := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show what is known of a model",
 		Args:  oneArg("the name of a model"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if asJSON && asFile {
+				return usage(cmd, "Give one of --json and --modelfile.")
+			}
 			c, err := a.client(cmd, flags)
 			if err != nil {
 				return err
@@ -30,12 +37,21 @@ func (a *app) show() *cobra.Command {
 				return err
 			case asJSON:
 				return a.raw(raw)
+			case asFile:
+				typed := struct {
+					Defaults *core.Sampling `json:"parameters"`
+				}{&m.Sampling}
+				if err := json.Unmarshal(raw, &typed); err != nil {
+					return core.Wrap(core.CodeUnavailable, err, "The server's answer about %s cannot be understood; are both of one version?", args[0])
+				}
+				return a.out.text(modelfileOf(m))
 			}
 			return a.showModel(m)
 		},
 	}
 	flags.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
+	cmd.Flags().BoolVar(&asFile, "modelfile", false, "print the Modelfile that makes such a model")
 	cmd.ValidArgsFunction = a.completeModels(&flags, 1)
 	return cmd
 }
@@ -80,6 +96,15 @@ func (a *app) showModel(m modelDetail) error {
 			line("", t.String())
 		}
 		line("", "measured on "+o.Machine+" with llama.cpp "+o.Release)
+	}
+	for _, s := range m.Stop {
+		line("stop", strconv.Quote(s))
+	}
+	if m.Window > 0 {
+		line("window", fmt.Sprintf("%d tokens", m.Window))
+	}
+	for _, t := range m.Messages {
+		line("message", string(t.Role)+": "+strings.ReplaceAll(t.Content, "\n", "\n"+strings.Repeat(" ", 14)))
 	}
 	line("system", strings.ReplaceAll(m.System, "\n", "\n"+strings.Repeat(" ", 14)))
 	if m.Template != "" {

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"ashatai/internal/core"
 )
 
 // The answers of the server's own API, as far as this program looks into them.
@@ -42,8 +44,12 @@ type modelDetail struct {
 	License  string            `json:"license"`
 	Source   string            `json:"source"`
 	Labels   map[string]string `json:"labels"`
+	Stop     []string          `json:"stop"`
+	Window   int               `json:"window"`
+	Messages []core.Turn       `json:"messages"`
 
-	Optimized *optimized `json:"optimized"`
+	Sampling  core.Sampling `json:"-"` // Defaults once more, typed
+	Optimized *optimized    `json:"optimized"`
 }
 
 type instance struct {

@@ -78,7 +78,7 @@ func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, re
 	}
 	late, ends := false, s.cfg.Now().Add(renderTime)
 	segments, err := t.Render(chat.Input{
-		Messages:            withSystem(req.Messages, system),
+		Messages:            withSystem(opened(req.Messages, m.Messages), system),
 		AddGenerationPrompt: true,
 		Tools:               active(req),
 		Thinking:            thinking,
@@ -125,6 +125,26 @@ func thinking(m *core.Manifest, form reply.Form, req *core.Request) (core.Thinki
 		t.Enabled = new(bool)
 	}
 	return t, nil
+}
+
+// opened puts the turns that a model brings with it before a conversation, behind the system prompt of a caller who has
+// one, which replaces the model's.
+func opened(messages []core.Message, turns []core.Turn) []core.Message {
+	if len(turns) == 0 {
+		return messages
+	}
+	own := slices.ContainsFunc(messages, func(m core.Message) bool { return m.Role == core.RoleSystem })
+	at := 0
+	for at < len(messages) && messages[at].Role == core.RoleSystem {
+		at++
+	}
+	out := slices.Clone(messages[:at])
+	for _, t := range turns {
+		if t.Role != core.RoleSystem || !own {
+			out = append(out, core.Message{Role: t.Role, Content: t.Content})
+		}
+	}
+	return append(out, messages[at:]...)
 }
 
 // withSystem puts a system prompt before a conversation that has none.

@@ -22,6 +22,7 @@ type CreateRequest struct {
 	Defaults core.Sampling // before those of From
 	Stop     []string      // nil: those of From
 	Window   int           // tokens per sequence; 0: that of From
+	Messages []core.Turn   // nil: those of From
 }
 
 // The steps of a creation, besides StatusManifest.
@@ -77,9 +78,8 @@ func (m *Models) Create(ctx context.Context, req CreateRequest, progress func(st
 }
 
 // Copy gives an installed model a second name. The errors are those of Create.
-func (m *Models) Copy(ctx context.Context, from, to string) error {
-	_, err := m.Create(ctx, CreateRequest{Name: to, From: from}, nil)
-	return err
+func (m *Models) Copy(ctx context.Context, from, to string) (*core.Manifest, error) {
+	return m.Create(ctx, CreateRequest{Name: to, From: from}, nil)
 }
 
 // nameIsOurs refuses the name of a model that was neither pulled nor created.
@@ -120,6 +120,7 @@ func (m *Models) base(req CreateRequest) (*core.Manifest, error) {
 	man := *e.manifest
 	man.Files = slices.Clone(man.Files)
 	man.Capabilities = slices.Clone(man.Capabilities)
+	man.Messages = slices.Clone(man.Messages)
 	man.Labels = map[string]string{LabelParent: e.manifest.Name}
 	return &man, nil
 }
@@ -147,6 +148,37 @@ func (req CreateRequest) change(man *core.Manifest) error {
 	if req.Window > 0 {
 		man.Window = req.Window
 	}
+	if err := checkTurns(req.Messages); err != nil {
+		return err
+	}
+	if req.Messages != nil {
+		man.Messages = slices.Clone(req.Messages)
+	}
+	return req.retemplate(man)
+}
+
+// checkTurns bounds the messages of a model.
+func checkTurns(turns []core.Turn) error {
+	const most, mostBytes = 1024, 1 << 20
+	size := 0
+	for i, t := range turns {
+		switch t.Role { //nolint:exhaustive // the three roles that a message of a model can have
+		case core.RoleSystem, core.RoleUser, core.RoleAssistant:
+		default:
+			return core.Invalid("messages", "Message %d of the model has the role %.40q; the roles are system, user and assistant.", i, t.Role)
+		}
+		if t.Content == "" {
+			return core.Invalid("messages", "Message %d of the model is empty.", i)
+		}
+		size += len(t.Content)
+	}
+	if len(turns) > most || size > mostBytes {
+		return core.Invalid("messages", "The model would bring %d messages of %d bytes; at most %d of %d are allowed.", len(turns), size, most, mostBytes)
+	}
+	return nil
+}
+
+func (req CreateRequest) retemplate(man *core.Manifest) error {
 	if req.Template == "" {
 		return nil
 	}

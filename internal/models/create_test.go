@@ -39,7 +39,7 @@ func TestCreateFromABundledModel(t *testing.T) {
 	half := 0.5
 	man, err := m.Create(t.Context(), CreateRequest{
 		Name: "team/Poet:v1", From: "tiny.gguf", System: "Rhyme.", License: "free", Defaults: core.Sampling{Temperature: &half},
-		Stop: []string{"END"}, Window: 48, Template: "{{ messages[0].content }}!",
+		Stop: []string{"END"}, Window: 48, Messages: []core.Turn{{Role: core.RoleUser, Content: "hi"}}, Template: "{{ messages[0].content }}!",
 	}, func(s string) { steps = append(steps, s) })
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func TestCreateFromABundledModel(t *testing.T) {
 	}
 	// One that is made from it takes over what it says, but for what is new.
 	second, err := m.Create(t.Context(), CreateRequest{Name: "poet2", From: "team/poet:v1", System: "Sing."}, nil)
-	if err != nil || second.System != "Sing." || *second.Defaults.Temperature != half || second.Stop[0] != "END" || second.Window != 48 {
+	if err != nil || second.System != "Sing." || *second.Defaults.Temperature != half || second.Stop[0] != "END" || second.Window != 48 || len(second.Messages) != 1 {
 		t.Errorf("%v %+v", err, second)
 	}
 	if err := m.Remove(t.Context(), "poet2"); err != nil {
@@ -93,7 +93,7 @@ func TestCreateFromABundledModel(t *testing.T) {
 
 func TestCopyOfAHandDroppedFileOutlivesIt(t *testing.T) {
 	h, m, _ := bundledHouse(t)
-	if err := m.Copy(t.Context(), "mine.gguf", "kept"); err != nil {
+	if _, err := m.Copy(t.Context(), "mine.gguf", "kept"); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Remove(t.Context(), nameOf(t, m, "mine.gguf")); err != nil {
@@ -103,7 +103,7 @@ func TestCopyOfAHandDroppedFileOutlivesIt(t *testing.T) {
 	if err != nil || man.Name != "kept:latest" {
 		t.Fatal(err)
 	}
-	if err := m.Copy(t.Context(), "kept", "twin"); err != nil {
+	if _, err := m.Copy(t.Context(), "kept", "twin"); err != nil {
 		t.Fatal(err)
 	}
 	for i, name := range []string{"kept", "twin"} {
@@ -159,6 +159,9 @@ func TestRefusedCreations(t *testing.T) {
 		"a bad template":     {CreateRequest{Name: "x", From: "tiny.gguf", Template: "{% if %}"}, core.CodeInvalidRequest, "template"},
 		"a Go template":      {CreateRequest{Name: "x", From: "tiny.gguf", Template: "{{ .Prompt }}"}, core.CodeInvalidRequest, "Jinja"},
 		"a hot one":          {CreateRequest{Name: "x", From: "tiny.gguf", Defaults: core.Sampling{Temperature: &hot}}, core.CodeInvalidRequest, "temperature"},
+		"a tool's turn":      {CreateRequest{Name: "x", From: "tiny.gguf", Messages: []core.Turn{{Role: core.RoleTool, Content: "x"}}}, core.CodeInvalidRequest, "role"},
+		"an empty turn":      {CreateRequest{Name: "x", From: "tiny.gguf", Messages: []core.Turn{{Role: core.RoleUser}}}, core.CodeInvalidRequest, "empty"},
+		"a huge turn":        {CreateRequest{Name: "x", From: "tiny.gguf", Messages: []core.Turn{{Role: core.RoleUser, Content: strings.Repeat("x", 1<<20+1)}}}, core.CodeInvalidRequest, "bytes"},
 		"an empty stop":      {CreateRequest{Name: "x", From: "tiny.gguf", Stop: []string{""}}, core.CodeInvalidRequest, "stop"},
 		"what is no model":   {CreateRequest{Name: "x", SHA256: sum(junk)}, core.CodeBadModel, ""},
 		"a name with a path": {CreateRequest{Name: "../x", From: "tiny.gguf"}, core.CodeInvalidRequest, "not valid"},

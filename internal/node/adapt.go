@@ -60,6 +60,19 @@ func (a v1Models) forget(ctx context.Context, digest string) error {
 	return nil
 }
 
+type v1Creator struct{ m *models.Models }
+
+func (a v1Creator) Create(ctx context.Context, req v1.CreateRequest, progress func(string)) (*core.Manifest, error) {
+	return a.m.Create(ctx, models.CreateRequest{
+		Name: req.Name, From: req.From, SHA256: req.SHA256, System: req.System, Template: req.Template, License: req.License,
+		Defaults: req.Defaults, Stop: req.Stop, Window: req.Window, Messages: req.Messages,
+	}, progress)
+}
+
+func (a v1Creator) Copy(ctx context.Context, source, destination string) (*core.Manifest, error) {
+	return a.m.Copy(ctx, source, destination)
+}
+
 type v1Puller struct{ m *models.Models }
 
 func (a v1Puller) Pull(ctx context.Context, req v1.PullRequest, progress func(v1.PullProgress)) (*core.Manifest, error) {

@@ -145,8 +145,13 @@ type ollamaModels struct {
 func (a ollamaModels) Create(ctx context.Context, c ollama.Creation, progress func(string)) error {
 	_, err := a.Models.Create(ctx, models.CreateRequest{
 		Name: c.Name, From: c.From, SHA256: c.SHA256, System: c.System, Template: c.Template, License: c.License,
-		Defaults: c.Sampling, Stop: c.Stop, Window: c.Context,
+		Defaults: c.Sampling, Stop: c.Stop, Window: c.Context, Messages: c.Messages,
 	}, progress)
+	return err
+}
+
+func (a ollamaModels) Copy(ctx context.Context, from, to string) error {
+	_, err := a.Models.Copy(ctx, from, to)
 	return err
 }
 

@@ -3,11 +3,13 @@ package ollama
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
+	"ashatai/internal/modelfile"
 )
 
 type createRequest struct {
@@ -21,7 +23,9 @@ type createRequest struct {
 	License    json.RawMessage   `json:"license,omitempty" doc:"a string or a list of them"`
 	Parameters *options          `json:"parameters,omitempty"`
 
-	Messages      json.RawMessage `json:"messages,omitempty"`
+	Messages  []turn `json:"messages,omitempty" doc:"turns that every conversation begins with"`
+	Modelfile string `json:"modelfile,omitempty" doc:"the old form of all this"`
+
 	Adapters      json.RawMessage `json:"adapters,omitempty"`
 	Quantize      json.RawMessage `json:"quantize,omitempty"`
 	Quantization  json.RawMessage `json:"quantization,omitempty"`
@@ -32,8 +36,16 @@ type createRequest struct {
 	Parser        json.RawMessage `json:"parser,omitempty"`
 	Requires      json.RawMessage `json:"requires,omitempty"`
 	Info          json.RawMessage `json:"info,omitempty"`
-	Modelfile     json.RawMessage `json:"modelfile,omitempty"`
 	Path          json.RawMessage `json:"path,omitempty"`
+}
+
+type turn struct {
+	Role    core.Role `json:"role"`
+	Content string    `json:"content"`
+
+	Thinking  json.RawMessage `json:"thinking,omitempty"`
+	Images    json.RawMessage `json:"images,omitempty"`
+	ToolCalls json.RawMessage `json:"tool_calls,omitempty"`
 }
 
 // create answers POST /api/create.
@@ -66,6 +78,10 @@ func (c *createRequest) creation(t api.Table) (Creation, error) {
 	if err != nil {
 		return Creation{}, err
 	}
+	file, err := c.unfold()
+	if err != nil {
+		return Creation{}, err
+	}
 	opt, err := c.Parameters.choose(t, "parameters")
 	if err != nil {
 		return Creation{}, err
@@ -75,10 +91,25 @@ func (c *createRequest) creation(t api.Table) (Creation, error) {
 	}
 	out := Creation{
 		Name: name, From: c.From, System: c.System, Template: c.Template,
-		Sampling: opt.sampling, Stop: opt.stop, Context: opt.context,
+		Sampling: opt.sampling.Over(file.Defaults), Stop: opt.stop, Context: opt.context,
+	}
+	if out.Stop == nil {
+		out.Stop = file.Stop
+	}
+	if out.Context == 0 {
+		out.Context = file.Window
+	}
+	if out.Messages, err = turns(t, c.Messages); err != nil {
+		return Creation{}, err
+	}
+	if out.Messages == nil {
+		out.Messages = file.Messages
 	}
 	if out.License, err = licenseOf(c.License); err != nil {
 		return Creation{}, err
+	}
+	if out.License == "" {
+		out.License = file.License
 	}
 	switch {
 	case c.From != "" && len(c.Files) > 0:
@@ -92,6 +123,43 @@ func (c *createRequest) creation(t api.Table) (Creation, error) {
 		if out.SHA256, err = digestOf(digest); err != nil {
 			return Creation{}, core.Invalid("files", "The digest of the file %s is %s; it is written as sha256: and 64 hexadecimal digits.", api.Show(file), api.Show(digest))
 		}
+	}
+	return out, nil
+}
+
+// unfold takes what a Modelfile says and the other fields do not. From, Files, System and Template are filled in.
+func (c *createRequest) unfold() (*modelfile.File, error) {
+	if c.Modelfile == "" {
+		return &modelfile.File{}, nil
+	}
+	f, err := modelfile.Parse(c.Modelfile)
+	if err != nil {
+		return nil, err
+	}
+	if c.From == "" && len(c.Files) == 0 {
+		if sha, err := digestOf(strings.TrimPrefix(f.From, "@")); err == nil {
+			c.Files = map[string]string{"model.gguf": "sha256:" + sha}
+		} else {
+			c.From = f.From
+		}
+	}
+	if c.System == "" {
+		c.System = f.System
+	}
+	if c.Template == "" {
+		c.Template = f.Template
+	}
+	return f, nil
+}
+
+// turns checks the messages of a model. nil stays nil: those of From.
+func turns(t api.Table, list []turn) ([]core.Turn, error) {
+	var out []core.Turn
+	for i, m := range list {
+		if err := t.Screen("messages.", fmt.Sprintf("messages.%d.", i), m); err != nil {
+			return nil, err
+		}
+		out = append(out, core.Turn{Role: m.Role, Content: m.Content})
 	}
 	return out, nil
 }

@@ -150,7 +150,12 @@ func createFields() api.Fields {
 		api.Honours("template", "In Jinja, as model files carry it; Ollama's own template language is refused."),
 		api.Honours("license", "A string or a list of them."),
 		api.Honours("parameters", "As options."),
-		api.Refuses("messages", "A model keeps no conversation; send it with each request", `[]`),
+		api.Honours("messages", "Turns of system, user and assistant that every conversation with the model begins with."),
+		api.Honours("messages.role", ""),
+		api.Honours("messages.content", ""),
+		api.Refuses("messages.thinking", "A model begins a conversation with text only", `""`),
+		api.Refuses("messages.images", "A model begins a conversation with text only", `[]`),
+		api.Refuses("messages.tool_calls", "A model begins a conversation with text only", `[]`),
 		api.Refuses("adapters", "Adapters are not available on this server yet", `{}`),
 		api.Refuses("quantize", noQuantizer, `""`),
 		api.Refuses("quantization", noQuantizer, `""`),
@@ -161,7 +166,7 @@ func createFields() api.Fields {
 		api.Refuses("parser", "The server finds the parser by the template", `""`),
 		api.Refuses("requires", "Requirements on Ollama's version mean nothing here", `""`),
 		api.Refuses("info", "A model file says what it is", `{}`),
-		api.Refuses("modelfile", "Send what it says as from, files, system, template and parameters", `""`),
+		api.Honours("modelfile", "The old form: the text of a Modelfile, whose FROM names an installed model or an uploaded file as @sha256:…. What the other fields say counts before it."),
 		api.Refuses("path", "Upload the file and name it in files", `""`),
 	}, optionFields().Under("parameters")...)
 }

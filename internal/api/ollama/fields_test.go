@@ -47,7 +47,7 @@ func TestFields(t *testing.T) {
 	}
 	creates := optionSamples("parameters.")
 	maps.Copy(creates, map[string]string{
-		"name": `"new"`, "stream": "false", "files": "{}", "system": `"Be short."`, "template": `"{{ messages }}"`, "license": `["a","b"]`, "parameters": "{}",
+		"name": `"new"`, "stream": "false", "files": "{}", "system": `"Be short."`, "template": `"{{ messages }}"`, "license": `["a","b"]`, "parameters": "{}", "modelfile": `"FROM tiny"`,
 	})
 	said := `{"messages":[{"role":"assistant"}]}`
 	fieldtest.Run(t, newFake().dialect(), map[string]fieldtest.Case{
@@ -66,7 +66,7 @@ func TestFields(t *testing.T) {
 		"POST /api/embed":      {Base: `{"model":"tiny","input":"hi"}`, Samples: embeds(map[string]string{"truncate": "false", "dimensions": "2"})},
 		"POST /api/embeddings": {Base: `{"model":"tiny","prompt":"hi"}`, Samples: embeds(nil)},
 		"POST /api/show":       {Base: `{"model":"tiny"}`, Samples: named},
-		"POST /api/create":     {Base: `{"model":"new","from":"tiny"}`, Samples: creates},
+		"POST /api/create":     {Base: `{"model":"new","from":"tiny","messages":[{"role":"user","content":"hi"}]}`, Samples: creates},
 		"POST /api/pull":       {Base: `{"model":"tiny"}`, Samples: map[string]string{"name": `"tiny"`, "stream": "false"}},
 		"POST /api/push":       {Base: `{"model":"tiny"}`, Samples: named, OK: 501},
 		"POST /api/copy":       {Base: `{"source":"tiny","destination":"b"}`},

@@ -221,6 +221,41 @@ func TestCreate(t *testing.T) {
 	wantError(t, f.call(t, "POST", "/api/create", `{"model":"b","from":"tiny","stream":false}`), 422, "no model")
 }
 
+// TestCreateFromAModelfile sends the old form, alone and with fields that count before it.
+func TestCreateFromAModelfile(t *testing.T) {
+	f := newFake()
+	const file = `"modelfile":"FROM tiny\nSYSTEM \"\"\"Be\nkind.\"\"\"\nPARAMETER temperature 0\nPARAMETER stop z\nPARAMETER num_ctx 9\nMESSAGE user hi\nLICENSE l"`
+	if w := f.call(t, "POST", "/api/create", `{"name":"b","stream":false,`+file+`}`); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	want := Creation{
+		Name: "b", From: "tiny", System: "Be\nkind.", License: "l", Sampling: core.Sampling{Temperature: &zero}, Stop: []string{"z"}, Context: 9,
+		Messages: []core.Turn{{Role: core.RoleUser, Content: "hi"}},
+	}
+	if d := cmp.Diff(want, f.created); d != "" {
+		t.Error(d)
+	}
+	warm := 1.0
+	want.System, want.License, want.Stop, want.Context = "s", "m", []string{"y"}, 8
+	want.Sampling.Temperature = &warm
+	want.Messages = []core.Turn{{Role: core.RoleAssistant, Content: "yo"}}
+	if w := f.call(t, "POST", "/api/create", `{"name":"b","stream":false,"system":"s","license":"m","parameters":{"stop":["y"],"num_ctx":8,"temperature":1},`+
+		`"messages":[{"role":"assistant","content":"yo"}],`+file+`}`); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if d := cmp.Diff(want, f.created); d != "" {
+		t.Error(d)
+	}
+	sha := strings.TrimPrefix(digestOfTiny, "sha256:")
+	f.blobs[sha] = []byte("GGUF")
+	if w := f.call(t, "POST", "/api/create", `{"name":"b","stream":false,"modelfile":"FROM @`+digestOfTiny+`"}`); w.Code != 200 || f.created.SHA256 != sha {
+		t.Errorf("%d %s %+v", w.Code, w.Body, f.created)
+	}
+	wantError(t, f.call(t, "POST", "/api/create", `{"name":"b","modelfile":"FROM tiny\nADAPTER ./x"}`), 400, "Line 2", "ADAPTER")
+	wantError(t, f.call(t, "POST", "/api/create", `{"name":"b","modelfile":"FROM ./x.gguf"}`), 404)
+	wantError(t, f.call(t, "POST", "/api/create", `{"name":"b","from":"tiny","messages":[{"role":"user","content":"x","images":["a"]}]}`), 400, "messages.0.images")
+}
+
 func TestBlobs(t *testing.T) {
 	f := newFake()
 	at := "/api/blobs/" + digestOfTiny

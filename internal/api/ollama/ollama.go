@@ -77,8 +77,9 @@ type Creation struct {
 	Template string // Jinja; empty: that of From, or of the file
 	License  string // empty: likewise
 	Sampling core.Sampling
-	Stop     []string // nil: those of From
-	Context  int      // tokens per sequence; 0: that of From
+	Stop     []string    // nil: those of From
+	Context  int         // tokens per sequence; 0: that of From
+	Messages []core.Turn // nil: those of From
 }
 
 // Progress is one step of a pull.

@@ -11,6 +11,7 @@ import (
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
+	"ashatai/internal/modelfile"
 )
 
 type showRequest struct {
@@ -29,6 +30,7 @@ type showAnswer struct {
 	Parameters   string         `json:"parameters,omitempty"`
 	Template     string         `json:"template"`
 	System       string         `json:"system,omitempty"`
+	Messages     []turn         `json:"messages,omitempty"`
 	Details      details        `json:"details"`
 	ModelInfo    map[string]any `json:"model_info" doc:"what the model's file says of itself; lists are null"`
 	Capabilities []string       `json:"capabilities"`
@@ -56,8 +58,10 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	const comment = "# To make a model like this one, change the next lines.\n"
+	file := modelfile.Of(m)
 	return api.WriteJSON(w, http.StatusOK, showAnswer{
-		License: m.License, Modelfile: modelfile(m), Parameters: parameters(m, ""), Template: m.Template, System: m.System,
+		License: m.License, Modelfile: comment + file.Text(), Parameters: parameters(file), Messages: turnsOf(m), Template: m.Template, System: m.System,
 		Details: detailsOf(m), ModelInfo: infoOf(m, meta), Capabilities: capabilitiesOf(m), ModifiedAt: m.Created,
 	})
 }
@@ -77,67 +81,24 @@ func infoOf(m *core.Manifest, meta map[string]any) map[string]any {
 	return info
 }
 
-// modelfile writes a model as the file that would make it.
-func modelfile(m *core.Manifest) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# To make a model like this one, change the next lines.\nFROM %s\n", m.Name)
-	block := func(word, text string) {
-		if text != "" {
-			fmt.Fprintf(&b, "%s \"\"\"%s\"\"\"\n", word, text)
-		}
-	}
-	block("TEMPLATE", m.Template)
-	block("SYSTEM", m.System)
-	if p := parameters(m, "PARAMETER "); p != "" {
-		b.WriteString(p + "\n")
-	}
-	block("LICENSE", m.License)
-	return b.String()
-}
-
 // parameters lists a model's defaults, one a line.
-func parameters(m *core.Manifest, before string) string {
+func parameters(f *modelfile.File) string {
 	const width = 30
 	var lines []string
-	add := func(name, value string) {
-		if before == "" {
-			name = fmt.Sprintf("%-*s", width, name)
+	for _, p := range f.Parameters() {
+		if p.Name == "stop" {
+			p.Value = strconv.Quote(p.Value)
 		}
-		lines = append(lines, before+name+" "+value)
-	}
-	for _, s := range m.Stop {
-		add("stop", strconv.Quote(s))
-	}
-	if m.Window > 0 {
-		add("num_ctx", strconv.Itoa(m.Window))
-	}
-	d := m.Defaults
-	for _, p := range []struct {
-		name string
-		v    *float64
-	}{
-		{"temperature", d.Temperature},
-		{"top_p", d.TopP},
-		{"min_p", d.MinP},
-		{"typical_p", d.TypicalP},
-		{"repeat_penalty", d.RepeatPenalty},
-		{"presence_penalty", d.PresencePenalty},
-		{"frequency_penalty", d.FrequencyPenalty},
-	} {
-		if p.v != nil {
-			add(p.name, strconv.FormatFloat(*p.v, 'g', -1, 64))
-		}
-	}
-	for _, p := range []struct {
-		name string
-		v    *int
-	}{{"top_k", d.TopK}, {"repeat_last_n", d.RepeatLastN}} {
-		if p.v != nil {
-			add(p.name, strconv.Itoa(*p.v))
-		}
-	}
-	if d.Seed != nil {
-		add("seed", strconv.FormatInt(*d.Seed, 10))
+		lines = append(lines, fmt.Sprintf("%-*s %s", width, p.Name, p.Value))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// turnsOf are the messages that a model brings with it.
+func turnsOf(m *core.Manifest) []turn {
+	var out []turn
+	for _, t := range m.Messages {
+		out = append(out, turn{Role: t.Role, Content: t.Content})
+	}
+	return out
 }

@@ -20,8 +20,16 @@ func (h handlers) pull(w http.ResponseWriter, r *http.Request) error {
 	if req.Source == "" {
 		return core.Invalid("source", "The field source is missing; it is the name of a model in a hub or a registry, a URL, or the path of a file.")
 	}
-	if req.Stream != nil && !*req.Stream {
-		m, err := h.c.Puller.Pull(r.Context(), req, func(PullProgress) {})
+	return h.lines(w, r, req.Stream, func(ctx context.Context, tell func(PullProgress)) (*core.Manifest, error) {
+		return h.c.Puller.Pull(ctx, req, tell)
+	})
+}
+
+// lines runs do and writes what it tells as lines of JSON with the model at the end, or only that where stream is false. Do
+// gets a context that ends when the client stops reading.
+func (h handlers) lines(w http.ResponseWriter, r *http.Request, stream *bool, do func(ctx context.Context, tell func(PullProgress)) (*core.Manifest, error)) error {
+	if stream != nil && !*stream {
+		m, err := do(r.Context(), func(PullProgress) {})
 		if err != nil {
 			return err
 		}
@@ -30,7 +38,7 @@ func (h handlers) pull(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	lines := progressLines{out: api.NewNDJSON(w, 0), stop: cancel}
-	m, err := h.c.Puller.Pull(ctx, req, lines.tell)
+	m, err := do(ctx, lines.tell)
 	switch {
 	case err != nil && !lines.out.Started():
 		return err

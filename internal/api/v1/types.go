@@ -60,6 +60,9 @@ type Model struct {
 	Template string            `json:"template,omitempty" doc:"Jinja source of the chat template"`
 	System   string            `json:"system,omitempty" doc:"system prompt used when a caller gives none"`
 	Defaults core.Sampling     `json:"parameters" doc:"sampling defaults"`
+	Stop     []string          `json:"stop,omitempty" doc:"strings that end every answer"`
+	Window   int               `json:"window,omitempty" doc:"tokens per sequence it is loaded with; absent: the server's setting"`
+	Messages []core.Turn       `json:"messages,omitempty" doc:"how every conversation with it begins"`
 	BOS      string            `json:"bos,omitempty"`
 	EOS      string            `json:"eos,omitempty"`
 	License  string            `json:"license,omitempty"`
@@ -72,7 +75,7 @@ type Model struct {
 func (h handlers) modelOf(m *core.Manifest) Model {
 	out := Model{
 		ModelSummary: summaryOf(m), Files: orEmpty(m.Files), Template: m.Template, System: m.System, Defaults: m.Defaults,
-		BOS: m.BOS, EOS: m.EOS, License: m.License, Source: m.Source, Labels: m.Labels,
+		Stop: m.Stop, Window: m.Window, Messages: m.Messages, BOS: m.BOS, EOS: m.EOS, License: m.License, Source: m.Source, Labels: m.Labels,
 	}
 	if h.c.Optimizer != nil {
 		out.Optimized = h.c.Optimizer.Optimized(m)

@@ -50,6 +50,7 @@ type LoadOptions struct {
 type Config struct {
 	Version Version
 	Models  Models
+	Creator Creator
 	Puller  Puller
 	Fleet   Fleet
 	Tokens  Tokens
@@ -69,7 +70,7 @@ func Dialect(c Config) api.Dialect {
 		Prefixes:   []string{"/api/v1/"},
 		WriteError: api.WriteError,
 		Error:      api.ErrorBody{},
-		Routes:     slices.Concat(h.modelRoutes(), h.optimizeRoutes(), h.fleetRoutes()),
+		Routes:     slices.Concat(h.modelRoutes(), h.createRoutes(), h.optimizeRoutes(), h.fleetRoutes()),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"ashatai/internal/api"
@@ -24,6 +25,7 @@ type fake struct {
 	loaded  v1.LoadOptions
 	pull    func(ctx context.Context, req v1.PullRequest, tell func(v1.PullProgress)) (*core.Manifest, error)
 	failing error
+	created v1.CreateRequest
 }
 
 func manifest() *core.Manifest {
@@ -50,6 +52,16 @@ func (f *fake) Pull(ctx context.Context, req v1.PullRequest, tell func(v1.PullPr
 	return f.pull(ctx, req, tell)
 }
 
+func (f *fake) Create(_ context.Context, req v1.CreateRequest, tell func(string)) (*core.Manifest, error) {
+	f.created = req
+	tell("reading model metadata")
+	return manifest(), f.failing
+}
+
+func (f *fake) Copy(ctx context.Context, source, _ string) (*core.Manifest, error) {
+	return f.Get(ctx, source)
+}
+
 func (f *fake) Load(_ context.Context, model string, o v1.LoadOptions) (v1.Instance, error) {
 	f.loaded = o
 	return v1.Instance{Model: model, State: "ready"}, f.failing
@@ -73,7 +85,7 @@ func (f *fake) Detokenize(_ context.Context, _ string, ids []int) ([]byte, error
 
 func serve(t *testing.T, f *fake) *httptest.Server {
 	t.Helper()
-	d := v1.Dialect(v1.Config{Version: v1.Version{Version: "9"}, Models: f, Puller: f, Fleet: f, Tokens: f})
+	d := v1.Dialect(v1.Config{Version: v1.Version{Version: "9"}, Models: f, Creator: f, Puller: f, Fleet: f, Tokens: f})
 	h, err := api.NewMux([]api.Dialect{d}, func(row api.Route, d api.Dialect) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set(api.HeaderRequestID, "req_1")
@@ -123,6 +135,15 @@ func TestCalls(t *testing.T) {
 		{"GET", "/api/v1/models/x", "", 404, `{"error":{"code":"model_not_found","message":"There is no model x.","request_id":"req_1"}}`},
 		{"DELETE", "/api/v1/models/org%2Fm", "", 200, `{"removed":"org/m"}`},
 		{"DELETE", "/api/v1/models/x", "", 404, "model_not_found"},
+		{"POST", "/api/v1/copy", `{"source":"org/m","destination":"n"}`, 200, `{"model":{"name":"org/m:latest"`},
+		{"POST", "/api/v1/copy", `{"source":"x","destination":"n"}`, 404, "model_not_found"},
+		{"POST", "/api/v1/copy", `{"source":"x"}`, 400, `"param":"destination"`},
+		{"POST", "/api/v1/copy", `{"destination":"x"}`, 400, `"param":"source"`},
+		{"POST", "/api/v1/create", `{"from":"x"}`, 400, `"param":"name"`},
+		{"POST", "/api/v1/create", `{"name":"x"}`, 400, `"param":"from"`},
+		{"POST", "/api/v1/create", `{"name":"x","from":"y","sha256":"z"}`, 400, `"param":"from"`},
+		{"POST", "/api/v1/create", `{"name":"x","from":"y","window":-1}`, 400, `"param":"window"`},
+		{"POST", "/api/v1/create", `{"name":"x","from":"y","parameters":{"warmth":1}}`, 400, `"param":"parameters.warmth"`},
 		{"POST", "/api/v1/load", `{"model":"m","pin":true,"keep_alive":"90s"}`, 200, `"state":"ready"`},
 		{"POST", "/api/v1/load", `{}`, 400, `"param":"model"`},
 		{"POST", "/api/v1/load", `{"model":"m","keep_alive":"soon"}`, 400, "not a duration"},
@@ -170,6 +191,28 @@ func TestFailuresReachTheCaller(t *testing.T) {
 		if status, text := do(t, srv, method, path, body); status != 503 {
 			t.Errorf("%s: %d %s", path, status, text)
 		}
+	}
+}
+
+func TestCreate(t *testing.T) {
+	f := &fake{}
+	srv := serve(t, f)
+	body := `{"name":"n","from":"org/m","system":"s","template":"t","license":"l","parameters":{"top_k":3},"stop":["z"],"window":9,"messages":[{"role":"user","content":"hi"}]}`
+	status, text := do(t, srv, "POST", "/api/v1/create", body)
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if status != 200 || len(lines) != 2 || lines[0] != `{"status":"reading model metadata"}` || !strings.Contains(lines[1], `"model":{"name":"org/m:latest"`) {
+		t.Errorf("%d %s", status, text)
+	}
+	want := v1.CreateRequest{
+		Name: "n", From: "org/m", System: "s", Template: "t", License: "l", Defaults: core.Sampling{TopK: new(3)}, Stop: []string{"z"}, Window: 9,
+		Messages: []core.Turn{{Role: core.RoleUser, Content: "hi"}},
+	}
+	if d := cmp.Diff(want, f.created); d != "" {
+		t.Error(d)
+	}
+	f.failing = core.Errorf(core.CodeConflict, "It is taken.")
+	if status, text := do(t, srv, "POST", "/api/v1/create", `{"name":"n","from":"x","stream":false}`); status != 409 || !strings.Contains(text, "taken") {
+		t.Errorf("%d %s", status, text)
 	}
 }
 
