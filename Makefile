@@ -37,7 +37,7 @@ GEMMA3 := $(CURDIR)/.cache/gemma3/gemma-3-270m-q4_k_m.gguf
 BENCH   = .cache/bin/bench -rounds $(ROUNDS) $(if $(ONLY),-only $(ONLY)) -ours bin/ashatai -peer .cache/peer/llama-server
 
 RACE ?= $(if $(shell command -v $$(CGO_ENABLED=1 go env CC) 2>/dev/null),-race)
-TEST  = CGO_ENABLED=$(if $(RACE),1,0) ASHATAI_TEST_CHROMIUM="$$(scripts/chromium.sh)" go test $(RACE) -timeout 15m
+TEST  = CGO_ENABLED=$(if $(RACE),1,0) ASHATAI_TEST_CHROMIUM="$$(scripts/chromium.sh)" ASHATAI_TEST_POSTGRES="$$(scripts/postgres.sh)" go test $(RACE) -timeout 15m
 
 # These keep every core busy or drive real servers: one package at a time. Those under test/ and archtest look at things that
 # go's cache of test results does not see (the built binaries, the import graph), so they run every time.
@@ -45,7 +45,7 @@ ALONE := ./internal/native/... ./internal/engine/llamacpp/... ./internal/worker/
 FRESH := ./internal/archtest/... ./test/...
 # Mains are run by the tests under test/, which are themselves not measured; enginetest and storetest are suites; query is
 # generated.
-NOT_MEASURED := ^ashatai/(cmd|test)/|test$$|sqlite/query$$
+NOT_MEASURED := ^ashatai/(cmd|test)/|test$$|(sqlite|postgres)/query$$
 
 .PHONY: help setup setup-test run build test check lint gen gen-check cross bench fuzz soak clean
 
@@ -84,6 +84,7 @@ lint: .cache/bin/golangci-lint ## linters, formatting, module list
 
 gen: .cache/bin/sqlc ## write the generated code anew
 	cd internal/store/sqlite && $(CURDIR)/.cache/bin/sqlc generate
+	cd internal/store/postgres && $(CURDIR)/.cache/bin/sqlc generate
 	go run ./test/compat
 
 gen-check: ## fail where the generated code is not what gen writes

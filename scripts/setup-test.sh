@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what only the tests need: the headers of the native libraries, the chat templates that packages carry, a Python
-# with the clients, the clients for Node, the browser driver and a browser. Pinned and checked like the rest; nothing of it
-# is needed to serve.
+# with the clients, the clients for Node, the browser driver, a browser and a
+# PostgreSQL. Pinned and checked like the rest; nothing of it is needed to serve.
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -112,6 +112,17 @@ browser() {
 	did=1
 }
 
+# postgres finds PostgreSQL's programs, or installs Debian's. The tests start a server of their own from them.
+postgres() {
+	[ -n "$("$root/scripts/postgres.sh")" ] && return 0
+	can_apt || die "no PostgreSQL was found; the tests of the second database need one. Install it (on Debian, as root: apt-get install postgresql), or name the folder of initdb in ASHATAI_TEST_POSTGRES, and run this again."
+	# The package would otherwise start a server of its own.
+	[ -e /etc/postgresql-common/createcluster.conf ] || { mkdir -p /etc/postgresql-common && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf; }
+	debian postgresql
+	[ -n "$("$root/scripts/postgres.sh")" ] || die "the Debian package postgresql brought no initdb."
+	did=1
+}
+
 need curl curl "by the README's first example"
 need node nodejs "by the browser test"
 headers
@@ -121,6 +132,7 @@ templates
 packages test/e2e "the browser driver of the tests"
 packages test/conformance "the clients for Node of the tests"
 browser
+postgres
 if [ $did = 1 ]; then
 	say "done; the tests have what they need"
 else

@@ -121,7 +121,7 @@ func bans() map[string][]string {
 		// The front process is static and holds no native code: a library that aborts ends a worker, never the server.
 		"./cmd/ashatai": {prefix + "native", prefix + "engine/llamacpp", "github.com/ebitengine/purego"},
 		// A worker has no network of its own, no database and no page.
-		"./cmd/ashatai-worker": {prefix + "store", prefix + "node", prefix + "api", prefix + "netx", prefix + "web", "modernc.org/sqlite"},
+		"./cmd/ashatai-worker": {prefix + "store", prefix + "node", prefix + "api", prefix + "netx", prefix + "web", "modernc.org/sqlite", "github.com/jackc/pgx"},
 		// A dialect knows the words and nothing of what runs.
 		"./internal/api/...": {prefix + "fleet", prefix + "engine", prefix + "store", prefix + "worker"},
 		// The command line is a client; what it shares with the server are words.

@@ -220,6 +220,8 @@ func TestRefusals(t *testing.T) {
 		"big file":        {yaml: "#" + strings.Repeat("x", maxFile), want: []string{"larger than 1MiB"}},
 		"protected":       {json: `{"ApiKey":{"ProtectedPaths":["/api/ai"]}}`, want: []string{"appsettings.json, line 1", "/api/ai", "would be open"}},
 		"protected env":   {env: []string{"ApiKey__ProtectedPaths__0=/x"}, want: []string{"ApiKey__ProtectedPaths__0"}},
+		"database url":    {yaml: "database: {url: 'mysql://u:pw@h/x'}", want: []string{"database.url", "postgres://user:password@host"}},
+		"no host":         {yaml: "database: {url: 'postgres:///x'}", want: []string{"database.url"}},
 		"https":           {yaml: "https: {enabled: true}", want: []string{"ashatai.yaml, line 1", "in the clear"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -236,6 +238,9 @@ func TestRefusals(t *testing.T) {
 			}
 			if core.CodeOf(err) != core.CodeInvalidRequest {
 				t.Errorf("code %s", core.CodeOf(err))
+			}
+			if strings.Contains(err.Error(), "u:pw@") {
+				t.Errorf("%v shows a password", err)
 			}
 			for _, part := range c.want {
 				if !strings.Contains(core.AsError(err).Message, part) {

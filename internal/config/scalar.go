@@ -1,10 +1,12 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -111,6 +113,8 @@ func checkPattern(pattern, s string) (string, error) {
 			return "", fmt.Errorf("%q names no weights; write as-is, auto, or a type such as q8_0", s)
 		}
 		return low, nil
+	case "postgres":
+		return s, checkPostgres(s)
 	case "kv_type":
 		if s != "f16" && s != "q8_0" {
 			return "", fmt.Errorf("%q is not a type for keys and values; write f16 or q8_0", s)
@@ -162,6 +166,18 @@ func checkNetwork(s string) error {
 	_, notAddr := netip.ParseAddr(host)
 	if err != nil || n == 0 || !hostName.MatchString(host) && notAddr != nil {
 		return fmt.Errorf("%q is neither a host, host:port nor a network such as 10.0.0.0/8", s)
+	}
+	return nil
+}
+
+// checkPostgres never repeats the address: it can hold a password.
+func checkPostgres(s string) error {
+	if s == "" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" || u.Host == "" && !u.Query().Has("host") {
+		return errors.New("this is no address of a PostgreSQL database; write postgres://user:password@host:5432/name")
 	}
 	return nil
 }

@@ -135,7 +135,8 @@ type Pull struct {
 
 // Database settings.
 type Database struct {
-	Path string `key:"path" doc:"The database file; relative to the home."`
+	Path string `key:"path" doc:"The database file; relative to the home. Not used where database.url is set."`
+	URL  string `key:"url" pattern:"postgres" doc:"Address of a PostgreSQL database that is used in place of the file, as postgres://user:password@host:5432/name; empty: the file. A password can also lie where PostgreSQL's own programs look for it, such as ~/.pgpass."`
 }
 
 // Storage settings.

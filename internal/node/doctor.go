@@ -20,7 +20,7 @@ import (
 	"ashatai/internal/models"
 	"ashatai/internal/netx"
 	"ashatai/internal/proc"
-	"ashatai/internal/store/sqlite"
+	"ashatai/internal/store"
 	"ashatai/internal/worker/host"
 )
 
@@ -130,14 +130,14 @@ func (d *doctor) home(ctx context.Context) {
 	}
 	defer release() //nolint:errcheck // a lock file that is closed
 	d.add("data folder", findOK, dir+" can be written", "")
-	db, err := sqlite.Open(ctx, d.set.Database.Path)
+	db, err := openDatabase(ctx, d.set)
 	if err != nil {
 		d.add("database", findFail, core.AsError(err).Message, "")
 		return
 	}
 	defer db.Close() //nolint:errcheck // nothing was written
 	if err := db.Check(ctx); err != nil {
-		d.add("database", findFail, core.AsError(err).Message, "Move the file away and start again; the index of models is made anew.")
+		d.add("database", findFail, core.AsError(err).Message, "Stop the server and put a backup in its place.")
 	} else {
 		d.add("database", findOK, "no damage found", "")
 	}
@@ -146,7 +146,7 @@ func (d *doctor) home(ctx context.Context) {
 
 // models tells which models would be served. Without a database, in a folder that does not exist yet, it looks at what is
 // installed with the program.
-func (d *doctor) models(ctx context.Context, db *sqlite.DB) {
+func (d *doctor) models(ctx context.Context, db store.DB) {
 	if db == nil {
 		files, _ := filepath.Glob(filepath.Join(sharedModels(d.opt.Program), "*.gguf")) // the pattern is well-formed
 		d.count(len(files), nil)

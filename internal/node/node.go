@@ -29,7 +29,7 @@ import (
 	"ashatai/internal/obs"
 	"ashatai/internal/optimize"
 	"ashatai/internal/proc"
-	"ashatai/internal/store/sqlite"
+	"ashatai/internal/store"
 	"ashatai/internal/worker/host"
 )
 
@@ -51,7 +51,7 @@ type Node struct {
 	metrics *obs.Metrics
 	health  *health
 	closers []func() error
-	db      *sqlite.DB
+	db      store.DB
 	models  *models.Models
 	fleet   *fleet.Fleet
 	infer   *infer.Service
@@ -126,16 +126,6 @@ func (n *Node) openHome(context.Context) error {
 		return err
 	}
 	n.closers = append(n.closers, release)
-	return nil
-}
-
-func (n *Node) openStore(ctx context.Context) error {
-	db, err := sqlite.Open(ctx, n.set.Database.Path)
-	if err != nil {
-		return err
-	}
-	n.db = db
-	n.closers = append(n.closers, db.Close)
 	return nil
 }
 

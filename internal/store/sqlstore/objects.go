@@ -189,7 +189,7 @@ func (o objects) Lose(ctx context.Context, now time.Time) (int64, error) {
 
 // Expire implements store.Objects.
 func (o objects) Expire(ctx context.Context, since time.Time, most int) (int64, error) {
-	n, err := o.db.writer().ExpireStored(ctx, query.ExpireStoredParams{Updated: since.UnixNano(), Limit: int64(most)})
+	n, err := o.db.writer().ExpireStored(ctx, query.ExpireStoredParams{Updated: since.UnixNano(), Most: int64(most)})
 	return n, o.db.explain(err)
 }
 

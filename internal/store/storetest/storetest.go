@@ -157,10 +157,11 @@ func oddText(t *testing.T, target Target) {
 	t.Helper()
 	ctx, m := t.Context(), open(t, target, target.Place(t)).Meta()
 	for _, s := range []string{"'; DROP TABLE meta; --", "π 模型 🧠", "a\nb\tc", strings.Repeat("x", 1<<20), `"%_\?`} {
-		if err := m.Set(ctx, s, s); err != nil {
+		key := s[:min(len(s), 1000)] // a key is indexed, which bounds it
+		if err := m.Set(ctx, key, s); err != nil {
 			t.Fatalf("set %.20q: %v", s, err)
 		}
-		if got, ok, err := m.Get(ctx, s); got != s || !ok || err != nil {
+		if got, ok, err := m.Get(ctx, key); got != s || !ok || err != nil {
 			t.Errorf("get %.20q: %.20q, %v, %v", s, got, ok, err)
 		}
 	}

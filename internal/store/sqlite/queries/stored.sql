@@ -31,8 +31,8 @@ UPDATE stored SET state = 'lost', updated = ? WHERE state = 'running';
 -- name: ExpireStored :execrows
 DELETE FROM stored WHERE seq IN (
     SELECT s.seq FROM stored s
-    WHERE s.updated < ? AND s.state <> 'running' AND NOT EXISTS (SELECT 1 FROM stored c WHERE c.parent = s.id)
-    ORDER BY s.updated LIMIT ?
+    WHERE s.updated < sqlc.arg(updated) AND s.state <> 'running' AND NOT EXISTS (SELECT 1 FROM stored c WHERE c.parent = s.id)
+    ORDER BY s.updated LIMIT sqlc.arg(most)
 );
 
 -- name: StoredSeq :one

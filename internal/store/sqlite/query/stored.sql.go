@@ -90,18 +90,18 @@ func (q *Queries) DeleteStoredItem(ctx context.Context, arg DeleteStoredItemPara
 const expireStored = `-- name: ExpireStored :execrows
 DELETE FROM stored WHERE seq IN (
     SELECT s.seq FROM stored s
-    WHERE s.updated < ? AND s.state <> 'running' AND NOT EXISTS (SELECT 1 FROM stored c WHERE c.parent = s.id)
-    ORDER BY s.updated LIMIT ?
+    WHERE s.updated < ?1 AND s.state <> 'running' AND NOT EXISTS (SELECT 1 FROM stored c WHERE c.parent = s.id)
+    ORDER BY s.updated LIMIT ?2
 )
 `
 
 type ExpireStoredParams struct {
 	Updated int64
-	Limit   int64
+	Most    int64
 }
 
 func (q *Queries) ExpireStored(ctx context.Context, arg ExpireStoredParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, expireStored, arg.Updated, arg.Limit)
+	result, err := q.db.ExecContext(ctx, expireStored, arg.Updated, arg.Most)
 	if err != nil {
 		return 0, err
 	}

@@ -1,0 +1,122 @@
+package e2e_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ashatai/test/pgtest"
+)
+
+// start starts a server on a home and returns its address and a way to kill it.
+func start(t *testing.T, home string) (addr string, kill func()) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(given(t, "ASHATAI_TEST_BIN"), "ashatai"), "serve", "--addr", "127.0.0.1:0", "--home", home)
+	var log strings.Builder
+	cmd.Stderr = &log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	addr, ready := strings.CutPrefix(strings.TrimSpace(line), "ready ")
+	if err != nil || !ready {
+		_ = cmd.Wait() // so that the log is whole
+		t.Fatalf("%v: %q\n%s", err, line, log.String())
+	}
+	return addr, func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait() // it was killed
+	}
+}
+
+// ask sends a request with a JSON body, or none, and reads a JSON answer.
+func ask(t *testing.T, method, url, body string, into any) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := http.DefaultClient.Do(req) //nolint:forbidigo // a test is an ordinary client
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode
+}
+
+// TestPostgres: a chat that a server on PostgreSQL stored is there after the server was killed and started again, another
+// server on the same database is refused, and doctor finds the database sound.
+func TestPostgres(t *testing.T) {
+	bin := given(t, "ASHATAI_TEST_BIN")
+	pg, err := pgtest.Start(t.Context())
+	if errors.Is(err, pgtest.ErrNone) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := pg.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	home, other := mockHome(t), mockHome(t)
+	for _, h := range []string{home, other} {
+		text := fmt.Sprintf("runtime:\n  type: mock\ndatabase:\n  url: %q\n", pg.URL("postgres"))
+		if err := os.WriteFile(filepath.Join(h, "ashatai.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addr, kill := start(t, home)
+	type chat struct {
+		ID      string `json:"id"`
+		Choices []struct {
+			Message struct {
+				Content string `json:"content"`
+			} `json:"message"`
+		} `json:"choices"`
+	}
+	var made, kept chat
+	if code := ask(t, http.MethodPost, addr+"/v1/chat/completions", `{"model":"smollm2","store":true,"messages":[{"role":"user","content":"keep this"}]}`, &made); code != http.StatusOK || made.ID == "" {
+		t.Fatalf("%d, %+v", code, made)
+	}
+
+	second := exec.CommandContext(t.Context(), filepath.Join(bin, "ashatai"), "serve", "--addr", "127.0.0.1:0", "--home", other)
+	out, err := second.CombinedOutput()
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 4 || !strings.Contains(string(out), "Another server uses the database") {
+		t.Errorf("a second server on the database: %v\n%s", err, out)
+	}
+
+	kill()
+	addr, kill = start(t, home)
+	if code := ask(t, http.MethodGet, addr+"/v1/chat/completions/"+made.ID, "", &kept); code != http.StatusOK || len(kept.Choices) != 1 || kept.Choices[0] != made.Choices[0] {
+		t.Errorf("%d, %+v; want %+v", code, kept, made)
+	}
+	kill()
+	if _, err := os.Stat(filepath.Join(home, "ashatai.db")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a database file was made all the same: %v", err)
+	}
+	doctor := exec.CommandContext(t.Context(), filepath.Join(bin, "ashatai"), "doctor", "--home", home)
+	if out, err := doctor.CombinedOutput(); !strings.Contains(string(out), "no damage found") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
