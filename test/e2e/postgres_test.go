@@ -79,7 +79,7 @@ func TestPostgres(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	home, other := mockHome(t), mockHome(t)
+	home, other := t.TempDir(), t.TempDir()
 	for _, h := range []string{home, other} {
 		text := fmt.Sprintf("runtime:\n  type: mock\ndatabase:\n  url: %q\n", pg.URL("postgres"))
 		if err := os.WriteFile(filepath.Join(h, "ashatai.yaml"), []byte(text), 0o600); err != nil {
