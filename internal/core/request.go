@@ -136,6 +136,7 @@ type Request struct {
 	Model     string // as the caller wrote it; empty means the default chat model
 
 	Messages     []Message      // a conversation, rendered by the model's chat template
+	Continue     bool           // the last message is the assistant's, and the answer is what comes after it
 	TemplateArgs map[string]any // extra variables for the template: strings, numbers, booleans
 	Prompt       string         // raw text: the caller writes what a template would, control tokens included
 	Tokens       []int          // raw token ids

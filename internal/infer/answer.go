@@ -19,6 +19,7 @@ type answer struct {
 	tools  []core.Tool
 	single bool
 	opened bool
+	begun  bool // the answer goes on from a text
 	laws   laws
 	raw    bool // the text is no turn of a conversation: it is passed on as it is
 
@@ -95,6 +96,11 @@ func (a *answer) choice(index int) *choice {
 		form, o.Tools = reply.Plain(), nil
 	}
 	c.reader = form.Reader(o)
+	if a.begun {
+		text := form.Begun()
+		_, _ = c.reader.Feed(text) // no call is in it that could be broken
+		c.tokens.add(text, nil)
+	}
 	return c
 }
 

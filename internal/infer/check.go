@@ -31,6 +31,9 @@ func check(req *core.Request) error {
 	if err := checkFormat(req); err != nil {
 		return err
 	}
+	if err := checkContinue(req); err != nil {
+		return err
+	}
 	if len(req.TemplateArgs) > 0 && len(req.Messages) == 0 {
 		return core.Invalid("chat_template_kwargs", "Template arguments are for conversations; raw text has no template.")
 	}

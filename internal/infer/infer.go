@@ -150,7 +150,7 @@ func (s *Service) start(ctx context.Context, j *job, req *core.Request, p prompt
 		return j.start(ctx)
 	}
 	a := j.answer
-	a.form, a.tools, a.single, a.opened = p.form, active(req), single(req), p.opened
+	a.form, a.tools, a.single, a.opened, a.begun = p.form, active(req), single(req), p.opened, req.Continue
 	a.tokens = func(text string) int {
 		ids, err := s.fleet.Tokenize(ctx, j.target, engine.Prompt{Segments: []engine.Segment{{Text: text}}})
 		if err != nil {

@@ -76,29 +76,23 @@ func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, re
 	if err != nil {
 		return prompt{}, err
 	}
-	late, ends := false, s.cfg.Now().Add(renderTime)
-	segments, err := t.Render(chat.Input{
+	in := chat.Input{
 		Messages:            withSystem(opened(req.Messages, m.Messages), system),
-		AddGenerationPrompt: true,
+		AddGenerationPrompt: !req.Continue,
 		Tools:               active(req),
 		Thinking:            thinking,
 		BOS:                 m.BOS,
 		EOS:                 m.EOS,
 		Args:                req.TemplateArgs,
-		Now:                 s.cfg.Now(),
-		Cancelled: func() bool {
-			late = s.cfg.Now().After(ends)
-			return late || ctx.Err() != nil
-		},
-	})
-	if ctx.Err() != nil {
-		return prompt{}, core.AsError(ctx.Err())
 	}
-	if late {
-		return prompt{}, core.Invalid("messages", "The chat template of the model %s was not done with this conversation after %v. Send a shorter one, or give the model another template.", m.Name, renderTime)
-	}
+	segments, err := s.rendered(ctx, m, t, in)
 	if err != nil {
 		return prompt{}, err
+	}
+	if req.Continue {
+		if segments, err = s.begun(ctx, m, t, in, segments); err != nil {
+			return prompt{}, err
+		}
 	}
 	if len(segments) == 0 {
 		return prompt{}, core.Invalid("messages", "The chat template of the model %s made nothing of this conversation.", m.Name)
@@ -111,6 +105,44 @@ func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, re
 		out.opened = out.form.Opened(last.Text)
 	}
 	return out, nil
+}
+
+// begun is a prompt that ends within the assistant's answer. Where the template rewrites that answer it stands behind the
+// opening of the assistant's turn, as the model would have begun it.
+func (s *Service) begun(ctx context.Context, m *core.Manifest, t *chat.Template, in chat.Input, whole []chat.Segment) ([]chat.Segment, error) {
+	last := len(in.Messages) - 1
+	content := in.Messages[last].Content
+	if out, ok := resumed(whole, content); ok {
+		return out, nil
+	}
+	in.Messages, in.AddGenerationPrompt = in.Messages[:last], true
+	out, err := s.rendered(ctx, m, t, in)
+	if err != nil {
+		return nil, err
+	}
+	form := t.Form()
+	if n := len(out); form.Channels() || n > 0 && out[n-1].Trusted && form.Opened(out[n-1].Text) {
+		out = append(out, chat.Segment{Text: form.Closing(), Trusted: true})
+	}
+	return append(out, chat.Segment{Text: content}), nil
+}
+
+// rendered is a conversation in the template's words.
+func (s *Service) rendered(ctx context.Context, m *core.Manifest, t *chat.Template, in chat.Input) ([]chat.Segment, error) {
+	late, ends := false, s.cfg.Now().Add(renderTime)
+	in.Now = s.cfg.Now()
+	in.Cancelled = func() bool {
+		late = s.cfg.Now().After(ends)
+		return late || ctx.Err() != nil
+	}
+	segments, err := t.Render(in)
+	if ctx.Err() != nil {
+		return nil, core.AsError(ctx.Err())
+	}
+	if late {
+		return nil, core.Invalid("messages", "The chat template of the model %s was not done with this conversation after %v. Send a shorter one, or give the model another template.", m.Name, renderTime)
+	}
+	return segments, err
 }
 
 // thinking is what the template is told of reasoning. A law that leaves no place for it turns it off.

@@ -180,9 +180,23 @@ func (c *conversation) finish() ([]core.Message, error) {
 		}
 	}
 	if t := c.last(); t.role == core.RoleAssistant {
-		return nil, core.Invalid(t.where, "The conversation ends with %s, which is the assistant's. This server does not continue an answer that was begun (prefill): end with a message from the user.", t.where)
+		return out, begun(t)
 	}
 	return out, nil
+}
+
+// begun checks the assistant's last words, which the answer goes on from.
+func begun(t *turn) error {
+	text := t.text.String()
+	switch {
+	case len(t.calls) > 0:
+		return core.Invalid(t.where, "The conversation ends with calls of the assistant in %s; go on with their results, in a message from the user.", t.where)
+	case strings.TrimSpace(text) == "":
+		return core.Invalid(t.where, "The conversation ends with %s, which is the assistant's and holds no text to go on from. Leave it out, or end with a message from the user.", t.where)
+	case strings.TrimRight(text, " \t\r\n") != text:
+		return core.Invalid(t.where, "The conversation ends with %s, which is the assistant's and ends with white space. Models write it before a word: leave it off.", t.where)
+	}
+	return nil
 }
 
 // answered checks that each call of a turn has its result in the next one.

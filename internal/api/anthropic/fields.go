@@ -41,7 +41,7 @@ func promptFields() api.Fields {
 	return slices.Concat(api.Fields{
 		api.Honours("model", "Absent: the default chat model."),
 		api.Honours("messages", "One or more, up to 4096. Messages of one role that follow each other are one turn, with an empty line between them."),
-		api.Honours("messages.role", "user, assistant, or system for an instruction in mid-conversation. The last message is not from the assistant: an answer that was begun is not continued."),
+		api.Honours("messages.role", "user, assistant, or system for an instruction in mid-conversation. Where the last message is the assistant's, the answer goes on from its text (prefill); not with thinking, a format or an enforced tool."),
 		api.Honours("messages.content", "A string or a list of blocks, at most 10000 in all. Text blocks of the assistant are joined as they are, others by a line end."),
 	}, blockFields(), api.Fields{
 		api.Honours("system", "A string or a list of text blocks, which are joined by a line end."),

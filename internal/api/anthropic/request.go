@@ -139,8 +139,23 @@ func (p *prompt) request(t api.Table) (*core.Request, error) {
 	if req.Thinking.Effort, err = p.OutputConfig.effort(); err != nil {
 		return nil, err
 	}
-	req.Format, err = p.format()
-	return req, err
+	if req.Format, err = p.format(); err != nil {
+		return nil, err
+	}
+	return req, p.resume(req)
+}
+
+// resume marks a request whose answer was begun: its last message is the assistant's.
+func (p *prompt) resume(req *core.Request) error {
+	last := len(p.Messages) - 1
+	if req.Continue = p.Messages[last].Role == string(core.RoleAssistant); !req.Continue {
+		return nil
+	}
+	where := fmt.Sprintf("messages.%d", last)
+	if p.Thinking != nil && p.Thinking.Type != "disabled" {
+		return core.Invalid(where, "The conversation ends with %s, which is the assistant's: an answer that was begun is not reasoned about. Turn thinking off, or end with a message from the user.", where)
+	}
+	return nil
 }
 
 // conversation is the system prompt and the messages.

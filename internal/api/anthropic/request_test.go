@@ -145,3 +145,16 @@ func FuzzMessages(f *testing.F) {
 		_ = req.Validate()
 	})
 }
+
+func TestPrefill(t *testing.T) {
+	for messages, want := range map[string]bool{
+		`{"role":"user","content":"x"},{"role":"assistant","content":"so"}`:                                                     true,
+		`{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"text","text":"so"},{"type":"text","text":"!"}]}`: true,
+		`{"role":"assistant","content":"so"},{"role":"user","content":"x"}`:                                                     false,
+	} {
+		f := newFake()
+		if w := f.post(t, `{"max_tokens":20,"messages":[`+messages+`]}`); w.Code != 200 || f.got.Continue != want {
+			t.Errorf("%s: %d, continued %v", messages, w.Code, f.got.Continue)
+		}
+	}
+}

@@ -69,6 +69,10 @@ func (c *chatRequest) request(t api.Table) (_ *core.Request, context int, _ erro
 	if req.Messages, err = conversationOf(t, c.Messages); err != nil {
 		return nil, 0, err
 	}
+	if n := len(req.Messages); n > 0 {
+		last := req.Messages[n-1] // as with Ollama, what the assistant began is gone on from
+		req.Continue = last.Role == core.RoleAssistant && len(last.ToolCalls) == 0 && strings.TrimSpace(last.Content) != ""
+	}
 	req.Tools, err = toolsOf(c.Tools)
 	return req, context, err
 }

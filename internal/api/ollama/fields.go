@@ -50,7 +50,7 @@ func generateFields() api.Fields {
 // chatFields are those of POST /api/chat.
 func chatFields() api.Fields {
 	return slices.Concat(commonFields(), api.Fields{
-		api.Honours("messages", "Absent or empty: the model is loaded, or unloaded when keep_alive is 0."),
+		api.Honours("messages", "Absent or empty: the model is loaded, or unloaded when keep_alive is 0. Where the last one is the assistant's, the answer goes on from its text."),
 		api.Honours("messages.role", "system, user, assistant or tool."),
 		api.Honours("messages.content", "A string."),
 		api.Honours("messages.thinking", "Given to the chat template, which may leave it out."),

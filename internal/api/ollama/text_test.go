@@ -361,3 +361,17 @@ func TestKeepAliveForms(t *testing.T) {
 		wantError(t, newFake().call(t, "POST", "/api/generate", `{"model":"tiny","keep_alive":`+in+`}`), 400, "keep_alive")
 	}
 }
+
+func TestABegunAnswerIsContinued(t *testing.T) {
+	for messages, want := range map[string]bool{
+		`{"role":"user","content":"x"},{"role":"assistant","content":"so"}`:                                          true,
+		`{"role":"user","content":"x"},{"role":"assistant","content":""}`:                                            false,
+		`{"role":"user","content":"x"},{"role":"assistant","content":"so","tool_calls":[{"function":{"name":"f"}}]}`: false,
+		`{"role":"assistant","content":"so"},{"role":"user","content":"x"}`:                                          false,
+	} {
+		f := newFake()
+		if w := f.call(t, "POST", "/api/chat", `{"model":"tiny","messages":[`+messages+`]}`); w.Code != 200 || f.got.Continue != want {
+			t.Errorf("%s: %d, continued %v", messages, w.Code, f.got.Continue)
+		}
+	}
+}

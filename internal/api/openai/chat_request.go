@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 	"math"
+	"strings"
 
 	"ashatai/internal/api"
 	"ashatai/internal/api/openai/param"
@@ -30,6 +31,8 @@ type chatRequest struct {
 	ThinkingBudget      *int              `json:"thinking_budget,omitempty"`
 	Store               *bool             `json:"store,omitempty"`
 	Metadata            map[string]string `json:"metadata,omitempty"`
+	ContinueLast        *bool             `json:"continue_final_message,omitempty"`
+	OpenTurn            *bool             `json:"add_generation_prompt,omitempty"`
 }
 
 // chatOthers are the fields that only Fields decides.
@@ -87,8 +90,24 @@ func (c *chatRequest) request(t api.Table) (*core.Request, error) {
 	if c.Metadata, err = param.Metadata("metadata", c.Metadata); err != nil {
 		return nil, err
 	}
-	req.TemplateArgs, err = templateArgs(c.TemplateArgs)
-	return req, err
+	if req.TemplateArgs, err = templateArgs(c.TemplateArgs); err != nil {
+		return nil, err
+	}
+	return req, c.resume(req)
+}
+
+// resume reads the two fields that say whether the answer goes on from the last message.
+func (c *chatRequest) resume(req *core.Request) error {
+	const name, turn = "continue_final_message", "add_generation_prompt"
+	req.Continue = c.ContinueLast != nil && *c.ContinueLast
+	if c.OpenTurn != nil && *c.OpenTurn == req.Continue {
+		return core.Invalid(turn, "%s is %t and %s is %t; an answer either begins a turn or goes on from the last message.", turn, *c.OpenTurn, name, req.Continue)
+	}
+	last := req.Messages[len(req.Messages)-1]
+	if req.Continue && (last.Role != core.RoleAssistant || len(last.ToolCalls) > 0 || strings.TrimSpace(last.Content) == "") {
+		return core.Invalid(name, "%s is true, and the last message is not one of the assistant that holds text and no calls.", name)
+	}
+	return nil
 }
 
 // keeps reports whether the chat is to be stored.

@@ -44,6 +44,8 @@ func chatFields() api.Fields {
 		api.Honours("thinking_budget", "Extension: most tokens of reasoning."),
 		api.Refuses("verbosity", "The models here do not take it; say in a message how long the answer may be", `"medium"`),
 		api.Honours("metadata", "Labels of a stored chat."),
+		api.Honours("continue_final_message", "Extension: the answer goes on from the text of the last message, which is the assistant's."),
+		api.Honours("add_generation_prompt", "Extension: the opposite of continue_final_message."),
 		api.Honours("parallel_tool_calls", "false: at most one call in an answer."),
 		api.Ignores("safety_identifier", "The server knows its callers by their credentials."),
 		api.Ignores("prompt_cache_key", "Prompts are cached by their own text."),

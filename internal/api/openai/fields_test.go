@@ -38,7 +38,7 @@ func chatSamples() map[string]string {
 		"max_completion_tokens": "5", "logprobs": "true", "top_logprobs": "3", "chat_template_kwargs": `{"a":1,"b":"c","d":true}`,
 		"tools": `[{"type":"function","function":{"name":"f","parameters":{"type":"object"},"strict":true}}]`, "tool_choice": `"required"`,
 		"functions": `[{"name":"f"}]`, "function_call": `{"name":"f"}`, "response_format": `{"type":"json_schema","json_schema":{"name":"n","schema":{}}}`,
-		"store": "true", "reasoning_effort": `"xhigh"`, "thinking_budget": "7", "metadata": `{"a":"b"}`, "parallel_tool_calls": "false",
+		"continue_final_message": "true", "add_generation_prompt": "true", "store": "true", "reasoning_effort": `"xhigh"`, "thinking_budget": "7", "metadata": `{"a":"b"}`, "parallel_tool_calls": "false",
 	})
 	return samples
 }
@@ -73,6 +73,7 @@ func TestFields(t *testing.T) {
 			Base: say, Samples: chatSamples(), Strange: strange,
 			Beside: map[string]string{
 				"stream_options": `{"stream":true}`, "top_logprobs": `{"logprobs":true}`, "function_call": `{"functions":[{"name":"f"}]}`,
+				"continue_final_message":     `{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"so"}]}`,
 				"tool_choice":                `{"tools":[{"type":"function","function":{"name":"f"}}]}`,
 				"messages.tool_calls":        `{"messages":[{"role":"assistant","content":"so"}]}`,
 				"messages.function_call":     `{"messages":[{"role":"assistant","content":"so"}]}`,
@@ -156,6 +157,9 @@ func TestBadValues(t *testing.T) {
 		{chatPath, chat(`"guided_json":"{"`), "guided_json"},
 		{chatPath, chat(`"reasoning_effort":"huge"`), "reasoning_effort"},
 		{chatPath, chat(`"thinking_budget":0`), "thinking_budget"},
+		{chatPath, chat(`"continue_final_message":true`), "continue_final_message"},
+		{chatPath, chat(`"add_generation_prompt":false`), "add_generation_prompt"},
+		{chatPath, chat(`"continue_final_message":true,"add_generation_prompt":true`), "add_generation_prompt"},
 		{chatPath, chat(`"metadata":{"":"x"}`), "metadata"},
 		{chatPath, message(`{"role":"wizard","content":"x"}`), "messages.0.role"},
 		{chatPath, message(`{"content":"x"}`), "messages.0.role"},

@@ -115,6 +115,15 @@ func (f Form) Closing() string {
 	return f.think.close
 }
 
+// Begun is a text that puts a fresh reader into the middle of an answer's text, past reasoning and headers. What the reader
+// makes of it is to be dropped.
+func (f Form) Begun() string {
+	if f.Channels() {
+		return harmonyChannel + "final" + harmonyMessage
+	}
+	return "…"
+}
+
 // Bounded reports whether Grammar can bound the reasoning, given the control tokens of the model.
 func (f Form) Bounded(token func(marker string) (int, bool)) bool {
 	end := f.think.close
