@@ -17,13 +17,16 @@ import (
 const MaxDepth = 64
 
 // DecodeJSON reads r's body, at most limit bytes, into v, which is a pointer. It is strict: unknown fields, field names in another
-// case, duplicate keys, wrong types, a second value, nesting below MaxDepth and text that is not UTF-8 are refused, and
+// case, duplicate keys, wrong types, a second value, nesting below MaxDepth, text that is not UTF-8 and a body of null are refused, and
 // the error's Param says where ("messages.0.content"). The content type is not looked at: what parses as JSON is JSON.
 // Errors: CodeInvalidRequest, CodeTooLarge, CodeDeadline for a body that stalls, CodeCancelled for a client that left.
 func DecodeJSON(r *http.Request, limit int64, v any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
 	if err != nil {
 		return bodyError(r, err)
+	}
+	if string(bytes.TrimSpace(body)) == "null" {
+		return core.Errorf(core.CodeInvalidRequest, "The request body is null; it must be a JSON object.")
 	}
 	return Strict(body, v)
 }

@@ -102,6 +102,8 @@ func TestStrictRefuses(t *testing.T) {
 		"bool":            {`{"stream":1}`, "stream", "true or false"},
 		"object for text": {`{"model":{}}`, "model", "a string, not an object"},
 		"array":           {`{"messages":{}}`, "messages", "an array"},
+		"null in a list":  {`{"messages":[{},null]}`, "messages.1", "an object, not null"},
+		"null in a map":   {`{"bias":{"1":null}}`, "bias.1", "a number, not null"},
 		"element":         {`{"messages":["x"]}`, "messages.0", "an object, not a string"},
 		"bool for number": {`{"count":true}`, "count", "a whole number"},
 		"fraction":        {`{"messages":[{"n":1.5}]}`, "messages.0.n", "whole number"},
@@ -177,6 +179,9 @@ func TestDecodeJSON(t *testing.T) {
 	broken := request(t, "")
 	broken.Body = http.NoBody
 	if err := DecodeJSON(broken, 100, &got); core.CodeOf(err) != core.CodeInvalidRequest {
+		t.Error(err)
+	}
+	if err := DecodeJSON(request(t, " null\n"), 100, &got); core.CodeOf(err) != core.CodeInvalidRequest || !strings.Contains(err.Error(), "null") {
 		t.Error(err)
 	}
 	for _, c := range []struct {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -79,13 +80,16 @@ func (s *schemas) operation(row Route, d Dialect, p string, params []string) map
 	} else {
 		op["security"] = []any{}
 	}
-	if len(params) > 0 {
-		list := []any{}
-		for _, name := range params {
-			list = append(list, map[string]any{
-				"name": name, "in": "path", "required": true, "schema": map[string]any{"type": "string"},
-			})
+	list := []any{}
+	for _, name := range params {
+		list = append(list, map[string]any{"name": name, "in": "path", "required": true, "schema": map[string]any{"type": "string"}})
+	}
+	for _, f := range row.Fields {
+		if f.In == InQuery {
+			list = append(list, map[string]any{"name": f.Name, "in": "query", "description": f.Note, "schema": map[string]any{"type": "string"}})
 		}
+	}
+	if len(list) > 0 {
 		op["parameters"] = list
 	}
 	if row.Request != nil {
@@ -94,35 +98,19 @@ func (s *schemas) operation(row Route, d Dialect, p string, params []string) map
 	return op
 }
 
+// responses are those of the handler, which its row names, and those of what stands before it.
 func (s *schemas) responses(row Route, d Dialect) map[string]any {
-	content := map[string]any{}
-	if row.Response != nil {
-		content = media("application/json", s.of(reflect.TypeOf(row.Response), true))
-	}
-	switch {
-	case row.Stream != nil:
-		kind := row.Produces
-		if kind == "" {
-			kind = "text/event-stream"
-		}
-		content[kind] = map[string]any{"schema": s.of(reflect.TypeOf(row.Stream), true)}
-	case row.Produces != "" && row.Response == nil:
-		content = media(row.Produces, map[string]any{"type": "string"})
-	}
-	ok := map[string]any{"description": "Done."}
-	if len(content) > 0 {
-		ok["content"] = content
-	}
 	shape := d.Error
 	if shape == nil {
 		shape = ErrorBody{}
 	}
 	failure := media("application/json", s.of(reflect.TypeOf(shape), true))
-	out := map[string]any{
-		"200":     ok,
-		"default": map[string]any{"description": "An error.", "content": failure},
+	ok := map[string]any{"description": "Done."}
+	if content := s.content(row); len(content) > 0 {
+		ok["content"] = content
 	}
-	for _, status := range row.Statuses {
+	out := map[string]any{"200": ok}
+	for _, status := range append(row.statusesBefore(), row.Statuses...) {
 		answer := map[string]any{"description": http.StatusText(status)}
 		if status >= http.StatusBadRequest {
 			answer["content"] = failure
@@ -130,6 +118,52 @@ func (s *schemas) responses(row Route, d Dialect) map[string]any {
 		out[strconv.Itoa(status)] = answer
 	}
 	return out
+}
+
+// statusesBefore are what the gate and the decoder answer on any such route.
+func (row Route) statusesBefore() []int {
+	out := []int{http.StatusInternalServerError, http.StatusServiceUnavailable}
+	if row.Scope != core.ScopePublic {
+		out = append(out, http.StatusUnauthorized, http.StatusForbidden)
+	}
+	if row.Limit != LimitNone {
+		out = append(out, http.StatusTooManyRequests)
+	}
+	if row.Request != nil {
+		out = append(out, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusGatewayTimeout)
+	}
+	return out
+}
+
+// content is what a call that succeeds answers, by media type.
+func (s *schemas) content(row Route) map[string]any {
+	content := map[string]any{}
+	if row.Response != nil {
+		content = media("application/json", s.of(reflect.TypeOf(row.Response), true))
+	}
+	switch {
+	case row.Stream != nil && (row.Produces == "" || row.Produces == eventStream):
+		maps.Copy(content, media(eventStream, sent(s.of(reflect.TypeOf(row.Stream), true))))
+	case row.Stream != nil:
+		maps.Copy(content, media(row.Produces, s.of(reflect.TypeOf(row.Stream), true)))
+	case row.Produces != "" && row.Response == nil:
+		content = media(row.Produces, map[string]any{"type": "string"})
+	}
+	return content
+}
+
+const eventStream = "text/event-stream"
+
+// sent is the schema of one server-sent event whose data has a schema. OpenAPI describes it as an object of its lines.
+func sent(data map[string]any) map[string]any {
+	text := map[string]any{"type": "string"}
+	if data["type"] != "string" {
+		text["contentMediaType"], text["contentSchema"] = "application/json", data
+	}
+	return map[string]any{
+		"type": "object", "required": []string{"data"},
+		"properties": map[string]any{"data": text, "event": map[string]any{"type": "string"}},
+	}
 }
 
 func media(kind string, schema map[string]any) map[string]any {

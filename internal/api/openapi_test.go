@@ -54,7 +54,7 @@ func sampleDialect() api.Dialect {
 			Method: "POST", Path: "/x/{id...}", Summary: "Does it.", Scope: core.ScopeInfer,
 			Request: node{}, Response: node{}, Stream: node{}, Statuses: []int{202, 404}, Handle: h,
 		},
-		{Method: "GET", Path: "/x/{id...}", Summary: "Reads it.", Scope: core.ScopePublic, Produces: "text/plain", Handle: h},
+		{Method: "GET", Path: "/x/{id...}", Summary: "Reads it.", Scope: core.ScopePublic, Produces: "text/plain", Handle: h, Fields: api.Fields{api.Honours("limit", "How many.")}.In(api.InQuery)},
 		{Method: "GET", Path: "/{$}", Summary: "Front.", Handle: h},
 	}}
 }
@@ -133,10 +133,10 @@ const meta = `{
 				"operationId": {"pattern": "^[A-Za-z0-9_]+$"},
 				"parameters": {"type": "array", "items": {
 					"type": "object", "required": ["name", "in", "schema"],
-					"properties": {"in": {"enum": ["path", "query", "header"]}, "required": {"const": true}}
+					"properties": {"in": {"enum": ["path", "query"]}}, "if": {"properties": {"in": {"const": "path"}}}, "then": {"properties": {"required": {"const": true}}, "required": ["required"]}
 				}},
 				"requestBody": {"type": "object", "required": ["content"], "properties": {"content": {"$ref": "#/$defs/content"}}},
-				"responses": {"type": "object", "required": ["200", "default"], "additionalProperties": {
+				"responses": {"type": "object", "required": ["200", "500", "503"], "additionalProperties": {
 					"type": "object", "required": ["description"], "properties": {
 						"description": {"type": "string", "minLength": 1}, "content": {"$ref": "#/$defs/content"}
 					}
@@ -177,7 +177,7 @@ func checkOpenAPI(t *testing.T, text []byte) {
 		Paths map[string]map[string]struct {
 			OperationID string `json:"operationId"` //nolint:tagliatelle // OpenAPI's own name
 			Parameters  []struct {
-				Name string `json:"name"`
+				Name, In string
 			} `json:"parameters"`
 		} `json:"paths"`
 		Components struct {
@@ -199,13 +199,18 @@ func checkOpenAPI(t *testing.T, text []byte) {
 				t.Errorf("%s is the id of two operations", op.OperationID)
 			}
 			seen[op.OperationID] = true
-			if strings.Count(path, "{") != len(op.Parameters) {
-				t.Errorf("%s %s: %d parameters", method, path, len(op.Parameters))
-			}
+			n := 0
 			for _, p := range op.Parameters {
+				if p.In != "path" {
+					continue
+				}
+				n++
 				if !strings.Contains(path, "{"+p.Name+"}") {
 					t.Errorf("%s %s: no parameter %s", method, path, p.Name)
 				}
+			}
+			if strings.Count(path, "{") != n {
+				t.Errorf("%s %s: %d parameters of the path", method, path, n)
 			}
 		}
 	}

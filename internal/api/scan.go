@@ -176,7 +176,7 @@ func (s *scanner) object(t reflect.Type) error {
 			}
 			elem = ft
 		}
-		if err := s.value(elem); err != nil {
+		if err := s.member(elem, fields == nil); err != nil {
 			return err
 		}
 	}
@@ -201,12 +201,24 @@ func (s *scanner) array(t reflect.Type) error {
 	s.path = append(s.path, step{})
 	for i := 0; s.more(']'); i++ {
 		s.path[len(s.path)-1] = step{index: i}
-		if err := s.value(elem); err != nil {
+		if err := s.member(elem, true); err != nil {
 			return err
 		}
 	}
 	s.path = s.path[:len(s.path)-1]
 	return nil
+}
+
+// member checks a value inside an array or an object. Null counts as an absent field; in a list or a map there is nothing
+// that it could stand for.
+func (s *scanner) member(t reflect.Type, listed bool) error {
+	s.space()
+	if listed && s.data[s.pos] == 'n' && t != nil && t.Kind() != reflect.Pointer {
+		if own := s.target(t); own != nil {
+			return s.fail("must be %s, not null.", typeWords(own))
+		}
+	}
+	return s.value(t)
 }
 
 // enter steps into an object or array and bounds the depth.

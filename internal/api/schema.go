@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,8 +34,8 @@ func newSchemas() *schemas {
 	return &schemas{components: map[string]any{}, names: map[shape]string{}}
 }
 
-// of is the schema of t. Output types always carry the fields that are neither pointers nor omitempty, so those are
-// required; an input's are required only by tag.
+// of is the schema of t. Output types always carry the fields that are not omitempty, so those are required, and null
+// where they are pointers; an input's are required only by tag, and null counts as absent.
 func (s *schemas) of(t reflect.Type, output bool) map[string]any {
 	if own, ok := reflect.TypeAssert[Schemaer](reflect.New(t)); ok {
 		return maps.Clone(own.JSONSchema())
@@ -108,12 +109,15 @@ func (s *schemas) name(t reflect.Type, output bool) string {
 }
 
 func (s *schemas) properties(t reflect.Type, output bool) map[string]any {
-	props, required := map[string]any{}, []string{}
+	props, required := map[string]map[string]any{}, []string{}
 	for name, f := range jsonFields(t) {
 		props[name] = tagged(s.of(f.Type, output), f)
-		optional := strings.Contains(f.Tag.Get("json"), ",omit") || f.Type.Kind() == reflect.Pointer
-		if f.Tag.Get("required") == "true" || output && !optional {
+		needed := f.Tag.Get("required") == "true" || output && !strings.Contains(f.Tag.Get("json"), ",omit")
+		if needed {
 			required = append(required, name)
+		}
+		if output && needed && f.Type.Kind() == reflect.Pointer || !output && !needed {
+			props[name] = orNull(props[name])
 		}
 	}
 	out := map[string]any{"type": "object", "properties": props}
@@ -122,6 +126,27 @@ func (s *schemas) properties(t reflect.Type, output bool) map[string]any {
 	}
 	if !output {
 		out["additionalProperties"] = false
+	}
+	return out
+}
+
+// orNull is the schema of a field that can be null.
+func orNull(schema map[string]any) map[string]any {
+	if kind, ok := schema["type"].(string); ok && schema["enum"] == nil {
+		schema["type"] = []string{kind, "null"}
+		return schema
+	}
+	if kinds, ok := schema["type"].([]string); ok {
+		schema["type"] = append(slices.Clone(kinds), "null")
+		return schema
+	}
+	if schema["type"] == nil && schema["$ref"] == nil {
+		return schema // any value
+	}
+	out := map[string]any{"anyOf": []any{schema, map[string]any{"type": "null"}}}
+	if doc, ok := schema["description"]; ok {
+		out["description"] = doc
+		delete(schema, "description")
 	}
 	return out
 }

@@ -234,7 +234,7 @@ func TestBadValues(t *testing.T) {
 		{field(`"system":7`), "system is neither"},
 		{field(`"system":[{"type":"tool_use"}]`), "system.0.type"},
 		{field(`"stop_sequences":[""]`), "stop_sequences.0 has 0 bytes"},
-		{field(`"stop_sequences":[null]`), "stop_sequences.0 has 0 bytes"},
+		{field(`"stop_sequences":[null]`), "must be a string, not null"},
 		{field(`"stop_sequences":["x","` + strings.Repeat("y", 513) + `"]`), "stop_sequences.1 has 513 bytes"},
 		{field(`"stop_sequences":[` + strings.Repeat(`"x",`, 16) + `"y"]`), "stop_sequences has 17 strings"},
 		{field(`"temperature":-1`), "temperature is -1"},

@@ -65,7 +65,7 @@ func Dialect(c Config) api.Dialect {
 	if c.Page != nil {
 		routes = append(routes, api.Route{
 			Method: http.MethodGet, Path: "/assets/{path...}", Summary: "The files of the page.",
-			Scope: core.ScopePublic, Produces: "application/octet-stream", Handle: handler(c.Page),
+			Scope: core.ScopePublic, Produces: "application/octet-stream", Statuses: []int{http.StatusNotFound}, Handle: handler(c.Page),
 		})
 	}
 	return api.Dialect{

@@ -59,7 +59,10 @@ func (h handlers) tokenize(w http.ResponseWriter, r *http.Request) error {
 	if err := api.DecodeJSON(r, maxTokenBody, &req); err != nil {
 		return err
 	}
-	ids, err := h.c.Tokens.Tokenize(r.Context(), req.Model, req.Text, req.AddSpecial)
+	if req.Text == nil {
+		return core.Invalid("text", "The field text is missing; it is what is cut into tokens, and may be empty.")
+	}
+	ids, err := h.c.Tokens.Tokenize(r.Context(), req.Model, *req.Text, req.AddSpecial)
 	if err != nil {
 		return err
 	}
@@ -70,6 +73,9 @@ func (h handlers) detokenize(w http.ResponseWriter, r *http.Request) error {
 	var req DetokenizeRequest
 	if err := api.DecodeJSON(r, maxTokenBody, &req); err != nil {
 		return err
+	}
+	if req.Tokens == nil {
+		return core.Invalid("tokens", "The field tokens is missing; it is a list of token ids, and may be empty.")
 	}
 	for _, id := range req.Tokens {
 		if id < 0 {

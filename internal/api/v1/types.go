@@ -176,9 +176,9 @@ type RuntimeList struct {
 
 // TokenizeRequest asks for the tokens of a text.
 type TokenizeRequest struct {
-	Model      string `json:"model" doc:"empty: the default model"`
-	Text       string `json:"text" required:"true"`
-	AddSpecial bool   `json:"add_special" doc:"with the tokens that start every prompt of the model"`
+	Model      string  `json:"model" doc:"empty: the default model"`
+	Text       *string `json:"text" required:"true"`
+	AddSpecial bool    `json:"add_special" doc:"with the tokens that start every prompt of the model"`
 }
 
 // TokenizeResponse lists the tokens.
