@@ -204,6 +204,23 @@ type EmbedInput struct {
 	Tokens []int
 }
 
+// RerankRequest asks how well each document answers the query.
+type RerankRequest struct {
+	ID        string
+	Principal Principal
+	Model     string
+	Query     string
+	Documents []string
+}
+
+// Reranking answers a RerankRequest: one score per document, in their order, between 0 and 1.
+type Reranking struct {
+	Model     string
+	Scores    []float32
+	Usage     Usage
+	Placement Placement
+}
+
 // Embeddings answers an EmbedRequest: one unit-length vector per input, in order.
 type Embeddings struct {
 	Model     string

@@ -52,7 +52,7 @@ type LoadSpec struct {
 	Threads   int               `json:"threads,omitempty"`   // CPU threads; never above the cores that the process has
 	Memory    int64             `json:"memory,omitempty"`    // bytes the model may use, weights included; 0: no bound given
 	Scratch   string            `json:"scratch,omitempty"`   // folder of this model alone that the runtime may write in; empty: none
-	Embedding bool              `json:"embedding,omitempty"` // load for embeddings instead of generation
+	Embedding bool              `json:"embedding,omitempty"` // load for embeddings, or for scores where the model makes those, instead of generation
 	Options   map[string]string `json:"options,omitempty"`   // what only one runtime knows; unknown keys are refused
 	Fallback  string            `json:"-"`                   // why the caller asks for less than it was set to; worker/host puts it before Facts.Fallback
 }
@@ -177,6 +177,13 @@ type Pusher interface {
 // Embedder makes one unit-length vector per prompt.
 type Embedder interface {
 	Embed(ctx context.Context, prompts []Prompt) (vectors [][]float32, usage core.Usage, err error)
+}
+
+// Reranker scores how well each document answers a query: between 0 and 1, more is better, and only the order of the scores
+// of one model means anything. A score does not depend on the other documents. A pair that does not fit the context is
+// CodeContextExceeded.
+type Reranker interface {
+	Rerank(ctx context.Context, query string, documents []string) (scores []float32, usage core.Usage, err error)
 }
 
 // Tokenizer turns text into the model's token ids and back. Detokenize returns the exact bytes, which need not be UTF-8.

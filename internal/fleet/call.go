@@ -157,6 +157,35 @@ func (f *Fleet) Embed(ctx context.Context, t Target, it Item, prompts []engine.P
 	return vectors, usage, place, nil
 }
 
+// Rerank scores documents, with an instance that is loaded for it.
+func (f *Fleet) Rerank(ctx context.Context, t Target, it Item, query string, documents []string) ([]float32, core.Usage, core.Placement, error) {
+	t.Spec.Embedding = true
+	ctx, c, err := f.submit(ctx, &ticket{target: t, item: it, sequences: 1})
+	if err != nil {
+		return nil, core.Usage{}, core.Placement{}, err
+	}
+	defer c.end()
+	var (
+		scores []float32
+		usage  core.Usage
+		place  core.Placement
+	)
+	err = c.use(ctx, func(ctx context.Context, on *live) error {
+		r, ok := on.model.(engine.Reranker)
+		if !ok {
+			return cannot(on, "score documents")
+		}
+		place = on.placement()
+		scores, usage, err = r.Rerank(ctx, query, documents)
+		return err
+	})
+	if err != nil {
+		return nil, core.Usage{}, core.Placement{}, err
+	}
+	usage.Queued = c.queued
+	return scores, usage, place, nil
+}
+
 // Tokenize turns text into the model's token ids. It loads the model where it is not loaded, and takes no sequence.
 func (f *Fleet) Tokenize(ctx context.Context, t Target, p engine.Prompt) ([]int, error) {
 	var out []int

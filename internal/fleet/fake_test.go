@@ -201,6 +201,13 @@ func (m *fakeModel) Embed(ctx context.Context, prompts []engine.Prompt) ([][]flo
 	return make([][]float32, len(prompts)), core.Usage{Prompt: 3}, nil
 }
 
+func (m *fakeModel) Rerank(ctx context.Context, _ string, documents []string) ([]float32, core.Usage, error) {
+	if err := m.wait(ctx, m.r.step); err != nil {
+		return nil, core.Usage{}, err
+	}
+	return make([]float32, len(documents)), core.Usage{Prompt: 4}, nil
+}
+
 func (m *fakeModel) Tokenize(ctx context.Context, p engine.Prompt) ([]int, error) {
 	return make([]int, len(p.Segments)), m.wait(ctx, m.r.step)
 }

@@ -56,6 +56,13 @@ func (f *File) ChatTemplate() string {
 	return s
 }
 
+// RerankTemplate is the text that a reranking model wants around a query and a document, with {query} and {document} in
+// their places; empty when it names none.
+func (f *File) RerankTemplate() string {
+	s, _ := f.Metadata.String("tokenizer.chat_template.rerank")
+	return s
+}
+
 // BOSText is the text of the token that begins a sequence; empty when the file names none.
 func (f *File) BOSText() string { return f.bos }
 

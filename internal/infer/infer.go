@@ -22,6 +22,7 @@ type Models interface {
 type Fleet interface {
 	Generate(ctx context.Context, t Target, it core.QueueItem, req engine.GenerateRequest) (*core.Stream, error)
 	Embed(ctx context.Context, t Target, it core.QueueItem, prompts []engine.Prompt) ([][]float32, core.Usage, core.Placement, error)
+	Rerank(ctx context.Context, t Target, it core.QueueItem, query string, documents []string) ([]float32, core.Usage, core.Placement, error)
 	Tokenize(ctx context.Context, t Target, p engine.Prompt) ([]int, error)
 	Detokenize(ctx context.Context, t Target, tokens []int) ([]byte, error)
 }

@@ -22,6 +22,7 @@ type fake struct {
 	model   core.Manifest
 	missing error
 	fails   error
+	short   int // scores that are missing
 
 	target  Target
 	item    core.QueueItem
@@ -81,6 +82,11 @@ func (f *fake) Generate(ctx context.Context, t Target, it core.QueueItem, req en
 func (f *fake) Embed(_ context.Context, t Target, it core.QueueItem, prompts []engine.Prompt) ([][]float32, core.Usage, core.Placement, error) {
 	f.target, f.item, f.prompts = t, it, prompts
 	return f.vectors, core.Usage{Prompt: 5}, core.Placement{Device: "cpu"}, f.fails
+}
+
+func (f *fake) Rerank(_ context.Context, t Target, it core.QueueItem, _ string, documents []string) ([]float32, core.Usage, core.Placement, error) {
+	f.target, f.item = t, it
+	return make([]float32, len(documents)-f.short), core.Usage{Prompt: 6}, core.Placement{Device: "cpu"}, f.fails
 }
 
 func (f *fake) Tokenize(_ context.Context, t Target, p engine.Prompt) ([]int, error) {
@@ -428,6 +434,38 @@ func TestTargets(t *testing.T) {
 	wantCode(t, err, core.CodeModelNotFound)
 	_, err = s.Embed(t.Context(), &core.EmbedRequest{Inputs: []core.EmbedInput{{Text: "a"}}})
 	wantCode(t, err, core.CodeModelNotFound)
+}
+
+func TestRerank(t *testing.T) {
+	f := newFake()
+	req := &core.RerankRequest{Principal: core.Principal{Tenant: "t1"}, Model: "tiny", Query: "q", Documents: []string{"abcdef", "b"}}
+	_, err := f.service().Rerank(t.Context(), req)
+	wantCode(t, err, core.CodeUnsupported)
+	f.model.Capabilities = []core.Capability{core.CapRerank}
+	got, err := f.service().Rerank(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&core.Reranking{Model: "tiny:latest", Scores: []float32{0, 0}, Usage: core.Usage{Prompt: 6}, Placement: core.Placement{Device: "cpu"}}, got); diff != "" {
+		t.Error(diff)
+	}
+	first := f.item
+	if !f.target.Spec.Embedding || first.Cost != 6 || first.Tenant != "t1" || first.Fingerprint == 0 {
+		t.Errorf("%+v %+v", f.target, first)
+	}
+	req.Documents = []string{"abcdef", "c"}
+	if _, err = f.service().Rerank(t.Context(), req); err != nil || f.item.Fingerprint == first.Fingerprint {
+		t.Errorf("%v: other documents have the same fingerprint", err)
+	}
+	f.short = 1
+	_, err = f.service().Rerank(t.Context(), req)
+	wantCode(t, err, core.CodeInternal)
+	req.Documents = nil
+	_, err = f.service().Rerank(t.Context(), req)
+	wantCode(t, err, core.CodeInvalidRequest)
+	req.Query = ""
+	_, err = f.service().Rerank(t.Context(), req)
+	wantCode(t, err, core.CodeInvalidRequest)
 }
 
 func TestEmbed(t *testing.T) {

@@ -114,6 +114,10 @@ func (f inferFleet) Embed(ctx context.Context, t infer.Target, it core.QueueItem
 	return f.Fleet.Embed(ctx, fleet.Target(wished(ctx, t)), it, p)
 }
 
+func (f inferFleet) Rerank(ctx context.Context, t infer.Target, it core.QueueItem, query string, documents []string) ([]float32, core.Usage, core.Placement, error) {
+	return f.Fleet.Rerank(ctx, fleet.Target(wished(ctx, t)), it, query, documents)
+}
+
 func (f inferFleet) Tokenize(ctx context.Context, t infer.Target, p engine.Prompt) ([]int, error) {
 	return f.Fleet.Tokenize(ctx, fleet.Target(wished(ctx, t)), p)
 }

@@ -27,6 +27,8 @@ type fake struct {
 	got    []*core.Request
 	gotEmb *core.EmbedRequest
 
+	gotRank *core.RerankRequest
+
 	events func(ctx context.Context, req *core.Request) iter.Seq2[core.Event, error]
 	err    error
 	embeds *core.Embeddings
@@ -71,6 +73,16 @@ func (f *fake) Generate(ctx context.Context, req *core.Request) (*core.Stream, e
 func (f *fake) Embed(_ context.Context, req *core.EmbedRequest) (*core.Embeddings, error) {
 	f.gotEmb = req
 	return f.embeds, f.err
+}
+
+// Rerank scores by length, and keeps the request.
+func (f *fake) Rerank(_ context.Context, req *core.RerankRequest) (*core.Reranking, error) {
+	f.gotRank = req
+	out := &core.Reranking{Model: "tiny:latest", Usage: core.Usage{Prompt: 9}, Placement: placement}
+	for _, d := range req.Documents {
+		out.Scores = append(out.Scores, float32(len(d))/8)
+	}
+	return out, f.err
 }
 
 func (f *fake) List(context.Context) ([]*core.Manifest, error) { return f.models, f.err }
@@ -128,7 +140,7 @@ func (f *fake) do(r *http.Request) *httptest.ResponseRecorder {
 
 func (f *fake) dialect() api.Dialect {
 	now := func() time.Time { return time.Unix(1700000000, 0) }
-	return New(f, f, f, Config{Build: "test", Now: now, Archive: f.kept(), Items: f.kept().Items(), Runs: f.kept()})
+	return New(f, f, f, Config{Rerank: f, Build: "test", Now: now, Archive: f.kept(), Items: f.kept().Items(), Runs: f.kept()})
 }
 
 func (f *fake) handler() http.Handler {

@@ -98,6 +98,9 @@ func TestFields(t *testing.T) {
 		"POST /v1/embeddings": {
 			Base: `{"input":"hi"}`, Samples: map[string]string{"model": `"tiny"`, "dimensions": "2", "encoding_format": `"base64"`},
 		},
+		"POST /v1/rerank": {
+			Base: `{"model":"tiny","query":"q","documents":["a","b"]}`, Samples: map[string]string{"top_n": "1", "return_documents": "true"},
+		},
 		"GET /v1/chat/completions": {
 			Samples: map[string]string{"after": chat, "limit": "100", "order": "desc", "model": "tiny", "metadata": "x"},
 			Strange: map[string]string{"after": "", "model": "", "metadata": ""},

@@ -25,6 +25,11 @@ type Embedder interface {
 	Embed(ctx context.Context, req *core.EmbedRequest) (*core.Embeddings, error)
 }
 
+// Reranker scores documents.
+type Reranker interface {
+	Rerank(ctx context.Context, req *core.RerankRequest) (*core.Reranking, error)
+}
+
 // Catalogue knows the installed models. List begins with the default chat model.
 type Catalogue interface {
 	List(ctx context.Context) ([]*core.Manifest, error)
@@ -33,6 +38,7 @@ type Catalogue interface {
 
 // Config is what the dialect needs beyond its three partners.
 type Config struct {
+	Rerank  Reranker
 	Build   string            // version of the server, part of system_fingerprint
 	Now     func() time.Time  // nil: time.Now
 	Counter responses.Counter // counts prompts
@@ -49,6 +55,7 @@ type handler struct {
 	gen    Generator
 	emb    Embedder
 	cat    Catalogue
+	rank   Reranker
 	stored responses.Archive
 	items  responses.Items
 	build  string
@@ -57,12 +64,12 @@ type handler struct {
 }
 
 // tables are the fields of the calls that look at raw ones.
-type tables struct{ chat, completion api.Table }
+type tables struct{ chat, completion, rerank api.Table }
 
 // New makes the dialect's rows.
 func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
-	h := &handler{gen: gen, emb: emb, cat: cat, stored: cfg.Archive, items: cfg.Items, build: cfg.Build, now: cfg.Now, fields: tables{
-		chat: chatFields().Table(), completion: completionFields().Table(),
+	h := &handler{gen: gen, emb: emb, cat: cat, rank: cfg.Rerank, stored: cfg.Archive, items: cfg.Items, build: cfg.Build, now: cfg.Now, fields: tables{
+		chat: chatFields().Table(), completion: completionFields().Table(), rerank: rerankFields().Table(),
 	}}
 	if h.now == nil {
 		h.now = time.Now
@@ -102,6 +109,7 @@ func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
 				MaxBody: maxBody, Request: embeddingRequest{}, Response: embeddingAnswer{}, Statuses: refusals,
 				Fields: embeddingFields(), Handle: h.embed,
 			},
+			h.rerankRoute(refusals),
 			{
 				Method: http.MethodGet, Path: "/v1/models", Summary: "List the installed models, the default chat model first.",
 				Scope: core.ScopeRead, Limit: api.LimitRead,

@@ -20,12 +20,12 @@ func Descriptors() []engine.Descriptor {
 	return []engine.Descriptor{
 		{
 			Name: LlamaCpp, Title: "llama.cpp", Formats: []string{"gguf"},
-			Capabilities: []core.Capability{core.CapGenerate, core.CapChat, core.CapEmbed},
+			Capabilities: []core.Capability{core.CapGenerate, core.CapChat, core.CapEmbed, core.CapRerank},
 			Devices:      []string{"cpu"}, Cost: 10,
 		},
 		{
 			Name: Mock, Title: "Mock", Formats: []string{"mock"},
-			Capabilities: []core.Capability{core.CapChat, core.CapGenerate, core.CapEmbed},
+			Capabilities: []core.Capability{core.CapChat, core.CapGenerate, core.CapEmbed, core.CapRerank},
 			Devices:      []string{"cpu"}, Cost: 1000,
 		},
 	}

@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Spec      engine.LoadSpec  // a model for text; Sequences is set by the suite
 	Embedding *engine.LoadSpec // a model for embeddings; nil skips those cases
+	Reranking *engine.LoadSpec // a model that scores documents; nil skips those cases
 	BadFile   string           // a file that is no model of the runtime
 	Text      string           // a prompt that is answered with some words; default "Once upon a time"
 	Control   string           // a control token as text, such as "<|im_end|>"; empty where the runtime has none
@@ -62,6 +63,13 @@ func Run(t *testing.T, open func(t *testing.T) engine.Runtime, opt Options) {
 		}
 		shut(t, m)
 	}
+	if opt.Reranking != nil {
+		m := load(t, rt, *opt.Reranking)
+		for _, c := range rerankCases() {
+			opt.run(t, c.name, func(t *testing.T) { t.Helper(); c.test(t, &suite{opt: opt, rt: rt, m: m}) })
+		}
+		shut(t, m)
+	}
 	opt.run(t, "leaves no goroutine", func(t *testing.T) {
 		t.Helper()
 		if err := goleak.Find(before, goleak.IgnoreTopFunction("testing.(*T).Run"), goleak.IgnoreTopFunction("testing.tRunner.func1")); err != nil {
@@ -83,7 +91,7 @@ type testCase struct {
 }
 
 func known(name string) bool {
-	for _, list := range [][]testCase{runtimeCases(), textCases(), embeddingCases(), {{name: "leaves no goroutine"}}} {
+	for _, list := range [][]testCase{runtimeCases(), textCases(), embeddingCases(), rerankCases(), {{name: "leaves no goroutine"}}} {
 		for _, c := range list {
 			if c.name == name {
 				return true

@@ -3,6 +3,7 @@ package llamacpp
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -16,6 +17,7 @@ import (
 type embedder struct {
 	abort *llama.Abort
 	most  threads.Counts
+	ranks bool         // the model makes scores, not vectors
 	share atomic.Int64 // processors that it may use; 0: as loaded
 
 	mu    sync.Mutex // held while a call computes
@@ -39,13 +41,16 @@ func embeddingParams(lib *llama.Library, l layout) llama.ContextParams {
 }
 
 func newEmbedder(ctx *llama.Context, abort *llama.Abort, most threads.Counts) *embedder {
-	return &embedder{abort: abort, most: most, ctx: ctx, rows: llama.NewBatch(ctx.MaxBatch())}
+	return &embedder{abort: abort, most: most, ranks: ctx.Pooling() == llama.PoolingRank, ctx: ctx, rows: llama.NewBatch(ctx.MaxBatch())}
 }
 
 // Embed implements engine.Embedder.
 func (m *model) Embed(ctx context.Context, prompts []engine.Prompt) ([][]float32, core.Usage, error) {
-	if m.embed == nil {
+	switch {
+	case m.embed == nil:
 		return nil, core.Usage{}, core.Errorf(core.CodeUnsupported, "This model was loaded to generate text and makes no embeddings here.")
+	case m.embed.ranks:
+		return nil, core.Usage{}, core.Errorf(core.CodeUnsupported, "This model scores documents and makes no embeddings. Use it with /v1/rerank.")
 	}
 	var usage core.Usage
 	out := make([][]float32, 0, len(prompts))
@@ -70,6 +75,7 @@ func (m *model) Embed(ctx context.Context, prompts []engine.Prompt) ([][]float32
 	return out, usage, nil
 }
 
+// one returns the unit vector of a text, or its raw scores where the model makes those.
 func (e *embedder) one(ctx context.Context, tokens []llama.Token) ([]float32, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -101,11 +107,18 @@ func (e *embedder) one(ctx context.Context, tokens []llama.Token) ([]float32, er
 		return nil, core.AsError(context.Cause(ctx))
 	}
 	var v []float32
-	if status == llama.DecodeOK {
+	switch {
+	case status != llama.DecodeOK:
+	case e.ranks:
+		v = e.ctx.Scores(0)
+	default:
 		v = e.ctx.Embedding(0)
 	}
-	if v == nil {
-		return nil, core.Errorf(core.CodeInternal, "The model failed to compute an embedding. Send the request again.")
+	if len(v) == 0 {
+		return nil, core.Errorf(core.CodeInternal, "The model failed to compute this text. Send the request again.")
+	}
+	if e.ranks {
+		return slices.Clone(v), nil
 	}
 	return unit(v), nil
 }

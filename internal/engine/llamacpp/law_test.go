@@ -54,6 +54,20 @@ func tiny(t *testing.T, o gguftest.Options) string {
 	return path
 }
 
+// tinyReranker writes a small cross-encoder with random weights.
+func tinyReranker(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "reranker.gguf")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(gguftest.TinyReranker(f, gguftest.Options{}), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func badFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "bad.gguf")
@@ -70,6 +84,7 @@ func TestLawOnATinyModel(t *testing.T) {
 	enginetest.Run(t, func(*testing.T) engine.Runtime { return rt }, enginetest.Options{
 		Spec:      engine.LoadSpec{Path: tiny(t, gguftest.Options{}), Context: 512, Batch: 128, Options: map[string]string{OptRepeatable: "true"}},
 		Embedding: &engine.LoadSpec{Path: tiny(t, gguftest.Options{Embedding: true}), Embedding: true, Context: 256},
+		Reranking: &engine.LoadSpec{Path: tinyReranker(t), Embedding: true, Context: 256},
 		BadFile:   badFile(t), Control: gguftest.EndToken, Bound: 60 * time.Second,
 	})
 }

@@ -21,6 +21,7 @@ type model struct {
 	guides *guide.Maker
 	loop   *loop     // nil when loaded for embeddings
 	embed  *embedder // nil when loaded for generation
+	rerank string    // template of a query and a document; empty: none
 
 	use    sync.RWMutex // read-held while the vocabulary is used outside the loop
 	closed bool
@@ -61,8 +62,11 @@ func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, na
 			return nil, err
 		}
 	} else {
-		m.facts.Capabilities = []core.Capability{core.CapEmbed}
 		m.embed = newEmbedder(space, abort, l.threads)
+		m.rerank, m.facts.Capabilities = l.rerank, []core.Capability{core.CapEmbed}
+		if m.embed.ranks {
+			m.facts.Capabilities = []core.Capability{core.CapRerank}
+		}
 	}
 	return m, nil
 }

@@ -101,6 +101,9 @@ func (r *Runtime) Load(ctx context.Context, spec engine.LoadSpec, progress func(
 	if err != nil {
 		return nil, err
 	}
+	if err := checkHead(facts); err != nil {
+		return nil, err
+	}
 	plan, err := fit(spec, opt, facts, proc.CPUs())
 	if err != nil {
 		return nil, err
@@ -170,7 +173,8 @@ type layout struct {
 	kv        int64 // bytes
 	cache     int64 // bytes for prefixes in memory
 	weights   int64
-	pooled    bool // the model names a way to pool embeddings
+	pooled    bool   // the model names a way to pool embeddings
+	rerank    string // the model's template for a query and a document
 	fallback  string
 }
 
@@ -205,7 +209,7 @@ func fit(spec engine.LoadSpec, opt options, f *gguf.File, cores int) (layout, er
 	train := f.ContextLength()
 	l := layout{
 		context: spec.Context, sequences: spec.Sequences, batch: spec.Batch,
-		weights: f.WeightBytes(), pooled: f.Pooling() != gguf.PoolingNone,
+		weights: f.WeightBytes(), pooled: f.Pooling() != gguf.PoolingNone, rerank: f.RerankTemplate(),
 	}
 	if l.context == 0 {
 		l.context = min(train, defaultContext)

@@ -30,7 +30,7 @@ func newModel(f file, b behaviour, spec engine.LoadSpec) *model {
 	vocab := newVocabulary()
 	caps := []core.Capability{core.CapChat, core.CapGenerate}
 	if spec.Embedding {
-		caps = []core.Capability{core.CapEmbed}
+		caps = []core.Capability{core.CapEmbed, core.CapRerank}
 	}
 	orDefault := func(n, d int) int {
 		if n == 0 {
@@ -188,6 +188,47 @@ func (m *model) Embed(ctx context.Context, prompts []engine.Prompt) ([][]float32
 	}
 	usage.Prefill = time.Since(start)
 	return vectors, usage, nil
+}
+
+// Rerank scores documents by how near their vectors are to the query's.
+func (m *model) Rerank(ctx context.Context, query string, documents []string) ([]float32, core.Usage, error) {
+	if !slices.Contains(m.facts.Capabilities, core.CapRerank) {
+		return nil, core.Usage{}, core.Errorf(core.CodeUnsupported, "The model was loaded for text; it scores no documents.")
+	}
+	plain := func(text string) engine.Prompt { return engine.Prompt{Segments: []engine.Segment{{Text: text}}} }
+	if err := m.enter(ctx); err != nil {
+		return nil, core.Usage{}, err
+	}
+	defer m.leave()
+	start := time.Now()
+	asked, err := m.tokens(plain(query))
+	if err != nil {
+		return nil, core.Usage{}, err
+	}
+	var usage core.Usage
+	scores := make([]float32, len(documents))
+	for i, d := range documents {
+		ids, err := m.tokens(plain(d))
+		if err == nil {
+			err = m.fits(len(asked)+len(ids), m.facts.Context)
+		}
+		if err == nil {
+			err = m.alive(ctx)
+		}
+		if err != nil {
+			return nil, core.Usage{}, err
+		}
+		near := 0.0
+		q, v := m.vector(asked), m.vector(ids)
+		for j := range q {
+			near += float64(q[j]) * float64(v[j])
+		}
+		scores[i] = float32(min(max((near+1)/2, 0), 1))
+		usage.Prompt += len(asked) + len(ids)
+	}
+	m.prompt.Add(uint64(usage.Prompt)) //nolint:gosec // a count
+	usage.Prefill = time.Since(start)
+	return scores, usage, nil
 }
 
 func (m *model) fits(n, limit int) error {

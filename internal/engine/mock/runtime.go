@@ -20,7 +20,7 @@ type mockRuntime struct{}
 func (mockRuntime) Descriptor() engine.Descriptor {
 	return engine.Descriptor{
 		Name: "mock", Title: "Mock", Formats: []string{"mock"},
-		Capabilities: []core.Capability{core.CapChat, core.CapGenerate, core.CapEmbed}, Devices: []string{"cpu"}, Cost: 1000,
+		Capabilities: []core.Capability{core.CapChat, core.CapGenerate, core.CapEmbed, core.CapRerank}, Devices: []string{"cpu"}, Cost: 1000,
 	}
 }
 

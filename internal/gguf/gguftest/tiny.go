@@ -19,6 +19,7 @@ type Options struct {
 	Template  string // Jinja source of a chat template; none
 	Name      string // "tiny"
 	License   string // none
+	Rank      bool   // says that it scores documents, and has no head that could
 	Embedding bool   // mean pooling and attention in both directions, as a model for embeddings
 	Seed      uint64 // of the weights
 }
@@ -99,6 +100,9 @@ func addMetadata(w *gguf.Writer, o Options) {
 	w.Add("llama.attention.layer_norm_rms_epsilon", float32(1e-5))
 	u32("llama.rope.dimension_count", o.Width/heads)
 	u32("llama.vocab_size", len(Tokens()))
+	if o.Rank {
+		u32("llama.pooling_type", 4)
+	}
 	if o.Embedding {
 		u32("llama.pooling_type", 1)
 		w.Add("llama.attention.causal", false)

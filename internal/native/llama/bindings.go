@@ -167,6 +167,7 @@ type functions struct {
 	ModelVocab      func(model uintptr) uintptr              `c:"llama_model_get_vocab"`
 	ModelNCtxTrain  func(model uintptr) int32                `c:"llama_model_n_ctx_train"`
 	ModelNEmbdOut   func(model uintptr) int32                `c:"llama_model_n_embd_out"`
+	ModelNClsOut    func(model uintptr) uint32               `c:"llama_model_n_cls_out"`
 	ModelSize       func(model uintptr) uint64               `c:"llama_model_size"`
 	ModelHasEncoder func(model uintptr) bool                 `c:"llama_model_has_encoder"`
 	ModelHasDecoder func(model uintptr) bool                 `c:"llama_model_has_decoder"`
@@ -200,6 +201,8 @@ type functions struct {
 	VocabIsEOG   func(vocab uintptr, t Token) bool   `c:"llama_vocab_is_eog"`
 	VocabBOS     func(vocab uintptr) Token           `c:"llama_vocab_bos"`
 	VocabEOS     func(vocab uintptr) Token           `c:"llama_vocab_eos"`
+	VocabSEP     func(vocab uintptr) Token           `c:"llama_vocab_sep"`
+	VocabAddSEP  func(vocab uintptr) bool            `c:"llama_vocab_get_add_sep"`
 	VocabAddBOS  func(vocab uintptr) bool            `c:"llama_vocab_get_add_bos"`
 	VocabAddEOS  func(vocab uintptr) bool            `c:"llama_vocab_get_add_eos"`
 
@@ -215,6 +218,7 @@ type functions struct {
 // The values of the C enums that the product uses.
 const (
 	PoolingMean = 1
+	PoolingRank = 4
 
 	FlashAttnAuto = -1
 	FlashAttnOff  = 0

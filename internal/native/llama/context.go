@@ -91,6 +91,15 @@ func (c *Context) Embedding(seq int) []float32 {
 	return floats(c.lib.fn.EmbeddingsSeq(c.ptr, SeqID(seq)), c.dim) //nolint:gosec // below Sequences
 }
 
+// Scores returns what the classification head made of sequence seq, or nil. Valid until the next Decode. Only a context
+// whose pooling is PoolingRank has it.
+func (c *Context) Scores(seq int) []float32 {
+	if c.Pooling() != PoolingRank {
+		return nil
+	}
+	return floats(c.lib.fn.EmbeddingsSeq(c.ptr, SeqID(seq)), c.model.Scores()) //nolint:gosec // below Sequences
+}
+
 func floats(p *float32, n int) []float32 {
 	if p == nil {
 		return nil

@@ -50,6 +50,9 @@ func (m *Model) TrainContext() int { return int(m.lib.fn.ModelNCtxTrain(m.ptr)) 
 // Dimensions is the length of an embedding.
 func (m *Model) Dimensions() int { return int(m.lib.fn.ModelNEmbdOut(m.ptr)) }
 
+// Scores is how many numbers the model's classification head makes of a text.
+func (m *Model) Scores() int { return int(m.lib.fn.ModelNClsOut(m.ptr)) }
+
 // Size is the number of bytes of all tensors.
 func (m *Model) Size() int64 { return int64(m.lib.fn.ModelSize(m.ptr)) } //nolint:gosec // far below 2^63
 

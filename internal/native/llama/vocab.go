@@ -26,15 +26,17 @@ type Vocab struct {
 	special []Special
 	BOS     Token // -1 when there is none
 	EOS     Token
+	SEP     Token // between two texts; -1 when there is none
 	AddBOS  bool
 	AddEOS  bool
+	AddSEP  bool
 }
 
 func newVocab(l *Library, ptr uintptr) *Vocab {
 	v := &Vocab{
 		lib: l, ptr: ptr, eog: make([]bool, l.fn.VocabNTokens(ptr)),
 		BOS: l.fn.VocabBOS(ptr), EOS: l.fn.VocabEOS(ptr),
-		AddBOS: l.fn.VocabAddBOS(ptr), AddEOS: l.fn.VocabAddEOS(ptr),
+		AddBOS: l.fn.VocabAddBOS(ptr), AddEOS: l.fn.VocabAddEOS(ptr), SEP: l.fn.VocabSEP(ptr), AddSEP: l.fn.VocabAddSEP(ptr),
 	}
 	for i := range v.eog {
 		t := Token(i)

@@ -141,7 +141,7 @@ func TestEngineContractAsAChild(t *testing.T) {
 		t.Helper()
 		return New(config(t, "good")).Runtime("mock", mock.New().Descriptor())
 	}, enginetest.Options{
-		Spec: engine.LoadSpec{Path: path}, Embedding: &engine.LoadSpec{Path: path, Embedding: true}, BadFile: write(t, "no model"), Control: "<|end|>",
+		Spec: engine.LoadSpec{Path: path}, Embedding: &engine.LoadSpec{Path: path, Embedding: true}, Reranking: &engine.LoadSpec{Path: path, Embedding: true}, BadFile: write(t, "no model"), Control: "<|end|>",
 		Skip: map[string]string{"a grammar is obeyed": "the mock follows no grammar"},
 	})
 }

@@ -82,6 +82,35 @@ func (m *model) Embed(ctx context.Context, prompts []engine.Prompt) ([][]float32
 	return vectors, usage, nil
 }
 
+// Rerank asks for the scores of documents.
+func (m *model) Rerank(ctx context.Context, query string, documents []string) ([]float32, core.Usage, error) {
+	scores := make([]float32, 0, len(documents))
+	var usage core.Usage
+	ask := wire.Rerank{Query: query, Documents: documents, TimeoutMS: timeoutMS(ctx)}
+	err := m.w.ask(ctx, wire.KindRerank, ask, nil, only(wire.KindVectors, func(f *wire.Frame) error {
+		var h wire.Vectors
+		if err := f.Decode(&h); err != nil {
+			return err
+		}
+		list, err := wire.Floats(f.Tail, h.Count, h.Dimensions)
+		if err != nil {
+			return err
+		}
+		if len(list) != len(documents) || h.Dimensions != 1 {
+			return &wire.BrokenError{Reason: "the number of scores is not that of the documents"}
+		}
+		for _, v := range list {
+			scores = append(scores, v[0])
+		}
+		usage = core.Usage(h.Usage)
+		return nil
+	}))
+	if err != nil {
+		return nil, core.Usage{}, err
+	}
+	return scores, usage, nil
+}
+
 // Tokenize asks for token ids.
 func (m *model) Tokenize(ctx context.Context, p engine.Prompt) ([]int, error) {
 	var ids []int

@@ -143,6 +143,21 @@ func (s *server) embed(h *wire.Embed) handler {
 	}
 }
 
+func (s *server) rerank(h *wire.Rerank) handler {
+	return func(ctx context.Context, call uint32) error {
+		r, err := capability[engine.Reranker](s)
+		if err != nil {
+			return err
+		}
+		scores, usage, err := r.Rerank(ctx, h.Query, h.Documents)
+		if err != nil {
+			return err
+		}
+		head := wire.Vectors{Count: len(scores), Dimensions: 1, Usage: wire.Usage(usage)}
+		return s.conn.Send(wire.KindVectors, call, head, wire.AppendFloats(nil, scores))
+	}
+}
+
 func (s *server) tokenize(h *wire.Tokenize) handler {
 	return func(ctx context.Context, call uint32) error {
 		t, err := capability[engine.Tokenizer](s)

@@ -192,6 +192,8 @@ func (s *server) dispatch(ctx context.Context, f wire.Frame) error {
 		return decoded(f, func(h *wire.Generate) error { return s.start(ctx, f.Call, h.TimeoutMS, s.generate(h)) })
 	case wire.KindEmbed:
 		return decoded(f, func(h *wire.Embed) error { return s.start(ctx, f.Call, h.TimeoutMS, s.embed(h)) })
+	case wire.KindRerank:
+		return decoded(f, func(h *wire.Rerank) error { return s.start(ctx, f.Call, h.TimeoutMS, s.rerank(h)) })
 	case wire.KindTokenize:
 		return decoded(f, func(h *wire.Tokenize) error { return s.start(ctx, f.Call, 0, s.tokenize(h)) })
 	case wire.KindDetokenize:

@@ -56,6 +56,7 @@
 //	  24  variant      server  engine.VariantSpec                -                progress*, then variant_made or error
 //	  25  variant_made worker  engine.Variant                    -                -
 //	  26  share        server  Share                             -                -
+//	  27  rerank       server  Rerank                            -                vectors of length 1, or error
 //
 // The headers are the structs of this package with their JSON keys; durations are integers of the unit that the key
 // names. Error codes are those of package core. A call with timeout_ms set ends with deadline_exceeded by itself.

@@ -45,6 +45,7 @@ const (
 	KindVariant
 	KindVariantMade
 	KindShare
+	KindRerank
 
 	kindEnd
 )
@@ -56,7 +57,7 @@ func (k Kind) String() string {
 		KindProgress: "progress", KindLoaded: "loaded", KindGenerate: "generate", KindAccepted: "accepted", KindEvent: "event", KindEnd: "end",
 		KindError: "error", KindCancel: "cancel", KindEmbed: "embed", KindVectors: "vectors", KindTokenize: "tokenize", KindTokens: "tokens",
 		KindDetokenize: "detokenize", KindBytes: "bytes", KindStats: "stats", KindStatsNow: "stats_now", KindClose: "close",
-		KindVariant: "variant", KindVariantMade: "variant_made", KindShare: "share",
+		KindVariant: "variant", KindVariantMade: "variant_made", KindShare: "share", KindRerank: "rerank",
 	}
 	if k == 0 || k >= kindEnd {
 		return "kind " + strconv.Itoa(int(k))

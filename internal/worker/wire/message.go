@@ -71,6 +71,13 @@ type Embed struct {
 	TimeoutMS int64           `json:"timeout_ms,omitempty"` // 0: none
 }
 
+// Rerank asks for the scores of documents, which come as vectors of length 1.
+type Rerank struct {
+	Query     string   `json:"query"`
+	Documents []string `json:"documents"`
+	TimeoutMS int64    `json:"timeout_ms,omitempty"` // 0: none
+}
+
 // Vectors carries Count vectors in the tail. More says that another frame of the same call follows; Usage counts in the
 // last one.
 type Vectors struct {

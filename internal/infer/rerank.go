@@ -1,0 +1,49 @@
+package infer
+
+import (
+	"context"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+)
+
+// Rerank scores how well each document answers a query. Errors: those of Models and Fleet, CodeUnsupported for a model that
+// was not made for it, CodeInvalidRequest for an empty query or list.
+func (s *Service) Rerank(ctx context.Context, req *core.RerankRequest) (*core.Reranking, error) {
+	switch {
+	case req.Query == "":
+		return nil, core.Invalid("query", "The query is empty.")
+	case len(req.Documents) == 0:
+		return nil, core.Invalid("documents", "There is no document to score.")
+	}
+	m, err := s.models.Resolve(ctx, req.Model)
+	if err != nil {
+		return nil, err
+	}
+	if !m.Can(core.CapRerank) {
+		e := unable(m, "score documents")
+		e.Param = "model"
+		return nil, e
+	}
+	t := s.target(m, s.cfg.Settings(m), true)
+	ctx, cancel, deadline := s.limit(ctx, 0)
+	defer cancel()
+	plain := func(text string) engine.Prompt { return engine.Prompt{Segments: []engine.Segment{{Text: text}}} }
+	asked := plain(req.Query)
+	it := item(req.Principal, t, asked)
+	it.Deadline = deadline
+	it.Cost = 0
+	for _, d := range req.Documents {
+		p := plain(d)
+		it.Cost += promptCost(asked) + promptCost(p)
+		it.Fingerprint = max(it.Fingerprint*31+fingerprint(t, p), 1)
+	}
+	scores, usage, place, err := s.fleet.Rerank(ctx, t, it, req.Query, req.Documents)
+	if err != nil {
+		return nil, err
+	}
+	if len(scores) != len(req.Documents) {
+		return nil, core.Errorf(core.CodeInternal, "The runtime made %d scores of %d documents.", len(scores), len(req.Documents))
+	}
+	return &core.Reranking{Model: m.Name, Scores: scores, Usage: usage, Placement: place}, nil
+}
