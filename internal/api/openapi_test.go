@@ -177,7 +177,8 @@ func checkOpenAPI(t *testing.T, text []byte) {
 		Paths map[string]map[string]struct {
 			OperationID string `json:"operationId"` //nolint:tagliatelle // OpenAPI's own name
 			Parameters  []struct {
-				Name, In string
+				Name string `json:"name"`
+				In   string `json:"in"`
 			} `json:"parameters"`
 		} `json:"paths"`
 		Components struct {
