@@ -63,8 +63,9 @@ setup-test: setup ## install what only the tests need
 run: setup build ## build and start the server; ARGS="--addr …" is passed on
 	@exec bin/ashatai serve $(ARGS)
 
-build: ## build bin/ashatai and bin/ashatai-worker
+build: ## build the page, bin/ashatai and bin/ashatai-worker
 	@go version >/dev/null 2>&1 || { echo "make: Go is missing; install the version that go.mod names (or a newer one)." >&2; exit 1; }
+	@bash scripts/page.sh
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ashatai ./cmd/ashatai
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ashatai-worker ./cmd/ashatai-worker
 
@@ -83,6 +84,8 @@ lint: .cache/bin/golangci-lint ## linters, formatting, module list
 	go mod tidy -diff
 	.cache/bin/golangci-lint fmt --diff
 	.cache/bin/golangci-lint run
+	@bash scripts/page.sh deps
+	cd web && npm run --silent lint
 
 gen: .cache/bin/sqlc ## write the generated code anew
 	cd internal/store/sqlite && $(CURDIR)/.cache/bin/sqlc generate
@@ -111,7 +114,7 @@ soak: setup-test build ## mixed load for SOAK (10m), and ten times the repetitio
 	ASHATAI_TEST_SOAK=$(or $(SOAK),10m) go test -count 1 -timeout 6h -v -run '^TestSoak' ./test/...
 
 clean: ## remove everything that make made, the installed libraries and model included
-	rm -rf bin dist share .cache .venv test/e2e/node_modules test/conformance/node_modules coverage*
+	rm -rf bin dist share .cache .venv test/e2e/node_modules test/conformance/node_modules web/node_modules internal/web/dist/assets internal/web/dist/index.html coverage*
 
 # Tools are built from the module in tools/, whose go.sum pins them.
 .cache/bin/golangci-lint: tools/go.mod tools/go.sum

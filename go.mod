@@ -2,6 +2,9 @@ module ashatai
 
 go 1.26.0
 
+// An npm package carries Go files of its own.
+ignore ./web/node_modules
+
 require (
 	github.com/ebitengine/purego v0.11.3
 	github.com/google/go-cmp v0.7.0

@@ -75,6 +75,7 @@ func (n *Node) dialects() []api.Dialect {
 		Version: v, Models: v1Models{n.models, n.fleet, n.optimize}, Puller: v1Puller{n.models},
 		Fleet: v1Fleet{n.fleet, n.infer, n.models}, Tokens: n.infer,
 		Creator: v1Creator{n.models}, Optimizer: v1Optimizer{n, n.optimize, n.models, n.fleet, n.runtimes},
+		Chats: n.convo, ChatItems: n.convo.Items(),
 	}
 	var all []api.Dialect
 	document := sync.OnceValues(func() ([]byte, error) { return api.OpenAPI(n.opt.Version, all) })

@@ -2,9 +2,11 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"io/fs"
 	"net/http"
 	"path"
@@ -12,53 +14,59 @@ import (
 	"time"
 )
 
-//go:embed assets
-var assets embed.FS
+// dist is what web/ is built into. The folder is in the repository with nothing in it, so that the program can be compiled
+// without the page.
+//
+//go:embed all:dist
+var dist embed.FS
 
 // policy lets the page load its own files and call its own server, and nothing else: no inline code, no frames, no forms that
 // leave, and no text that turns into markup.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
+const missing = "This server was built without its page; build it with “make build”, which needs Node and npm. The API works without it."
+
 // file is one embedded file as it is sent.
 type file struct {
-	kind string // Content-Type
-	etag string
-	body []byte
+	kind   string // Content-Type
+	etag   string
+	body   []byte
+	packed []byte // gzip; nil where that saves nothing
 }
 
 type handler struct {
-	page  file
-	files map[string]file // by path below /assets/, the version included
+	page  *file           // nil: not built
+	files map[string]file // by path below /
 }
 
-// Handler serves the page at "/" and its files below "/assets/". A file's address holds a hash of all files, so a browser
-// keeps it for good and a new build is never shown with the old one's files. Methods other than GET and HEAD are refused.
+// Handler serves the page at "/" and its files below "/assets/". A file's name holds a hash of what is in it, so a browser
+// keeps it for good. Methods other than GET and HEAD are refused.
 func Handler() http.Handler {
-	const folder = "assets"
-	entries, err := fs.ReadDir(assets, folder)
+	root, err := fs.Sub(dist, "dist")
 	if err != nil {
-		panic(err) // the files are part of the binary
+		panic(err) // the folder is part of the binary
 	}
-	sum := sha256.New()
-	bodies := map[string][]byte{}
-	for _, e := range entries { // sorted by name
-		body, err := assets.ReadFile(folder + "/" + e.Name())
+	return newHandler(root)
+}
+
+func newHandler(root fs.FS) *handler {
+	h := &handler{files: map[string]file{}}
+	if body, err := fs.ReadFile(root, "index.html"); err == nil {
+		f := newFile("index.html", body)
+		h.page = &f
+	}
+	entries, err := fs.ReadDir(root, "assets")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		panic(err)
+	}
+	for _, e := range entries {
+		name := "assets/" + e.Name()
+		body, err := fs.ReadFile(root, name)
 		if err != nil {
 			panic(err)
 		}
-		bodies[e.Name()] = body
-		sum.Write([]byte(e.Name()))
-		sum.Write(body)
-	}
-	version := hex.EncodeToString(sum.Sum(nil))[:16]
-	h := &handler{files: map[string]file{}}
-	for name, body := range bodies {
-		if name == "index.html" {
-			h.page = newFile(name, bytes.ReplaceAll(body, []byte("{{version}}"), []byte(version)))
-			continue
-		}
-		h.files[version+"/"+name] = newFile(name, body)
+		h.files[name] = newFile(name, body)
 	}
 	return h
 }
@@ -71,7 +79,24 @@ func newFile(name string, body []byte) file {
 		".svg":  "image/svg+xml",
 	}
 	sum := sha256.Sum256(body)
-	return file{kind: kinds[path.Ext(name)], etag: `"` + hex.EncodeToString(sum[:8]) + `"`, body: body}
+	return file{kind: kinds[path.Ext(name)], etag: hex.EncodeToString(sum[:8]), body: body, packed: pack(body)}
+}
+
+// pack compresses, and gives nil where that saves nothing.
+func pack(body []byte) []byte {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	_, err = w.Write(body)
+	if err = errors.Join(err, w.Close()); err != nil {
+		panic(err) // memory takes everything
+	}
+	if b.Len() >= len(body) {
+		return nil
+	}
+	return b.Bytes()
 }
 
 // ServeHTTP implements http.Handler.
@@ -89,18 +114,47 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The page can only be read.", http.StatusMethodNotAllowed)
 		return
 	}
-	f, cache := h.page, "no-cache"
-	if r.URL.Path != "/" {
-		var ok bool
-		if f, ok = h.files[strings.TrimPrefix(r.URL.Path, "/assets/")]; !ok {
+	cache := "public, max-age=31536000, immutable"
+	f, ok := h.files[strings.TrimPrefix(r.URL.Path, "/")]
+	if r.URL.Path == "/" {
+		if h.page == nil {
 			head.Set("Cache-Control", "no-store")
-			http.Error(w, "There is no such file; reload the page.", http.StatusNotFound)
+			http.Error(w, missing, http.StatusOK)
 			return
 		}
-		cache = "public, max-age=31536000, immutable"
+		f, ok, cache = *h.page, true, "no-cache"
+	}
+	if !ok {
+		head.Set("Cache-Control", "no-store")
+		http.Error(w, "There is no such file; reload the page.", http.StatusNotFound)
+		return
 	}
 	head.Set("Cache-Control", cache)
 	head.Set("Content-Type", f.kind)
-	head.Set("ETag", f.etag)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+	f.send(w, r)
+}
+
+// send sends the compressed form to who takes it. A part of a file is always one of the plain form.
+func (f file) send(w http.ResponseWriter, r *http.Request) {
+	head := w.Header()
+	head.Add("Vary", "Accept-Encoding")
+	body, tag := f.body, `"`+f.etag+`"`
+	if f.packed != nil && r.Header.Get("Range") == "" && takesGzip(r.Header.Get("Accept-Encoding")) {
+		head.Set("Content-Encoding", "gzip")
+		body, tag = f.packed, `"`+f.etag+`-gzip"`
+	}
+	head.Set("ETag", tag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+}
+
+// takesGzip reads an Accept-Encoding header (RFC 9110, section 12.5.3) as far as it is about gzip.
+func takesGzip(accept string) bool {
+	for part := range strings.SplitSeq(accept, ",") {
+		coding, weight, _ := strings.Cut(part, ";")
+		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+			q := strings.ReplaceAll(weight, " ", "")
+			return q != "q=0" && q != "q=0.0" && q != "q=0.00" && q != "q=0.000"
+		}
+	}
+	return false
 }

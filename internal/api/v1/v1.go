@@ -56,6 +56,9 @@ type Config struct {
 	Tokens  Tokens
 
 	Optimizer Optimizer // nil: this server makes no weights
+
+	Chats     Archive // keeps the page's chats; nil: this server keeps none
+	ChatItems ArchiveItems
 }
 
 type handlers struct{ c Config }
@@ -70,7 +73,7 @@ func Dialect(c Config) api.Dialect {
 		Prefixes:   []string{"/api/v1/"},
 		WriteError: api.WriteError,
 		Error:      api.ErrorBody{},
-		Routes:     slices.Concat(h.modelRoutes(), h.createRoutes(), h.optimizeRoutes(), h.fleetRoutes()),
+		Routes:     slices.Concat(h.modelRoutes(), h.createRoutes(), h.optimizeRoutes(), h.fleetRoutes(), h.chatRoutes()),
 	}
 }
 

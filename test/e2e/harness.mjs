@@ -1,0 +1,110 @@
+// What the checks of the page share: a browser, a way to run a check, and what a reader does again and again.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import axe from "axe-core";
+import { chromium } from "playwright-core";
+
+export const server = process.env.ASHATAI_SERVER;
+const profile = mkdtempSync(join(tmpdir(), "ashatai-page-"));
+const browser = await chromium.launchPersistentContext(profile, {
+  executablePath: process.env.ASHATAI_TEST_CHROMIUM,
+  headless: true,
+  viewport: { width: 1280, height: 800 },
+  acceptDownloads: true,
+  permissions: ["clipboard-read", "clipboard-write"],
+  // No sandbox of its own, which a container forbids to root; and nothing that calls home.
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync"],
+});
+browser.setDefaultTimeout(60_000);
+
+let passed = 0;
+let failed = 0;
+const only = process.env.ASHATAI_PAGE_ONLY;
+
+// check opens the page and runs body on it. Nothing may stand in the browser's console, and nothing may be asked of another
+// server; options: theme, width, hash (where to begin), complains (the console is not looked at).
+export async function check(name, options, body) {
+  if (only && !name.includes(only)) return;
+  const page = await browser.newPage();
+  const complaints = [];
+  page.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
+  page.on("pageerror", (e) => complaints.push(String(e)));
+  page.on("request", (r) => r.url().startsWith(server) || r.url().startsWith("blob:") || complaints.push(`a request to ${r.url()}`));
+  try {
+    await page.emulateMedia({ colorScheme: options.theme ?? "light" });
+    await page.setViewportSize({ width: options.width ?? 1280, height: 800 });
+    await options.before?.(page);
+    await page.goto(`${server}/${options.hash ?? ""}`);
+    if (!options.hash) await page.waitForFunction(() => document.getElementById("model")?.disabled === false);
+    await body(page);
+    if (!options.complains) assert.deepEqual(complaints, [], "the browser's console");
+    passed++;
+    console.log(`ok - ${name}`);
+  } catch (e) {
+    failed++;
+    console.log(`not ok - ${name}\n${e.stack}\n${complaints.join("\n")}`);
+    if (process.env.ASHATAI_PAGE_SHOTS) await page.screenshot({ path: `${process.env.ASHATAI_PAGE_SHOTS}/failed-${failed}.png` });
+  } finally {
+    await page.evaluate(() => localStorage.clear()).catch(() => undefined);
+    await page.close();
+  }
+}
+
+// end closes the browser, says how it went, and ends the process.
+export async function end() {
+  await browser.close();
+  rmSync(profile, { recursive: true, force: true });
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exit(failed > 0 ? 1 : 0);
+}
+
+const completions = "**/v1/chat/completions";
+
+// change adds fields to the page's chat requests, so that an answer is the same each time or never ends by itself.
+export async function change(page, fields) {
+  await page.route(completions, (route) =>
+    route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), ...fields }) }));
+}
+
+export const asItIs = (page) => page.unroute(completions);
+
+const event = (x) => `data: ${JSON.stringify(x)}\n\n`;
+
+// reply puts a made answer in the server's place, where the text must be a certain one. A delta is a text or an object.
+export async function reply(page, delta, { status = 200, finish = "stop" } = {}) {
+  const deltas = (Array.isArray(delta) ? delta : [delta]).map((d) => (typeof d === "string" ? { content: d } : d));
+  await page.route(completions, (route) => route.fulfill({
+    status,
+    contentType: status === 200 ? "text/event-stream" : "application/json",
+    headers: status === 429 ? { "retry-after": "7" } : {},
+    body: status === 200
+      ? deltas.map((d) => event({ choices: [{ index: 0, delta: d }] })).join("") + event({ choices: [{ index: 0, delta: {}, finish_reason: finish }] }) + "data: [DONE]\n\n"
+      : JSON.stringify({ error: { message: delta } }),
+  }));
+}
+
+export async function ask(page, text) {
+  await page.fill("#prompt", text);
+  await page.press("#prompt", "Enter");
+}
+
+// finished waits until n answers are shown, none grows, and the page and the server agree on what is kept.
+export async function finished(page, n = 1) {
+  await page.waitForFunction((count) => document.querySelectorAll(".turn.model:not(.busy)").length === count && !document.querySelector(".busy"), n);
+  await page.waitForLoadState("networkidle");
+}
+
+export const once = (page, path, method) => page.waitForRequest((r) => r.url().includes(path) && r.method() === method);
+
+export async function accessible(page) {
+  await page.evaluate(axe.source);
+  const result = await page.evaluate(() => globalThis.axe.run(document, {
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+  }));
+  assert.deepEqual(result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target + " " + n.failureSummary).join(" | ")}`), []);
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the page scrolls sideways");
+}
