@@ -77,6 +77,8 @@ type Facts struct {
 	Memory       Memory            `json:"memory"`
 	Capabilities []core.Capability `json:"capabilities"`
 	Fallback     string            `json:"fallback,omitempty"` // why something weaker than asked for is in force
+	Inputs       []TensorInfo      `json:"inputs,omitempty"`   // of a TensorModel
+	Outputs      []TensorInfo      `json:"outputs,omitempty"`
 }
 
 // Memory is what a model takes, in bytes.

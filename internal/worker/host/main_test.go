@@ -178,6 +178,11 @@ type panicModel struct{ engine.Model }
 
 func (panicModel) Tokenize(context.Context, engine.Prompt) ([]int, error) { panic("on purpose") }
 
+// Infer gives its inputs back.
+func (panicModel) Infer(_ context.Context, inputs []engine.Tensor, _ []string) ([]engine.Tensor, error) {
+	return inputs, nil
+}
+
 func (panicModel) Detokenize(context.Context, []int) ([]byte, error) { return nil, nil }
 
 // hostMain plays a server: it loads a model, tells the worker's number and waits to be killed.

@@ -111,6 +111,37 @@ func (m *model) Rerank(ctx context.Context, query string, documents []string) ([
 	return scores, usage, nil
 }
 
+// Infer asks for tensors.
+func (m *model) Infer(ctx context.Context, inputs []engine.Tensor, outputs []string) ([]engine.Tensor, error) {
+	head, tail, rest, err := wire.TensorsOut(inputs, wire.MaxTensors)
+	if err == nil && len(rest) > 0 {
+		err = core.Errorf(core.CodeTooLarge, "The tensors are too large for one request; a worker takes %d MiB at once.", wire.MaxTensors>>20)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var answer []engine.Tensor
+	err = m.w.ask(ctx, wire.KindInfer, wire.Infer{Inputs: head, Outputs: outputs, TimeoutMS: timeoutMS(ctx)}, tail, func(f *wire.Frame) (bool, error) {
+		if f.Kind != wire.KindTensors {
+			return true, &wire.BrokenError{Reason: "the answer to infer is " + f.Kind.String()}
+		}
+		var h wire.Tensors
+		if err := f.Decode(&h); err != nil {
+			return true, err
+		}
+		part, err := wire.TensorsIn(h.Tensors, f.Tail)
+		if err != nil {
+			return true, err
+		}
+		answer = append(answer, part...)
+		return !h.More, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
 // Tokenize asks for token ids.
 func (m *model) Tokenize(ctx context.Context, p engine.Prompt) ([]int, error) {
 	var ids []int

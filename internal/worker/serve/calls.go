@@ -158,6 +158,32 @@ func (s *server) rerank(h *wire.Rerank) handler {
 	}
 }
 
+// infer answers with as many tensors to a frame as fit well.
+func (s *server) infer(inputs []engine.Tensor, outputs []string) handler {
+	return func(ctx context.Context, call uint32) error {
+		m, err := capability[engine.TensorModel](s)
+		if err != nil {
+			return err
+		}
+		tensors, err := m.Infer(ctx, inputs, outputs)
+		if err != nil {
+			return err
+		}
+		for {
+			head, tail, rest, err := wire.TensorsOut(tensors, wire.TensorsAtOnce)
+			if err != nil {
+				return err
+			}
+			if err := s.conn.Send(wire.KindTensors, call, wire.Tensors{Tensors: head, More: len(rest) > 0}, tail); err != nil {
+				return err
+			}
+			if tensors = rest; len(tensors) == 0 {
+				return nil
+			}
+		}
+	}
+}
+
 func (s *server) tokenize(h *wire.Tokenize) handler {
 	return func(ctx context.Context, call uint32) error {
 		t, err := capability[engine.Tokenizer](s)

@@ -194,6 +194,14 @@ func (s *server) dispatch(ctx context.Context, f wire.Frame) error {
 		return decoded(f, func(h *wire.Embed) error { return s.start(ctx, f.Call, h.TimeoutMS, s.embed(h)) })
 	case wire.KindRerank:
 		return decoded(f, func(h *wire.Rerank) error { return s.start(ctx, f.Call, h.TimeoutMS, s.rerank(h)) })
+	case wire.KindInfer:
+		return decoded(f, func(h *wire.Infer) error {
+			inputs, err := wire.TensorsIn(h.Inputs, f.Tail)
+			if err != nil {
+				return err
+			}
+			return s.start(ctx, f.Call, h.TimeoutMS, s.infer(inputs, h.Outputs))
+		})
 	case wire.KindTokenize:
 		return decoded(f, func(h *wire.Tokenize) error { return s.start(ctx, f.Call, 0, s.tokenize(h)) })
 	case wire.KindDetokenize:

@@ -240,6 +240,7 @@ func TestProtocolBreaksEndTheWorker(t *testing.T) {
 		"bad header":    func(p *peer) { p.send(wire.KindGenerate, map[string]int{"no": 1}, nil) },
 		"bad tail":      func(p *peer) { p.send(wire.KindDetokenize, nil, []byte("abc")) },
 		"bad time":      func(p *peer) { p.send(wire.KindEmbed, wire.Embed{TimeoutMS: -1}, nil) },
+		"bad tensors":   func(p *peer) { p.send(wire.KindInfer, wire.Infer{}, []byte{1}) },
 		"far too late":  func(p *peer) { p.send(wire.KindEmbed, wire.Embed{TimeoutMS: 1 << 60}, nil) },
 		"no share":      func(p *peer) { p.send(wire.KindShare, wire.Share{}, nil) },
 		"call in twice": func(p *peer) { p.twice() },
@@ -300,6 +301,43 @@ func (*oddModel) Embed(_ context.Context, prompts []engine.Prompt) ([][]float32,
 		}
 	}
 	return out, core.Usage{Prompt: 9}, nil
+}
+
+// Infer gives its inputs back, each twice.
+func (*oddModel) Infer(_ context.Context, inputs []engine.Tensor, outputs []string) ([]engine.Tensor, error) {
+	if len(outputs) > 0 {
+		return nil, core.Invalid("outputs", "There is no %s.", outputs[0])
+	}
+	return append(inputs, inputs...), nil
+}
+
+func TestTensorsCrossTheChannel(t *testing.T) {
+	l := launch()
+	l.Runtime = "odd"
+	p := run(t, l, odd{})
+	p.load(nil)
+	const size = 12 << 20
+	head := []wire.TensorHead{{Name: "a", Type: engine.Uint8, Shape: []int64{size}, Size: size}}
+	p.send(wire.KindInfer, wire.Infer{Inputs: head}, bytes.Repeat([]byte{7}, size))
+	var got []engine.Tensor
+	frames := 0
+	for more := true; more; frames++ {
+		var h wire.Tensors
+		f := p.want(wire.KindTensors)
+		if err := f.Decode(&h); err != nil {
+			t.Fatal(err)
+		}
+		part, err := wire.TensorsIn(h.Tensors, f.Tail)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, more = append(got, part...), h.More
+	}
+	if len(got) != 2 || frames != 2 || got[1].Data[size-1] != 7 {
+		t.Errorf("%d tensors in %d frames", len(got), frames)
+	}
+	p.send(wire.KindInfer, wire.Infer{Outputs: []string{"x"}}, nil)
+	p.wantError(core.CodeInvalidRequest)
 }
 
 func TestOddRuntime(t *testing.T) {

@@ -57,6 +57,10 @@
 //	  25  variant_made worker  engine.Variant                    -                -
 //	  26  share        server  Share                             -                -
 //	  27  rerank       server  Rerank                            -                vectors of length 1, or error
+//	  28  infer        server  Infer                             the tensors'     tensors+, or error
+//	                                                             bytes in order
+//	  29  tensors      worker  Tensors                           the tensors'     -
+//	                                                             bytes in order
 //
 // The headers are the structs of this package with their JSON keys; durations are integers of the unit that the key
 // names. Error codes are those of package core. A call with timeout_ms set ends with deadline_exceeded by itself.

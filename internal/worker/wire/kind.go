@@ -46,6 +46,8 @@ const (
 	KindVariantMade
 	KindShare
 	KindRerank
+	KindInfer
+	KindTensors
 
 	kindEnd
 )
@@ -58,6 +60,7 @@ func (k Kind) String() string {
 		KindError: "error", KindCancel: "cancel", KindEmbed: "embed", KindVectors: "vectors", KindTokenize: "tokenize", KindTokens: "tokens",
 		KindDetokenize: "detokenize", KindBytes: "bytes", KindStats: "stats", KindStatsNow: "stats_now", KindClose: "close",
 		KindVariant: "variant", KindVariantMade: "variant_made", KindShare: "share", KindRerank: "rerank",
+		KindInfer: "infer", KindTensors: "tensors",
 	}
 	if k == 0 || k >= kindEnd {
 		return "kind " + strconv.Itoa(int(k))

@@ -1,0 +1,54 @@
+package host
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+	"ashatai/internal/engine/mock"
+	"ashatai/internal/worker/wire"
+)
+
+func TestTensorsThroughAWorker(t *testing.T) {
+	m, err := New(config(t, "good")).Runtime("panicking", mock.New().Descriptor()).Load(t.Context(), spec(t, nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close() //nolint:errcheck // at the end of the test
+	tm, ok := m.(engine.TensorModel)
+	if !ok {
+		t.Fatal("no tensors")
+	}
+	big := func(n int) engine.Tensor {
+		return engine.Tensor{Name: "big", Type: engine.Uint8, Shape: []int64{int64(n)}, Data: bytes.Repeat([]byte{3}, n)}
+	}
+	for _, in := range [][]engine.Tensor{
+		{{Name: "a", Type: engine.FP32, Shape: []int64{1}, Data: []byte{1, 2, 3, 4}}, {Name: "b", Type: engine.Bytes, Shape: []int64{1}, Data: engine.AppendText(nil, "x")}},
+		{big(32 << 20)},
+	} {
+		out, err := tm.Infer(t.Context(), in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(in, out); d != "" {
+			t.Error("tensors come back otherwise")
+		}
+	}
+	for _, in := range [][]engine.Tensor{{big(wire.MaxFrame)}, {big(40 << 20), big(40 << 20)}} {
+		if _, err := tm.Infer(t.Context(), in, nil); core.CodeOf(err) != core.CodeTooLarge {
+			t.Errorf("too many bytes: %v", err)
+		}
+	}
+	plain := open(t, config(t, "good"), spec(t, nil))
+	if _, err := plain.Infer(t.Context(), nil, nil); core.CodeOf(err) != core.CodeUnsupported {
+		t.Errorf("a model without tensors: %v", err)
+	}
+	odd := open(t, config(t, "chatty"), spec(t, nil))
+	_ = odd.Close()
+	if _, err := odd.Infer(t.Context(), nil, nil); err == nil {
+		t.Error("a worker that has ended answers")
+	}
+}

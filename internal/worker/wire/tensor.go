@@ -1,0 +1,77 @@
+package wire
+
+import (
+	"slices"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+)
+
+// TensorHead is a tensor without its bytes, which lie in the tail, one tensor's behind the other's.
+type TensorHead struct {
+	Name  string          `json:"name"`
+	Type  engine.DataType `json:"type"`
+	Shape []int64         `json:"shape"`
+	Size  int             `json:"size"` // bytes
+}
+
+// Infer asks for tensors. Outputs null means all.
+type Infer struct {
+	Inputs    []TensorHead `json:"inputs"`
+	Outputs   []string     `json:"outputs"`
+	TimeoutMS int64        `json:"timeout_ms,omitempty"` // 0: none
+}
+
+// Tensors carries tensors. More says that another frame of the same call follows.
+type Tensors struct {
+	Tensors []TensorHead `json:"tensors"`
+	More    bool         `json:"more,omitempty"`
+}
+
+const (
+	// TensorsAtOnce is about how much of an answer goes into one frame, where tensors are small enough.
+	TensorsAtOnce = 16 << 20
+	// MaxTensors is the most that fits into a frame, with room for its header.
+	MaxTensors = MaxFrame - 1<<20
+)
+
+// TensorsOut makes a frame's header and tail of as many tensors as fit into about room bytes; rest are the others. One tensor
+// alone may fill a frame; one that fits into none is CodeTooLarge.
+func TensorsOut(tensors []engine.Tensor, room int) (head []TensorHead, tail []byte, rest []engine.Tensor, err error) {
+	total, n := 0, 0
+	for n < len(tensors) && (n == 0 || total+len(tensors[n].Data) <= room) {
+		total += len(tensors[n].Data)
+		n++
+	}
+	if total > MaxTensors {
+		return nil, nil, nil, core.Errorf(core.CodeTooLarge, "The tensor %.80q has %d MiB; one that goes to or from a worker has at most %d.", tensors[0].Name, total>>20, (MaxTensors)>>20)
+	}
+	tail = make([]byte, 0, total)
+	for _, t := range tensors[:n] {
+		head = append(head, TensorHead{Name: t.Name, Type: t.Type, Shape: slices.Clone(t.Shape), Size: len(t.Data)})
+		tail = append(tail, t.Data...)
+	}
+	return head, tail, tensors[n:], nil
+}
+
+// TensorsIn makes tensors of a frame. The tail is copied. Bytes that are not what types and shapes ask for break the
+// protocol.
+func TensorsIn(head []TensorHead, tail []byte) ([]engine.Tensor, error) {
+	own := slices.Clone(tail)
+	out := make([]engine.Tensor, 0, len(head))
+	for _, h := range head {
+		if h.Size < 0 || h.Size > len(own) {
+			return nil, broken("a tensor has %d bytes, and the frame has %d more", h.Size, len(own))
+		}
+		t := engine.Tensor{Name: h.Name, Type: h.Type, Shape: h.Shape, Data: own[:h.Size:h.Size]}
+		own = own[h.Size:]
+		if err := t.Check(); err != nil {
+			return nil, broken("%v", err)
+		}
+		out = append(out, t)
+	}
+	if len(own) > 0 {
+		return nil, broken("%d bytes belong to no tensor", len(own))
+	}
+	return out, nil
+}
