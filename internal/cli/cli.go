@@ -30,6 +30,8 @@ type Deps struct {
 	// Spawn starts a server on addr (host:port) that outlives this program, and returns without waiting until it is
 	// ready. Nil: no chat offers it.
 	Spawn func(ctx context.Context, addr string) error
+	// Keep are the commands on the data of a home.
+	Keep Keep
 }
 
 // ServeOptions are the flags of serve. An empty field was not given.
@@ -114,7 +116,7 @@ func (a *app) root() *cobra.Command {
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.AddCommand(
-		a.serve(), a.run(), a.list(), a.show(), a.ps(), a.stop(), a.pull(), a.create(), a.cp(), a.optimize(), a.rm(), a.doctor(), a.version(), a.completion(),
+		a.serve(), a.run(), a.list(), a.show(), a.ps(), a.stop(), a.pull(), a.create(), a.cp(), a.optimize(), a.rm(), a.doctor(), a.backup(), a.restore(), a.db(), a.version(), a.completion(),
 	)
 	return root
 }

@@ -63,10 +63,8 @@ func ask(t *testing.T, method, url, body string, into any) int {
 	return resp.StatusCode
 }
 
-// TestPostgres: a chat that a server on PostgreSQL stored is there after the server was killed and started again, another
-// server on the same database is refused, and doctor finds the database sound.
-func TestPostgres(t *testing.T) {
-	bin := given(t, "ASHATAI_TEST_BIN")
+func postgres(t *testing.T) *pgtest.Server {
+	t.Helper()
 	pg, err := pgtest.Start(t.Context())
 	if errors.Is(err, pgtest.ErrNone) {
 		t.Skip(err)
@@ -79,26 +77,68 @@ func TestPostgres(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	home, other := t.TempDir(), t.TempDir()
-	for _, h := range []string{home, other} {
-		text := fmt.Sprintf("runtime:\n  type: mock\ndatabase:\n  url: %q\n", pg.URL("postgres"))
-		if err := os.WriteFile(filepath.Join(h, "ashatai.yaml"), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	return pg
+}
+
+// configure writes the settings of a home: the mock runtime, and a database where one is named.
+func configure(t *testing.T, home, database string) {
+	t.Helper()
+	text := "runtime:\n  type: mock\n"
+	if database != "" {
+		text += fmt.Sprintf("database:\n  url: %q\n", database)
 	}
-	addr, kill := start(t, home)
-	type chat struct {
-		ID      string `json:"id"`
-		Choices []struct {
-			Message struct {
-				Content string `json:"content"`
-			} `json:"message"`
-		} `json:"choices"`
+	if err := os.WriteFile(filepath.Join(home, "ashatai.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	var made, kept chat
-	if code := ask(t, http.MethodPost, addr+"/v1/chat/completions", `{"model":"smollm2","store":true,"messages":[{"role":"user","content":"keep this"}]}`, &made); code != http.StatusOK || made.ID == "" {
+}
+
+// chat is a stored chat completion.
+type chat struct {
+	ID      string `json:"id"`
+	Choices []struct {
+		Message struct {
+			Content string `json:"content"`
+		} `json:"message"`
+	} `json:"choices"`
+}
+
+func storeChat(t *testing.T, addr string) (made chat) {
+	t.Helper()
+	body := `{"model":"smollm2","store":true,"messages":[{"role":"user","content":"keep this"}]}`
+	if code := ask(t, http.MethodPost, addr+"/v1/chat/completions", body, &made); code != http.StatusOK || made.ID == "" || len(made.Choices) != 1 {
 		t.Fatalf("%d, %+v", code, made)
 	}
+	return made
+}
+
+func (c chat) mustBeAt(t *testing.T, addr string) {
+	t.Helper()
+	var kept chat
+	if code := ask(t, http.MethodGet, addr+"/v1/chat/completions/"+c.ID, "", &kept); code != http.StatusOK || len(kept.Choices) != 1 || kept.Choices[0] != c.Choices[0] {
+		t.Errorf("%d, %+v; want %+v", code, kept, c)
+	}
+}
+
+// tell runs a command of the built program that must succeed, and returns what it prints.
+func tell(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), filepath.Join(given(t, "ASHATAI_TEST_BIN"), "ashatai"), args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ashatai %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// TestPostgres: a chat that a server on PostgreSQL stored is there after the server was killed and started again, another
+// server on the same database is refused, and doctor finds the database sound.
+func TestPostgres(t *testing.T) {
+	bin := given(t, "ASHATAI_TEST_BIN")
+	pg := postgres(t)
+	home, other := t.TempDir(), t.TempDir()
+	configure(t, home, pg.URL("postgres"))
+	configure(t, other, pg.URL("postgres"))
+	addr, kill := start(t, home)
+	made := storeChat(t, addr)
 
 	second := exec.CommandContext(t.Context(), filepath.Join(bin, "ashatai"), "serve", "--addr", "127.0.0.1:0", "--home", other)
 	out, err := second.CombinedOutput()
@@ -108,9 +148,7 @@ func TestPostgres(t *testing.T) {
 
 	kill()
 	addr, kill = start(t, home)
-	if code := ask(t, http.MethodGet, addr+"/v1/chat/completions/"+made.ID, "", &kept); code != http.StatusOK || len(kept.Choices) != 1 || kept.Choices[0] != made.Choices[0] {
-		t.Errorf("%d, %+v; want %+v", code, kept, made)
-	}
+	made.mustBeAt(t, addr)
 	kill()
 	if _, err := os.Stat(filepath.Join(home, "ashatai.db")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a database file was made all the same: %v", err)
@@ -118,5 +156,42 @@ func TestPostgres(t *testing.T) {
 	doctor := exec.CommandContext(t.Context(), filepath.Join(bin, "ashatai"), "doctor", "--home", home)
 	if out, err := doctor.CombinedOutput(); !strings.Contains(string(out), "no damage found") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestDataMoves: a chat goes from the database file to PostgreSQL, from there into a backup while the server runs, and from
+// the backup into another PostgreSQL database and into a file, and every server that has it answers with it.
+func TestDataMoves(t *testing.T) {
+	pg, home := postgres(t), t.TempDir()
+	second, err := pg.NewDatabase(t.Context(), "second")
+	if err != nil {
+		t.Fatal(err)
+	}
+	configure(t, home, "")
+	addr, kill := start(t, home)
+	made := storeChat(t, addr)
+	kill()
+
+	if out := tell(t, "db", "migrate", "--home", home, "--to", pg.URL("postgres")); !strings.Contains(out, "Both databases hold these rows") || !strings.Contains(out, "stored_content") {
+		t.Error(out)
+	}
+	configure(t, home, pg.URL("postgres"))
+	addr, kill = start(t, home)
+	made.mustBeAt(t, addr)
+	file := filepath.Join(t.TempDir(), "b.tar")
+	tell(t, "backup", file, "--home", home)
+	kill()
+
+	for _, database := range []string{second, ""} {
+		back := filepath.Join(t.TempDir(), "back")
+		args := []string{"restore", file, "--home", back}
+		if database != "" {
+			args = append(args, "--to", database)
+		}
+		tell(t, args...)
+		configure(t, back, database)
+		addr, kill := start(t, back)
+		made.mustBeAt(t, addr)
+		kill()
 	}
 }

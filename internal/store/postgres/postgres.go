@@ -22,6 +22,7 @@ import (
 	"ashatai/internal/store"
 	"ashatai/internal/store/sqlite/query"
 	"ashatai/internal/store/sqlstore"
+	"ashatai/internal/store/transfer"
 )
 
 const (
@@ -171,3 +172,6 @@ func isConflict(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (e.Code == serializationFailure || e.Code == deadlockDetected)
 }
+
+// Side is the database as a side of a copy.
+func (db *DB) Side() transfer.Side { return transfer.Side{DB: db.sql, Name: db.place, Postgres: true} }
