@@ -4,17 +4,17 @@ import (
 	"context"
 
 	"ashatai/internal/backup"
-	"ashatai/internal/cli"
+	clikeep "ashatai/internal/cli/keep"
 	"ashatai/internal/node"
 	"ashatai/internal/store/transfer"
 )
 
 // keep are the commands on the data of a home.
-func keep() cli.Keep {
-	return cli.Keep{Migrate: migrateDatabase, Backup: backupHome, Restore: restoreHome}
+func keep() clikeep.Deps {
+	return clikeep.Deps{Migrate: migrateDatabase, Backup: backupHome, Restore: restoreHome}
 }
 
-func migrateDatabase(ctx context.Context, home, config, to string) ([]cli.TableReport, error) {
+func migrateDatabase(ctx context.Context, home, config, to string) ([]clikeep.Table, error) {
 	opt, err := options(home, config, "", nil)
 	if err != nil {
 		return nil, err
@@ -23,28 +23,28 @@ func migrateDatabase(ctx context.Context, home, config, to string) ([]cli.TableR
 	return tables(list), err
 }
 
-func backupHome(ctx context.Context, home, config, to string, weights bool) (cli.BackupReport, error) {
+func backupHome(ctx context.Context, home, config, to string, weights bool) (clikeep.Report, error) {
 	opt, err := options(home, config, "", nil)
 	if err != nil {
-		return cli.BackupReport{}, err
+		return clikeep.Report{}, err
 	}
 	file, c, err := node.Backup(ctx, opt, to, weights)
-	return cli.BackupReport{File: file, Tables: tables(c.Tables), Files: len(c.Files), Missing: paths(c.LeftOut)}, err
+	return clikeep.Report{File: file, Tables: tables(c.Tables), Files: len(c.Files), Missing: paths(c.LeftOut)}, err
 }
 
-func restoreHome(ctx context.Context, home, config, from, to string) (cli.BackupReport, error) {
+func restoreHome(ctx context.Context, home, config, from, to string) (clikeep.Report, error) {
 	opt, err := options(home, config, "", nil)
 	if err != nil {
-		return cli.BackupReport{}, err
+		return clikeep.Report{}, err
 	}
 	c, missing, err := node.Restore(ctx, opt, from, to)
-	return cli.BackupReport{File: opt.Settings.Home, Tables: tables(c.Tables), Files: len(c.Files), Missing: paths(missing)}, err
+	return clikeep.Report{File: opt.Settings.Home, Tables: tables(c.Tables), Files: len(c.Files), Missing: paths(missing)}, err
 }
 
-func tables(list []transfer.Table) []cli.TableReport {
-	out := make([]cli.TableReport, len(list))
+func tables(list []transfer.Table) []clikeep.Table {
+	out := make([]clikeep.Table, len(list))
 	for i, t := range list {
-		out[i] = cli.TableReport(t)
+		out[i] = clikeep.Table(t)
 	}
 	return out
 }

@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"ashatai/internal/cli/console"
+	"ashatai/internal/cli/keep"
 )
 
 // Deps is what the command line is given by the program around it.
@@ -31,7 +34,7 @@ type Deps struct {
 	// ready. Nil: no chat offers it.
 	Spawn func(ctx context.Context, addr string) error
 	// Keep are the commands on the data of a home.
-	Keep Keep
+	Keep keep.Deps
 }
 
 // ServeOptions are the flags of serve. An empty field was not given.
@@ -116,9 +119,18 @@ func (a *app) root() *cobra.Command {
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.AddCommand(
-		a.serve(), a.run(), a.list(), a.show(), a.ps(), a.stop(), a.pull(), a.create(), a.cp(), a.optimize(), a.rm(), a.doctor(), a.backup(), a.restore(), a.db(), a.version(), a.completion(),
+		a.serve(), a.run(), a.list(), a.show(), a.ps(), a.stop(), a.pull(), a.create(), a.cp(), a.optimize(), a.rm(), a.doctor(), a.version(), a.completion(),
 	)
+	root.AddCommand(keep.Commands(a.console(), a.deps.Keep)...)
 	return root
+}
+
+// console is what commands in folders of their own are lent.
+func (a *app) console() console.Console {
+	return console.Console{
+		Printf: a.out.printf, Table: a.table, JSON: a.json, Plain: plain, Plural: plural,
+		Usage: usage, NoArgs: noArgs, OneArg: oneArg, NoSuch: noSuchCommand,
+	}
 }
 
 // Main runs one command line, without the program's name, and returns the exit code. What went wrong is told on

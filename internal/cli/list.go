@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"ashatai/internal/cli/console"
 )
 
-const jsonUsage = "print JSON for other programs"
+const jsonUsage = console.JSONUsage
 
 func (a *app) list() *cobra.Command {
 	var flags serverFlags

@@ -1,4 +1,6 @@
-package cli
+// Package keep are the commands on the data of a home, which need no running server: backup, restore, db migrate. What they
+// do is handed to them; they only ask and tell.
+package keep
 
 import (
 	"context"
@@ -6,33 +8,44 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/console"
 	"ashatai/internal/core"
 )
 
-// Keep are the commands on the data of a home, which need no running server. The first two arguments of each are the flags
-// --home and --config.
-type Keep struct {
+// Deps do the work. The first two arguments of each are the flags --home and --config.
+type Deps struct {
 	// Migrate copies the database file into an empty PostgreSQL database.
-	Migrate func(ctx context.Context, home, config, to string) ([]TableReport, error)
+	Migrate func(ctx context.Context, home, config, to string) ([]Table, error)
 	// Backup writes a backup to a file, or into a folder.
-	Backup func(ctx context.Context, home, config, to string, weights bool) (BackupReport, error)
+	Backup func(ctx context.Context, home, config, to string, weights bool) (Report, error)
 	// Restore makes a home from a backup; to is the address of an empty PostgreSQL database for the rows, or empty.
-	Restore func(ctx context.Context, home, config, from, to string) (BackupReport, error)
+	Restore func(ctx context.Context, home, config, from, to string) (Report, error)
 }
 
-// TableReport says what one table of a database holds.
-type TableReport struct {
+// Table says what one table of a database holds.
+type Table struct {
 	Name string `json:"name"`
 	Rows int64  `json:"rows"`
 	Hash string `json:"hash"`
 }
 
-// BackupReport says what a backup holds.
-type BackupReport struct {
-	File    string        `json:"file"`
-	Tables  []TableReport `json:"tables"`
-	Files   int           `json:"files"`
-	Missing []string      `json:"missing"` // weights that are not there, by their paths in the home
+// Report says what a backup holds.
+type Report struct {
+	File    string   `json:"file"`
+	Tables  []Table  `json:"tables"`
+	Files   int      `json:"files"`
+	Missing []string `json:"missing"` // weights that are not there, by their paths in the home
+}
+
+// Commands are backup, restore and db.
+func Commands(on console.Console, deps Deps) []*cobra.Command {
+	g := group{on: on, deps: deps}
+	return []*cobra.Command{g.backup(), g.restore(), g.db()}
+}
+
+type group struct {
+	on   console.Console
+	deps Deps
 }
 
 // place are the flags that name a home.
@@ -47,13 +60,13 @@ func noKeep() error {
 	return core.Errorf(core.CodeUnsupported, "This program was built without a server, so it has no data to work on.")
 }
 
-func (a *app) db() *cobra.Command {
-	cmd := &cobra.Command{Use: "db", Short: "Work on the database", Args: noSuchCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.dbMigrate())
+func (g group) db() *cobra.Command {
+	cmd := &cobra.Command{Use: "db", Short: "Work on the database", Args: g.on.NoSuch, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(g.dbMigrate())
 	return cmd
 }
 
-func (a *app) dbMigrate() *cobra.Command {
+func (g group) dbMigrate() *cobra.Command {
 	var at place
 	var to string
 	var asJSON bool
@@ -63,39 +76,39 @@ func (a *app) dbMigrate() *cobra.Command {
 		Long: "Copy the database file into an empty PostgreSQL database, and prove that both hold the same rows. All or nothing; the file\n" +
 			"stays as it is. Stop the server first, and name the database in the settings (database.url) afterwards.",
 		Example: "  ashatai db migrate --to postgres://ashatai@db.example/ashatai",
-		Args:    noArgs,
+		Args:    g.on.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if to == "" {
-				return usage(cmd, "--to is missing; it names the database, as postgres://user:password@host/name.")
+				return g.on.Usage(cmd, "--to is missing; it names the database, as postgres://user:password@host/name.")
 			}
-			if a.deps.Keep.Migrate == nil {
+			if g.deps.Migrate == nil {
 				return noKeep()
 			}
-			list, err := a.deps.Keep.Migrate(cmd.Context(), at.home, at.config, to)
+			list, err := g.deps.Migrate(cmd.Context(), at.home, at.config, to)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return a.json(map[string][]TableReport{"tables": list})
+				return g.on.JSON(map[string][]Table{"tables": list})
 			}
 			rows := [][]string{{"TABLE", "ROWS", "HASH"}}
 			for _, t := range list {
 				rows = append(rows, []string{t.Name, strconv.FormatInt(t.Rows, 10), t.Hash[:min(16, len(t.Hash))]})
 			}
-			if err := a.table(rows); err != nil {
+			if err := g.on.Table(rows); err != nil {
 				return err
 			}
-			a.out.printf("Both databases hold these rows. Set database.url, then start the server.\n")
+			g.on.Printf("Both databases hold these rows. Set database.url, then start the server.\n")
 			return nil
 		},
 	}
 	at.add(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "copy into the database at `URL`")
-	cmd.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
+	cmd.Flags().BoolVar(&asJSON, "json", false, console.JSONUsage)
 	return cmd
 }
 
-func (a *app) backup() *cobra.Command {
+func (g group) backup() *cobra.Command {
 	var at place
 	var weights, asJSON bool
 	cmd := &cobra.Command{
@@ -104,22 +117,22 @@ func (a *app) backup() *cobra.Command {
 		Long: "Write the database and the home's files to a new file, or to a file named by the time in DIR. The server may run meanwhile.\n" +
 			"Models' weights are listed and not in it, since they can be pulled again; --weights takes them too. Caches are left out.\n" +
 			"The file holds what people wrote and every credential of the server: keep it like the home itself.",
-		Args: oneArg("the file or folder to write to"),
+		Args: g.on.OneArg("the file or folder to write to"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if a.deps.Keep.Backup == nil {
+			if g.deps.Backup == nil {
 				return noKeep()
 			}
-			r, err := a.deps.Keep.Backup(cmd.Context(), at.home, at.config, args[0], weights)
-			return a.showBackup(r, err, asJSON, "Wrote", "not in it: ")
+			r, err := g.deps.Backup(cmd.Context(), at.home, at.config, args[0], weights)
+			return g.showBackup(r, err, asJSON, "Wrote", "not in it: ")
 		},
 	}
 	at.add(cmd)
 	cmd.Flags().BoolVar(&weights, "weights", false, "take the models' weights too")
-	cmd.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
+	cmd.Flags().BoolVar(&asJSON, "json", false, console.JSONUsage)
 	return cmd
 }
 
-func (a *app) restore() *cobra.Command {
+func (g group) restore() *cobra.Command {
 	var at place
 	var to string
 	var asJSON bool
@@ -128,22 +141,22 @@ func (a *app) restore() *cobra.Command {
 		Short: "Make a home from a backup",
 		Long: "Make a home from a file that `ashatai backup` wrote. Everything in it is checked first, and nothing is written over: the home\n" +
 			"must be missing or empty, and so must the database of --to.",
-		Args: oneArg("the backup"),
+		Args: g.on.OneArg("the backup"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if a.deps.Keep.Restore == nil {
+			if g.deps.Restore == nil {
 				return noKeep()
 			}
-			r, err := a.deps.Keep.Restore(cmd.Context(), at.home, at.config, args[0], to)
-			return a.showBackup(r, err, asJSON, "Restored", "missing: ")
+			r, err := g.deps.Restore(cmd.Context(), at.home, at.config, args[0], to)
+			return g.showBackup(r, err, asJSON, "Restored", "missing: ")
 		},
 	}
 	at.add(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "put the rows into the empty PostgreSQL database at `URL` (default: into the home's file)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
+	cmd.Flags().BoolVar(&asJSON, "json", false, console.JSONUsage)
 	return cmd
 }
 
-func (a *app) showBackup(r BackupReport, err error, asJSON bool, verb, without string) error {
+func (g group) showBackup(r Report, err error, asJSON bool, verb, without string) error {
 	if err != nil {
 		return err
 	}
@@ -151,15 +164,15 @@ func (a *app) showBackup(r BackupReport, err error, asJSON bool, verb, without s
 		r.Missing = []string{}
 	}
 	if asJSON {
-		return a.json(r)
+		return g.on.JSON(r)
 	}
 	var rows int64
 	for _, t := range r.Tables {
 		rows += t.Rows
 	}
-	a.out.printf("%s %s: %s and %s.\n", verb, plain(r.File), plural(int(rows), "row"), plural(r.Files, "file"))
+	g.on.Printf("%s %s: %s and %s.\n", verb, g.on.Plain(r.File), g.on.Plural(int(rows), "row"), g.on.Plural(r.Files, "file"))
 	for _, m := range r.Missing {
-		a.out.printf("%s%s\n", without, plain(m))
+		g.on.Printf("%s%s\n", without, g.on.Plain(m))
 	}
 	return nil
 }

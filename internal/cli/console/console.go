@@ -1,0 +1,21 @@
+// Package console is what a group of commands in a folder of its own is lent by the command line: the screen, its tables and
+// its words for wrong use. It holds no command.
+package console
+
+import "github.com/spf13/cobra"
+
+// JSONUsage describes the flag --json of every command.
+const JSONUsage = "print JSON for other programs"
+
+// Console is the screen and the habits of the command line.
+type Console struct {
+	Printf func(format string, args ...any)
+	Table  func(rows [][]string) error // the first row is the heading
+	JSON   func(v any) error
+	Plain  func(text string) string      // without what would steer a terminal
+	Plural func(n int, of string) string // "1 row", "2 rows"
+	Usage  func(cmd *cobra.Command, format string, args ...any) error
+	NoArgs cobra.PositionalArgs
+	OneArg func(what string) cobra.PositionalArgs
+	NoSuch cobra.PositionalArgs // for a command that only has commands below it
+}
