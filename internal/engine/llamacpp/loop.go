@@ -350,15 +350,15 @@ func (l *loop) compute(what curve.Sample) llama.DecodeStatus {
 	if what.Kind == curve.Decode {
 		group = threads.Decode
 	}
-	what.Threads = l.pace.Threads(group)
+	// Steps are compared with their like: so many rows, on sequences so long.
+	like := bits.Len(uint(l.rows.Len()))<<8 | bits.Len(uint(what.Context>>8))
+	what.Threads = l.pace.Next(group, like)
 	l.crew.use(what.Threads)
 	start := time.Now()
 	status := l.ctx.Decode(l.rows)
 	took := time.Since(start)
 	if status == llama.DecodeOK {
-		rows := l.rows.Len()
-		// Steps are compared with their like: so many rows, on sequences so long.
-		l.pace.Observe(group, bits.Len(uint(rows))<<8|bits.Len(uint(what.Context>>8)), rows, took)
+		l.pace.Observe(group, like, l.rows.Len(), took)
 		l.costs.observe(what, took)
 	}
 	l.count.Busy += took

@@ -45,7 +45,7 @@ type Controller struct {
 	retry       time.Duration // how long to stay below most before trying it again
 	stayed      time.Duration // time spent below most since it was last tried
 	trial       int           // steps with all threads that are left to decide whether to stay
-	checking    bool          // the next step, with fewer threads, only refreshes a figure
+	checking    *kind         // the next step of this kind, with fewer threads, only refreshes a figure
 }
 
 // kind is what is known of one kind of step: nanoseconds per unit of work, smoothed; 0 is unknown.
@@ -71,7 +71,7 @@ func New(most Counts) *Controller {
 	return &Controller{most: most, fewer: most.half(), kinds: map[int]*kind{}, retry: firstRetry}
 }
 
-// Threads is the number for the next step of a group.
+// Threads is the number for the steps of a group.
 func (c *Controller) Threads(g Group) int {
 	if c.fell {
 		return c.fewer.of(g)
@@ -79,21 +79,36 @@ func (c *Controller) Threads(g Group) int {
 	return c.most.of(g)
 }
 
-// Observe records a step of a kind, of units equal pieces of work, that took d with Threads(g) threads.
+// Next is the number for the next step, which is of a kind. Now and then it is one that only refreshes a figure.
+func (c *Controller) Next(g Group, what int) int {
+	if k := c.kinds[key(g, what)]; k != nil && k == c.checking {
+		return c.fewer.of(g)
+	}
+	return c.Threads(g)
+}
+
+func key(g Group, what int) int { return what<<1 | int(g) }
+
+// Observe records a step of a kind, of units equal pieces of work, that took d with Next(g, what) threads.
 func (c *Controller) Observe(g Group, what, units int, d time.Duration) {
 	if c.most.of(g) == c.fewer.of(g) || units <= 0 { // it tells nothing
 		return
 	}
-	what = what<<1 | int(g)
-	k := c.kinds[what]
+	k := c.kinds[key(g, what)]
 	if k == nil {
 		k = &kind{age: refresh}
-		c.kinds[what] = k
+		c.kinds[key(g, what)] = k
 	}
 	cost := float64(d) / float64(units)
-	if c.fell {
+	switch {
+	case k == c.checking:
+		k.fewer, k.age = smooth(k.fewer, cost), 0
+		if c.checking = nil; !c.fell {
+			c.trial = trialSteps
+		}
+	case c.fell:
 		c.below(k, cost, d)
-	} else {
+	default:
 		c.above(k, cost, d)
 	}
 }
@@ -117,7 +132,7 @@ func (c *Controller) above(k *kind, cost float64, d time.Duration) {
 	c.slow = 0
 	if k.age >= refresh && d <= cheap {
 		// One step with fewer threads keeps the comparison honest.
-		c.fell, c.checking, k.age = true, true, 0
+		c.checking, k.age = k, 0
 	}
 }
 
@@ -145,11 +160,6 @@ func (k *kind) tooSlow(cost float64) bool {
 // below decides after a step with fewer threads.
 func (c *Controller) below(k *kind, cost float64, d time.Duration) {
 	k.fewer, k.age = smooth(k.fewer, cost), 0
-	if c.checking {
-		c.checking = false
-		c.fell, c.trial = false, trialSteps
-		return
-	}
 	if c.stayed += d; c.stayed >= c.retry {
 		c.fell, c.trial, c.slow = false, trialSteps, 0
 	}

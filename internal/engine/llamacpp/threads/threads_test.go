@@ -12,7 +12,7 @@ type machine func(threads int) time.Duration
 func run(c *Controller, m machine, length time.Duration) (steps int, with map[int]time.Duration) {
 	with = map[int]time.Duration{}
 	for spent := time.Duration(0); spent < length; steps++ {
-		n := c.Threads(Decode)
+		n := c.Next(Decode, steps%3)
 		d := m(n)
 		c.Observe(Decode, steps%3, 1, d)
 		spent += d
@@ -108,5 +108,27 @@ func TestALoneThreadTellsNothing(t *testing.T) {
 func TestCountsAreBounded(t *testing.T) {
 	if got, want := (Counts{Decode: 3, Prefill: 8}).AtMost(4), (Counts{Decode: 3, Prefill: 4}); got != want || got.Most() != 4 {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// TestADearStepIsNoCheck: a figure is refreshed by a cheap step of its own kind, and never by the next step whatever it is.
+func TestADearStepIsNoCheck(t *testing.T) {
+	const token, prompt = 1, 2
+	c := New(Counts{Decode: 2, Prefill: 2})
+	checks := 0
+	for range 3 {
+		c.Observe(Decode, token, 1, quiet(c.Next(Decode, token))) // asks for a check
+		for range 3 {
+			if n := c.Next(Prefill, prompt); n != 2 {
+				t.Fatalf("a long prompt begins with %d threads", n)
+			}
+			c.Observe(Prefill, prompt, 512, time.Second)
+		}
+		if c.Next(Decode, token) == 1 {
+			checks++
+		}
+	}
+	if checks == 0 {
+		t.Error("nothing was checked, so the test shows nothing")
 	}
 }
