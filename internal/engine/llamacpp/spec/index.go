@@ -11,8 +11,10 @@ const (
 
 // match is an earlier place in the text whose last tokens are the present last tokens.
 type match struct {
-	next   int // position of the token that followed there
-	length int // equal tokens, at most longest; 0 is no match
+	next   int     // position of the token that followed there
+	length int     // equal tokens, at most longest; 0 is no match
+	via    *change // under way at next; nil where the copy is as its source
+	made   int     // tokens of it that came
 }
 
 // index finds repetitions in the tokens of one sequence. Its memory grows with the text, 12 to 24 bytes a token, up to
@@ -121,13 +123,3 @@ func (x *index) common(a, b int) int {
 }
 
 func distance(a, b int) int { return max(a-b, b-a) }
-
-// draft appends the n tokens that follow a match. Where the match reaches into the present end, the text goes on in
-// circles.
-func (x *index) draft(dst []int32, m match, n int) []int32 {
-	period := len(x.tokens) - m.next
-	for i := range n {
-		dst = append(dst, x.tokens[m.next+i%period])
-	}
-	return dst
-}

@@ -37,6 +37,11 @@ func TestIndexFindsRepetitions(t *testing.T) {
 	})
 }
 
+func drafted(x *index, near, n int) []int32 {
+	s := Speculator{index: x, now: x.find(near)}
+	return s.copy(nil, n)
+}
+
 func TestALoopIsDraftedInCircles(t *testing.T) {
 	x := newIndex(1000)
 	for range 3 {
@@ -44,7 +49,7 @@ func TestALoopIsDraftedInCircles(t *testing.T) {
 			x.add(tok)
 		}
 	}
-	if got := x.draft(nil, x.find(-1), 10); !slices.Equal(got, []int32{1, 2, 3, 4, 1, 2, 3, 4, 1, 2}) {
+	if got := drafted(x, -1, 10); !slices.Equal(got, []int32{1, 2, 3, 4, 1, 2, 3, 4, 1, 2}) {
 		t.Errorf("drafted %v", got)
 	}
 }
@@ -55,7 +60,7 @@ func TestTheNearerOfEqualPlaces(t *testing.T) {
 		x.add(tok)
 	}
 	for near, want := range map[int]int32{-1: 30, 0: 10, 8: 20, 12: 30} {
-		if got := x.draft(nil, x.find(near), 1); got[0] != want {
+		if got := drafted(x, near, 1); got[0] != want {
 			t.Errorf("near %d: the draft begins with %d, want %d", near, got[0], want)
 		}
 	}

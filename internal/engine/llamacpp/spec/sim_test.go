@@ -97,6 +97,28 @@ func edited(r *rand.Rand, text []int32, every int) []int32 {
 	return out
 }
 
+// named is a text with a name after every so many words.
+func named(text []int32, every int, name ...int32) []int32 {
+	var out []int32
+	for part := range slices.Chunk(text, every) {
+		out = append(append(out, part...), name...)
+	}
+	return out
+}
+
+// sometimes replaces every third name.
+func sometimes(text []int32, name, other int32) []int32 {
+	out, n := slices.Clone(text), 0
+	for i, t := range out {
+		if t == name {
+			if n++; n%3 == 0 {
+				out[i] = other
+			}
+		}
+	}
+	return out
+}
+
 // source is this package's own code, cut into words and signs.
 func source(t *testing.T, files ...string) []int32 {
 	t.Helper()
@@ -135,6 +157,11 @@ func TestSpeedups(t *testing.T) {
 		{"a copy with a change every 60", text, edited(r, text, 60), steep(), 1.7},
 		{"a copy with a change every 25", text, edited(r, text, 25), steep(), 1.4},
 		{"a copy with a change every 25, flat costs", text, edited(r, text, 25), flat(), 6.5},
+		{"a name that is replaced every 25", named(text, 25, 9001), named(text, 25, 9002), steep(), 2.2},
+		{"a name that becomes longer", named(text, 25, 9001), named(text, 25, 9002, 9003, 9004), steep(), 2.2},
+		{"a name that becomes shorter", named(text, 25, 9001, 9002, 9003), named(text, 25, 9004), steep(), 2.2},
+		{"a name that is left out", named(text, 25, 9001, 9002), named(text, 25), steep(), 2.2},
+		{"a name that is replaced now and then", named(text, 25, 9001), sometimes(named(text, 25, 9001), 9001, 9002), steep(), 1.4},
 		{"a loop of 20 tokens", nil, slices.Repeat(text[:20], 30), steep(), 2.2},
 		{"code, edited", source(t, "spec.go"), edited(r, source(t, "spec.go"), 60), steep(), 1.5},
 		{"new code after other code", source(t, "spec.go"), source(t, "index.go", "odds.go"), steep(), 0.98},

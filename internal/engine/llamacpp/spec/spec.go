@@ -32,9 +32,12 @@ const (
 type Speculator struct {
 	index *index
 	odds  odds
-	now   match   // where the text seems to repeat
-	left  int     // where a copy would be if it had gone on
-	lost  int     // tokens since it did not
+	now   match // where the text seems to repeat
+	start int   // where the source of the copy at now begins
+	near  int   // where a copy would be if it had gone on
+	lost  int   // tokens since it did not
+	left  departure
+	changes
 	asked Costs   // of the last draft
 	bank  float64 // plain steps won by drafts, less what they lost, plus interest; never below -trust
 }
@@ -55,7 +58,8 @@ func (s *Speculator) Prompt(tokens []int32) {
 			s.follow(t)
 		}
 	}
-	s.now, s.lost, s.left = s.index.find(-1), search, 0
+	s.now, s.lost, s.near = s.index.find(-1), search, 0
+	s.start = s.now.next - s.now.length
 }
 
 // Add adds a generated token, drafted or not, in order.
@@ -66,34 +70,92 @@ func (s *Speculator) Add(t int32) {
 
 // follow adds a token and learns from whether it is what the match at hand let expect.
 func (s *Speculator) follow(t int32) {
-	m := s.now
-	before := len(s.index.tokens)
-	went := m.length > 0 && s.index.tokens[m.next] == t
+	m, before := s.now, len(s.index.tokens)
+	then, went := match{}, false
 	if m.length > 0 {
-		s.odds.tell(m.length, went)
+		then, went = s.judge(m, t)
 	}
 	s.index.add(t)
 	forgot := before + 1 - len(s.index.tokens)
-	if next := m.next + 1 - forgot; went && next > 0 {
-		s.now = match{next: next, length: min(m.length+1, longest)}
+	if forgot > 0 {
+		s.start, s.left.open = max(0, s.start-forgot), false
+	}
+	if then.next -= forgot; !went || then.next <= 0 {
+		s.search(m, forgot)
 		return
 	}
-	s.search(m, forgot)
+	then.length = min(m.length+1, longest)
+	s.now = then
+	if s.left.open && then.via == nil {
+		s.back(then.next)
+	}
+}
+
+// judge compares the token that came with the one that a copy at m let expect. It returns where the copy is now, and
+// whether it goes on.
+func (s *Speculator) judge(m match, t int32) (match, bool) {
+	c := m.via
+	if c == nil {
+		c = s.at(s.index.tokens, m.next)
+	}
+	want, then := s.step(m)
+	s.odds.tell(m.length, want == t)
+	switch {
+	case c == nil:
+	case m.via == nil && !c.applies():
+		if want == t {
+			c.tell(false)
+		}
+	case want != t:
+		c.tell(false)
+		if m.via == nil && s.index.tokens[m.next] == t { // this time the source was kept
+			return match{next: m.next + 1}, true
+		}
+	case then.via == nil:
+		c.tell(true)
+	}
+	return then, want == t
+}
+
+// step is the token that a copy at m lets expect, and where the copy is after it.
+func (s *Speculator) step(m match) (int32, match) {
+	if m.via == nil {
+		if c := s.at(s.index.tokens, m.next); c != nil && c.applies() {
+			m.via, m.made = c, 0
+		}
+	}
+	if c := m.via; c != nil && m.made < len(c.to) {
+		t := c.to[m.made]
+		if m.made++; m.made == len(c.to) {
+			m = match{next: m.next + len(c.from), length: m.length}
+		}
+		return t, m
+	} else if c != nil { // nothing comes instead
+		m = match{next: m.next + len(c.from), length: m.length}
+	}
+	m.next++
+	return s.index.tokens[m.next-1], m
 }
 
 // search looks for another place after the text has left m.
 func (s *Speculator) search(m match, forgot int) {
 	if m.length > 0 {
-		s.lost, s.left = 0, m.next
+		s.lost, s.near = 0, m.next
+		if !s.left.open && forgot == 0 {
+			s.left = departure{open: true, source: m.next, text: len(s.index.tokens) - 1 - m.made}
+		}
 	}
 	s.lost++
-	s.left += 1 - forgot
+	s.near += 1 - forgot
 	near := -1
-	if s.lost <= search && s.left > 0 {
-		near = s.left
+	if s.lost <= search && s.near > 0 {
+		near = s.near
 	}
 	if s.now = s.index.find(near); s.now.length == 0 && near > 0 {
 		s.now = s.index.resume(near)
+	}
+	if near < 0 || s.now.length > 0 && distance(s.now.next, near) > maxChange { // another copy
+		s.start, s.left.open = s.now.next-s.now.length, false
 	}
 }
 
@@ -105,7 +167,22 @@ func (s *Speculator) Draft(dst []int32, c Costs, limit int) []int32 {
 	if n == 0 {
 		return dst
 	}
-	return s.index.draft(dst, s.now, n)
+	return s.copy(dst, n)
+}
+
+// copy appends the n tokens that the match at hand lets expect. Where it reaches into the present end, the text goes on in
+// circles.
+func (s *Speculator) copy(dst []int32, n int) []int32 {
+	m := s.now
+	for range n {
+		var t int32
+		t, m = s.step(m)
+		dst = append(dst, t)
+		if m.next >= len(s.index.tokens) {
+			m = match{next: s.now.next}
+		}
+	}
+	return dst
 }
 
 // length is the number of drafted tokens with the most expected tokens per time.
