@@ -60,7 +60,7 @@ func flags() *options {
 	flag.BoolVar(&o.completions, "completions", false, "send raw prompts, for a model without a chat template")
 	flag.BoolVar(&o.targets, "targets", false, "show the targets, and whether they are met")
 	flag.Func("only", "comma-separated pieces of work: "+strings.Join(pieces(), ","), list(&o.only))
-	flag.Func("who", "comma-separated contestants: ours, peer, speculating (default: all)", list(&o.who))
+	flag.Func("who", "comma-separated contestants: ours, best, peer, speculating (default: all)", list(&o.who))
 	flag.Func("set", "a setting KEY=VALUE for ashatai; may be repeated", func(s string) error {
 		o.sets = append(o.sets, s)
 		return nil
@@ -83,8 +83,8 @@ func (o options) check() error {
 		}
 	}
 	for _, w := range o.who {
-		if !slices.Contains([]string{oursName, peerName, specName}, w) {
-			return fmt.Errorf("-who %s: the contestants are %s, %s and %s", w, oursName, peerName, specName)
+		if !slices.Contains([]string{oursName, bestName, peerName, specName}, w) {
+			return fmt.Errorf("-who %s: the contestants are %s, %s, %s and %s", w, oursName, bestName, peerName, specName)
 		}
 	}
 	return nil
@@ -99,14 +99,20 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	all := contestants(o)
+	all, optimized, err := prepare(ctx, o)
+	if err != nil {
+		return err
+	}
+	if optimized != "" {
+		defer os.RemoveAll(optimized) //nolint:errcheck // in the temporary folder
+	}
 	var turns []turn
 	for r := range o.rounds {
 		for i := range all {
 			// Who goes first changes, so that a machine that warms up or fills a cache favours nobody.
 			c := all[(i+r)%len(all)]
 			fmt.Fprintf(os.Stderr, "bench: round %d of %d, %s\n", r+1, o.rounds, c.title)
-			t, err := measure(ctx, o, c)
+			t, err := measure(ctx, o, c, optimized)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.title, err)
 			}
@@ -125,6 +131,6 @@ func run(ctx context.Context, o options, out io.Writer) error {
 			return err
 		}
 	}
-	_, err := io.WriteString(out, rep.markdown(o.targets))
+	_, err = io.WriteString(out, rep.markdown(o.targets))
 	return err
 }

@@ -20,6 +20,7 @@ type report struct {
 	Cores  int    `json:"cores"`
 	System string `json:"system"`
 	Rows   []line `json:"rows"`
+	Best   []line `json:"best,omitempty"` // the same with the weights in the layout that is fastest here
 	Turns  []turn `json:"turns"`
 }
 
@@ -42,21 +43,24 @@ func newReport(o options, turns []turn) report {
 		Turns: turns,
 	}
 	for _, row := range comparison() {
-		if l, ok := row.line(turns, o.targets); ok {
+		if l, ok := row.line(turns, oursName, row.target, o.targets); ok {
 			r.Rows = append(r.Rows, l)
+		}
+		if l, ok := row.line(turns, bestName, row.best, o.targets); ok && row.best != 0 && len(l.Ours) > 0 {
+			r.Best = append(r.Best, l)
 		}
 	}
 	return r
 }
 
-// line collects the row's figures; false where there is nothing to show.
-func (r row) line(turns []turn, targets bool) (line, bool) {
+// line collects the row's figures of one way to start this server; false where there is nothing to show.
+func (r row) line(turns []turn, who string, target aim, targets bool) (line, bool) {
 	l := line{Work: r.work, Figure: r.figure, Beside: r.beside, more: r.more}
 	for _, t := range turns {
 		v, ok := r.value(t)
 		switch {
 		case !ok:
-		case t.Contestant == oursName:
+		case t.Contestant == who:
 			l.Ours = append(l.Ours, v)
 		case t.Contestant == r.beside:
 			l.Theirs = append(l.Theirs, v)
@@ -76,12 +80,13 @@ func (r row) line(turns []turn, targets bool) (line, bool) {
 	case mine > 0:
 		judged = math.Inf(1)
 	}
-	if targets && r.has {
-		l.Target = &r.target
+	if targets && target != 0 {
+		aimed := float64(target)
+		l.Target = &aimed
 		if !math.IsNaN(judged) {
-			met := judged <= r.target
+			met := judged <= aimed
 			if r.more {
-				met = judged >= r.target
+				met = judged >= aimed
 			}
 			l.Met = &met
 		}
@@ -101,24 +106,32 @@ func (r report) write(file string) error {
 func (r report) markdown(targets bool) string {
 	var sb strings.Builder
 	fmt.Fprintf(&sb, "%s, %d rounds, in turn; %d cores, %s; load before each turn %s. Medians.\n\n", r.Model, r.Rounds, r.Cores, r.System, r.loads())
-	head, rule := "| work | figure | ashatai | llama-server | ratio |", "| --- | --- | ---: | ---: | ---: |"
-	if targets {
-		head, rule = head+" target | met |", rule+" ---: | --- |"
-	}
-	fmt.Fprintln(&sb, head)
-	fmt.Fprintln(&sb, rule)
-	for _, l := range r.Rows {
-		fmt.Fprintf(&sb, "| %s | %s | %s | %s | %s |", l.Work, l.Figure, spread(l.Ours), spread(l.Theirs), l.ratio())
-		if targets {
-			fmt.Fprintf(&sb, " %s |", l.verdict())
-		}
-		fmt.Fprintln(&sb)
+	table(&sb, r.Rows, targets)
+	if len(r.Best) > 0 {
+		fmt.Fprintf(&sb, "\nThe same with the weights that `ashatai optimize` chose on this machine (`engine.weights=auto`); llama-server has the file as it is:\n\n")
+		table(&sb, r.Best, targets)
 	}
 	for _, n := range r.notes() {
 		fmt.Fprintf(&sb, "\n%s", n)
 	}
 	fmt.Fprintf(&sb, "\n\nEvery figure of each piece of work:\n\n%s", r.details())
 	return sb.String()
+}
+
+func table(sb *strings.Builder, rows []line, targets bool) {
+	head, rule := "| work | figure | ashatai | llama-server | ratio |", "| --- | --- | ---: | ---: | ---: |"
+	if targets {
+		head, rule = head+" target | met |", rule+" ---: | --- |"
+	}
+	fmt.Fprintln(sb, head)
+	fmt.Fprintln(sb, rule)
+	for _, l := range rows {
+		fmt.Fprintf(sb, "| %s | %s | %s | %s | %s |", l.Work, l.Figure, spread(l.Ours), spread(l.Theirs), l.ratio())
+		if targets {
+			fmt.Fprintf(sb, " %s |", l.verdict())
+		}
+		fmt.Fprintln(sb)
+	}
 }
 
 func (l line) ratio() string {
@@ -156,10 +169,10 @@ func (l line) verdict() string {
 // notes are facts without which a figure says less than it seems to.
 func (r report) notes() []string {
 	var out []string
-	titles := map[string]string{oursName: "ashatai", peerName: "llama-server", specName: "llama-server, speculating"}
+	titles := map[string]string{oursName: "ashatai", bestName: "ashatai, best layout", peerName: "llama-server", specName: "llama-server, speculating"}
 	told := func(work string, fact func(load.Summary) (float64, bool)) string {
 		var parts []string
-		for _, c := range []string{oursName, peerName, specName} {
+		for _, c := range []string{oursName, bestName, peerName, specName} {
 			var v []float64
 			for _, s := range r.works(c, work) {
 				if x, ok := fact(s); ok {

@@ -140,8 +140,8 @@ func TestContestants(t *testing.T) {
 		o    options
 		want string
 	}{
-		{options{}, "ours peer speculating"},
-		{options{only: []string{"decode"}}, "ours peer"},
+		{options{}, "ours best peer speculating"},
+		{options{only: []string{"decode"}}, "ours best peer"},
 		{options{only: []string{"edit"}, who: []string{"speculating"}}, "speculating"},
 		{options{who: []string{"ours"}}, "ours"},
 	} {

@@ -22,6 +22,7 @@ import (
 // The contestants' names in flags and reports.
 const (
 	oursName = "ours"
+	bestName = "best" // ours, with the weights in the layout that is fastest here
 	peerName = "peer"
 	specName = "speculating"
 )
@@ -42,12 +43,14 @@ func bestSpeculation() []string {
 
 func contestants(o options) []contestant {
 	cores := strconv.Itoa(runtime.NumCPU())
-	ours := func(addr, home string) []string {
-		args := []string{"serve", "--addr", addr, "--home", home, "--set", "engine.sequences=8", "--set", "engine.context=2048"}
-		for _, s := range o.sets {
-			args = append(args, "--set", s)
+	ours := func(extra ...string) func(addr, home string) []string {
+		return func(addr, home string) []string {
+			args := []string{"serve", "--addr", addr, "--home", home, "--set", "engine.sequences=8", "--set", "engine.context=2048"}
+			for _, s := range append(extra, o.sets...) {
+				args = append(args, "--set", s)
+			}
+			return args
 		}
-		return args
 	}
 	// Both in the same shape: 8 sequences, 16,384 cells of context, a thread for each core.
 	peer := func(extra ...string) func(addr, home string) []string {
@@ -59,7 +62,8 @@ func contestants(o options) []contestant {
 		}
 	}
 	all := []contestant{
-		{name: oursName, title: "ashatai", program: o.ours, args: ours},
+		{name: oursName, title: "ashatai", program: o.ours, args: ours()},
+		{name: bestName, title: "ashatai, best layout", program: o.ours, args: ours("engine.weights=auto")},
 		{name: peerName, title: "llama-server", program: o.peer, args: peer()},
 		{name: specName, title: "llama-server, speculating", program: o.peer, args: peer(bestSpeculation()...), only: []string{"edit"}},
 	}

@@ -36,7 +36,7 @@ func pieces() []string {
 }
 
 // measure starts one server, drives it, and ends it.
-func measure(ctx context.Context, o options, c contestant) (t turn, err error) {
+func measure(ctx context.Context, o options, c contestant, optimized string) (t turn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "bench")
@@ -47,6 +47,11 @@ func measure(ctx context.Context, o options, c contestant) (t turn, err error) {
 	s, err := newServer(ctx, c, dir, o.name)
 	if err != nil {
 		return turn{}, err
+	}
+	if c.name == bestName {
+		if err := give(optimized, s.home); err != nil {
+			return turn{}, err
+		}
 	}
 	t = turn{Contestant: c.name, Load: loadAverage(), Figures: map[string]float64{}}
 	if err := s.start(ctx); err != nil {
@@ -128,7 +133,7 @@ func (t *turn) restart(ctx context.Context, s *server, w *load.Worker) error {
 // memory notes what the server holds; the last time counts. Ours is the front process and the worker, llama-server is one.
 func (t *turn) memory(s *server, engine string) {
 	pid := s.cmd.Process.Pid
-	if s.name != oursName {
+	if s.name != oursName && s.name != bestName {
 		t.Figures[engine] = resident(pid)
 		return
 	}
