@@ -104,9 +104,10 @@ func (s *schemas) responses(row Route, d Dialect) map[string]any {
 	if shape == nil {
 		shape = ErrorBody{}
 	}
-	failure := media("application/json", s.of(reflect.TypeOf(shape), true))
+	mistake := s.of(reflect.TypeOf(shape), true)
+	failure := media("application/json", mistake)
 	ok := map[string]any{"description": "Done."}
-	if content := s.content(row); len(content) > 0 {
+	if content := s.content(row, mistake); len(content) > 0 {
 		ok["content"] = content
 	}
 	out := map[string]any{"200": ok}
@@ -135,17 +136,24 @@ func (row Route) statusesBefore() []int {
 	return out
 }
 
-// content is what a call that succeeds answers, by media type.
-func (s *schemas) content(row Route) map[string]any {
+// content is what a call that succeeds answers, by media type. What goes wrong after the first part of a stream stands in the
+// stream.
+func (s *schemas) content(row Route, mistake map[string]any) map[string]any {
 	content := map[string]any{}
 	if row.Response != nil {
 		content = media("application/json", s.of(reflect.TypeOf(row.Response), true))
 	}
+	var part map[string]any
+	if row.Stream != nil {
+		if part = s.of(reflect.TypeOf(row.Stream), true); part["type"] != "string" {
+			part = map[string]any{"anyOf": []any{part, mistake}}
+		}
+	}
 	switch {
-	case row.Stream != nil && (row.Produces == "" || row.Produces == eventStream):
-		maps.Copy(content, media(eventStream, sent(s.of(reflect.TypeOf(row.Stream), true))))
-	case row.Stream != nil:
-		maps.Copy(content, media(row.Produces, s.of(reflect.TypeOf(row.Stream), true)))
+	case part != nil && (row.Produces == "" || row.Produces == eventStream):
+		maps.Copy(content, media(eventStream, sent(part)))
+	case part != nil:
+		maps.Copy(content, media(row.Produces, part))
 	case row.Produces != "" && row.Response == nil:
 		content = media(row.Produces, map[string]any{"type": "string"})
 	}
