@@ -103,11 +103,49 @@ func ParseClass(name string) (Class, error) {
 // Principal is who asks. Tenant is the user or group that shares caches, quota and fairness; User and Key name the
 // account and the credential, empty where there is none.
 type Principal struct {
-	Tenant string
-	User   string
-	Key    string
-	Class  Class
-	Scopes Scope
+	Tenant  string
+	User    string
+	Key     string
+	Session string // id of the login that the credential belongs to; empty for keys
+	Class   Class
+	Scopes  Scope
+	Models  ModelSet // the models that it may use
+}
+
+// HandlesCredentials reports whether p may make and end keys and sessions: a login may, and a key with the scope admin. Any
+// other key that leaked could otherwise make itself another one that lasts.
+func (p Principal) HandlesCredentials() bool { return p.Session != "" || p.Scopes.Has(ScopeAdmin) }
+
+// ModelSet is the models that a credential may use: canonical names separated by spaces, or empty for all of them.
+type ModelSet string
+
+// Has reports whether a canonical model name is in the set.
+func (s ModelSet) Has(name string) bool {
+	if s == "" {
+		return true
+	}
+	for n := range strings.FieldsSeq(string(s)) {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Within reports whether s allows nothing that outer does not.
+func (s ModelSet) Within(outer ModelSet) bool {
+	if outer == "" {
+		return true
+	}
+	if s == "" {
+		return false
+	}
+	for n := range strings.FieldsSeq(string(s)) {
+		if !outer.Has(n) {
+			return false
+		}
+	}
+	return true
 }
 
 // Local is the principal of every loopback caller while no account exists.

@@ -19,6 +19,7 @@ type DB interface {
 	Meta() Meta
 	Objects() Objects
 	Items() Items
+	Accounts() Accounts
 	// Check looks for damage. It reads the whole database, and its error is a sentence for the operator.
 	Check(ctx context.Context) error
 	// Close ends all use; closing again does nothing.

@@ -192,7 +192,7 @@ func TestCheckFindsDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for off := 4096 * 8; off+100 < len(data); off += 4096 {
+	for off := len(data) / 8192 * 4096; off+100 < len(data); off += 4096 {
 		copy(data[off:off+100], bytes.Repeat([]byte{0xee}, 100))
 	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {

@@ -68,6 +68,14 @@ func RunRows(t *testing.T, target Target) {
 		{"progress of running objects", progress},
 		{"one object takes items from many", manyWriters},
 		{"old objects expire", expire},
+		{"accounts round trip", accountsRoundTrip},
+		{"the last admin stays", lastAdmin},
+		{"only one account is the first", onlyOneFirst},
+		{"changes of one account at once", changesAtOnce},
+		{"what an account has follows it", belongings},
+		{"groups round trip", groupsRoundTrip},
+		{"keys round trip", keysRoundTrip},
+		{"sessions round trip", sessionsRoundTrip},
 	})
 }
 

@@ -4,6 +4,54 @@
 
 package query
 
+type Account struct {
+	ID       string
+	Name     string
+	Folded   string
+	Email    string
+	Role     string
+	Grants   string
+	GroupID  string
+	Password string
+	Subject  string
+	Disabled int64
+	Created  int64
+	Updated  int64
+	LoggedIn int64
+}
+
+type AccountGroup struct {
+	ID      string
+	Name    string
+	Folded  string
+	Created int64
+}
+
+type ApiKey struct {
+	ID        string
+	Hash      string
+	Hint      string
+	AccountID string
+	Name      string
+	Scopes    string
+	Models    string
+	Created   int64
+	Expires   int64
+	Used      int64
+	Revoked   int64
+}
+
+type LoginSession struct {
+	ID        string
+	Hash      string
+	AccountID string
+	Device    string
+	Address   string
+	Created   int64
+	Expires   int64
+	Used      int64
+}
+
 type ModelFile struct {
 	Path     string
 	Size     int64
