@@ -14,7 +14,7 @@ func layers() map[string]int {
 		"chat": 2, "gguf": 2, "modelfile": 2, "tokenizer": 2, "engine": 2, "fleet/plan": 2,
 		"engine/": 4, "worker": 4,
 		"fleet": 5, "models": 5, "infer": 5, "project": 5, "optimize": 5,
-		"convo": 5, "backup": 5,
+		"convo": 5, "auth": 5, "backup": 5,
 		"api": 6, "cli": 6,
 		"node":     7,
 		"archtest": 9,

@@ -1,0 +1,181 @@
+package auth
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ashatai/internal/core"
+)
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	w := open(t, nil)
+	ann := w.user("ann", core.AccountAdmin)
+	_, admin := w.in("ann")
+	text, k := w.key(admin, core.NewKey{Name: "laptop", Scopes: core.ScopeRead | core.ScopeInfer, Models: []string{"a:1", "b:2"}})
+	if !strings.HasPrefix(text, "agp_live_") || len(text) != len("agp_live_")+64 || !strings.HasSuffix(text, k.Hint) {
+		t.Errorf("key %q, hint %q", text, k.Hint)
+	}
+	if strings.Contains(fmt.Sprint(w.dump()), text[len("agp_live_"):]) {
+		t.Error("the key itself is kept")
+	}
+	p := w.is(text)
+	wanted := core.Principal{
+		Tenant: ann.ID, User: ann.ID, Key: k.ID, Class: core.ClassStandard, Scopes: core.ScopeRead | core.ScopeInfer, Models: "a:1 b:2",
+	}
+	if p != wanted {
+		t.Errorf("%+v, want %+v", p, wanted)
+	}
+	if q := w.is(core.KeyAlias(text)); q != p || !strings.HasPrefix(core.KeyAlias(text), "hf_") {
+		t.Errorf("by its alias %+v", q)
+	}
+	want(t, "another's", w.RevokeKey(t.Context(), "usr_other", k.ID), core.CodeNotFound)
+	if err := w.RevokeKey(t.Context(), ann.ID, k.ID); err != nil {
+		t.Error(err)
+	}
+	want(t, "again", w.RevokeKey(t.Context(), "", k.ID), core.CodeNotFound)
+	_, err := w.Identify(t.Context(), text)
+	want(t, "a revoked key", err, core.CodeUnauthenticated)
+	if k, _, _ := w.store.Keys().Get(t.Context(), k.ID); w.KeyState(k) != "revoked" {
+		t.Errorf("state %s", w.KeyState(k))
+	}
+}
+
+func TestKeysEnd(t *testing.T) {
+	t.Parallel()
+	w := open(t, nil)
+	w.user("ann", core.AccountAdmin)
+	_, p := w.in("ann")
+	text, k := w.key(p, core.NewKey{Name: "x", Expires: w.clock.time().Add(time.Hour)})
+	w.clock.pass(time.Hour - time.Nanosecond)
+	w.is(text)
+	if w.KeyState(k) != "active" {
+		t.Errorf("state %s", w.KeyState(k))
+	}
+	w.clock.pass(time.Nanosecond)
+	_, err := w.Identify(t.Context(), text)
+	want(t, "an expired key", err, core.CodeUnauthenticated)
+	if w.KeyState(k) != "expired" {
+		t.Errorf("state %s", w.KeyState(k))
+	}
+}
+
+// TestAKeyNeverHasMoreThanItsUser, neither when it is made nor when its user loses something later.
+func TestAKeyNeverHasMoreThanItsUser(t *testing.T) {
+	t.Parallel()
+	w := open(t, nil)
+	w.user("ann", core.AccountAdmin)
+	bob := w.user("bob", core.AccountOperator)
+	_, admin := w.in("ann")
+	_, p := w.in("bob")
+	_, _, err := w.CreateKey(t.Context(), p, core.NewKey{Name: "x", Scopes: core.ScopeAdmin})
+	want(t, "a scope that the user lacks", err, core.CodeForbidden)
+	_, _, err = w.CreateKey(t.Context(), admin, core.NewKey{Name: "x", User: "bob", Scopes: core.ScopeAdmin})
+	want(t, "the same by an admin", err, core.CodeForbidden)
+	text, _ := w.key(admin, core.NewKey{Name: "x", User: bob.ID})
+	if got := w.is(text); got.User != bob.ID || got.Scopes != core.AccountOperator.Scopes() {
+		t.Errorf("%+v", got)
+	}
+	role := core.AccountViewer
+	if _, err := w.ChangeUser(t.Context(), "bob", core.UserChange{Role: &role}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.is(text); got.Scopes != core.ScopeRead {
+		t.Errorf("after the demotion it has %v", got.Scopes)
+	}
+	off := true
+	if _, err := w.ChangeUser(t.Context(), "bob", core.UserChange{Disabled: &off}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Identify(t.Context(), text)
+	want(t, "the key of a disabled account", err, core.CodeUnauthenticated)
+}
+
+// TestWhoMakesKeys: a key that leaked cannot make itself another one, and nobody makes one for others or with more.
+func TestWhoMakesKeys(t *testing.T) {
+	t.Parallel()
+	w := open(t, nil)
+	_, _, err := w.CreateKey(t.Context(), core.Local(), core.NewKey{Name: "x"})
+	want(t, "before there are accounts", err, core.CodeConflict)
+	w.user("ann", core.AccountAdmin)
+	w.user("bob", core.AccountUser)
+	_, admin := w.in("ann")
+	_, p := w.in("bob")
+	plain, _ := w.key(p, core.NewKey{Name: "x"})
+	_, _, err = w.CreateKey(t.Context(), w.is(plain), core.NewKey{Name: "y"})
+	want(t, "by a key", err, core.CodeForbidden)
+	for _, ref := range []string{"ann", admin.User, "nobody", "usr_nobody"} {
+		_, _, err = w.CreateKey(t.Context(), p, core.NewKey{Name: "y", User: ref})
+		want(t, "for "+ref, err, core.CodeNotFound)
+	}
+	narrow, _ := w.key(admin, core.NewKey{Name: "x", Models: []string{"a:1"}})
+	_, _, err = w.CreateKey(t.Context(), w.is(narrow), core.NewKey{Name: "y"})
+	want(t, "for all models by a key for one", err, core.CodeForbidden)
+	_, _, err = w.CreateKey(t.Context(), w.is(narrow), core.NewKey{Name: "y", Models: []string{"a:1", "b:2"}})
+	want(t, "for another model", err, core.CodeForbidden)
+	w.key(w.is(narrow), core.NewKey{Name: "y", Models: []string{"a:1"}})
+	part, _ := w.key(admin, core.NewKey{Name: "x", Scopes: core.ScopeAdmin})
+	_, _, err = w.CreateKey(t.Context(), w.is(part), core.NewKey{Name: "y", Scopes: core.ScopeInfer})
+	want(t, "a scope that the making key lacks", err, core.CodeForbidden)
+}
+
+func TestWhatAKeyMayNotBe(t *testing.T) {
+	t.Parallel()
+	w := open(t, nil)
+	w.user("ann", core.AccountAdmin)
+	_, p := w.in("ann")
+	for what, n := range map[string]core.NewKey{
+		"a long name":    {Name: strings.Repeat("x", 101)},
+		"an odd name":    {Name: "a\nb"},
+		"ended":          {Expires: w.clock.time()},
+		"endless":        {Expires: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)},
+		"no model":       {Models: []string{""}},
+		"two in one":     {Models: []string{"a b"}},
+		"many models":    {Models: make([]string, 65)},
+		"a long model":   {Models: []string{strings.Repeat("x", 300)}},
+		"a broken model": {Models: []string{"a\x00"}},
+	} {
+		_, _, err := w.CreateKey(t.Context(), p, n)
+		want(t, what, err, core.CodeInvalidRequest)
+	}
+	for range maxKeys {
+		w.key(p, core.NewKey{Name: "x"})
+	}
+	_, _, err := w.CreateKey(t.Context(), p, core.NewKey{Name: "x"})
+	want(t, "keys without end", err, core.CodeConflict)
+}
+
+func TestCredentialsThatAreNone(t *testing.T) {
+	t.Parallel()
+	w := open(t, nil)
+	w.user("ann", core.AccountAdmin)
+	_, p := w.in("ann")
+	text, k := w.key(p, core.NewKey{Name: "x"})
+	hash := digest(text[len("agp_live_"):])
+	for _, c := range []string{
+		"", "agp_live_", text[:len(text)-1], text + "0", strings.ToUpper(text), "agp_test_" + text[9:], "ags_" + text[9:], text[9:], k.ID, p.Session, hash, "agp_live_" + hash, " " + text,
+		"agp_live_" + strings.Repeat("g", 64),
+	} {
+		_, err := w.Identify(t.Context(), c)
+		want(t, fmt.Sprintf("%.12q", c), err, core.CodeUnauthenticated)
+	}
+	_, err := w.Validate(t.Context(), text)
+	want(t, "a key as a session", err, core.CodeUnauthenticated)
+}
+
+func FuzzSecretOf(f *testing.F) {
+	f.Add("agp_live_" + strings.Repeat("0", 64))
+	f.Add("hf_" + strings.Repeat("f", 64))
+	f.Add("ags_x")
+	f.Fuzz(func(t *testing.T, s string) {
+		kind, secret := secretOf(s)
+		if kind == kindNone {
+			return
+		}
+		if len(secret) != 64 || !strings.HasSuffix(s, secret) || strings.Trim(secret, "0123456789abcdef") != "" {
+			t.Errorf("%q is a credential with the secret %q", s, secret)
+		}
+	})
+}
