@@ -35,8 +35,13 @@ type ObjectKind string
 
 // The object kinds.
 const (
-	ObjectNone  ObjectKind = ""
-	ObjectModel ObjectKind = "model"
+	ObjectNone    ObjectKind = ""
+	ObjectModel   ObjectKind = "model"
+	ObjectStored  ObjectKind = "stored"  // a chat, response or conversation; its owner's alone
+	ObjectUser    ObjectKind = "user"    // an account
+	ObjectGroup   ObjectKind = "group"   // of accounts
+	ObjectKey     ObjectKind = "key"     // an API key; its account's, and an admin's
+	ObjectSession ObjectKind = "session" // a login; its account's, and an admin's
 )
 
 // Route is one row of the table. Everything else about a route derives from it.

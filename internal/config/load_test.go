@@ -119,12 +119,12 @@ func TestOldSettings(t *testing.T) {
 		key, _, _ := strings.Cut(rest, " ")
 		keys = append(keys, key)
 	}
-	want := []string{"api_key.exempt_paths", "gpu.backend", "gpu.enabled", "gpu.layer_offload", "https.certificate_path"}
+	want := []string{"gpu.backend", "gpu.enabled", "gpu.layer_offload", "https.certificate_path"}
 	if diff := cmp.Diff(want, keys); diff != "" {
 		t.Errorf("notices: %s\n%q", diff, s.Notices)
 	}
-	if !strings.Contains(s.Notices[1], "appsettings.json, line 10: gpu.backend") {
-		t.Errorf("a notice does not say where: %q", s.Notices[1])
+	if !strings.Contains(s.Notices[0], "appsettings.json, line 10: gpu.backend") {
+		t.Errorf("a notice does not say where: %q", s.Notices[0])
 	}
 }
 
@@ -218,8 +218,6 @@ func TestRefusals(t *testing.T) {
 		"deep":            {yaml: "a: " + strings.Repeat("[", 40) + strings.Repeat("]", 40), want: []string{"deeper"}},
 		"root":            {yaml: "[1]", want: []string{"section"}},
 		"big file":        {yaml: "#" + strings.Repeat("x", maxFile), want: []string{"larger than 1MiB"}},
-		"protected":       {json: `{"ApiKey":{"ProtectedPaths":["/api/ai"]}}`, want: []string{"appsettings.json, line 1", "/api/ai", "would be open"}},
-		"protected env":   {env: []string{"ApiKey__ProtectedPaths__0=/x"}, want: []string{"ApiKey__ProtectedPaths__0"}},
 		"database url":    {yaml: "database: {url: 'mysql://u:pw@h/x'}", want: []string{"database.url", "postgres://user:password@host"}},
 		"no host":         {yaml: "database: {url: 'postgres:///x'}", want: []string{"database.url"}},
 		"https":           {yaml: "https: {enabled: true}", want: []string{"ashatai.yaml, line 1", "in the clear"}},

@@ -27,8 +27,9 @@ type Settings struct {
 	Pull            Pull             `key:"pull" doc:"Where models come from that are pulled by name."`
 	Database        Database         `key:"database" doc:"The server's own database."`
 	Storage         Storage          `key:"storage" doc:"What callers ask the server to store: chats, responses, conversations."`
+	Accounts        Accounts         `key:"accounts" doc:"Who may use the server. Without accounts that is whoever is on its machine."`
 	RateLimit       RateLimit        `key:"rate_limit" doc:"How many requests one caller may send."`
-	APIKey          APIKey           `key:"api_key" doc:"Paths that need a key. Accounts and keys are not part of this version."`
+	APIKey          APIKey           `key:"api_key" doc:"Paths that need credentials also while there are no accounts."`
 	HTTPS           HTTPS            `key:"https" doc:"TLS. Not part of this version: put a reverse proxy in front."`
 	GPU             GPU              `key:"gpu" doc:"Graphics cards. Not in force in this version: models run on the CPU."`
 	FineTuning      FineTuning       `key:"fine_tuning" doc:"Fine-tuning. Not in force in this version."`
@@ -40,7 +41,7 @@ type Settings struct {
 // Server settings.
 type Server struct {
 	Addr           string        `key:"addr" pattern:"addr" doc:"Address to listen on, host:port."`
-	InsecureNoAuth bool          `key:"insecure_no_auth" doc:"Answer callers from other machines although there are no accounts. Everybody who reaches the port may do everything."`
+	InsecureNoAuth bool          `key:"insecure_no_auth" doc:"Answer callers from other machines although there are no accounts. Everybody who reaches the port may do everything but manage accounts."`
 	AllowedHosts   []string      `key:"allowed_hosts" doc:"Names besides the local ones that a request's Host header may carry, as behind a reverse proxy."`
 	DrainTimeout   time.Duration `key:"drain_timeout" min:"0s" max:"1h" doc:"How long running requests may go on when the server stops."`
 	MaxBody        Size          `key:"max_body" min:"1KiB" max:"1GiB" doc:"Largest request body where a call has no limit of its own."`
@@ -144,6 +145,11 @@ type Storage struct {
 	Retention time.Duration `key:"retention" min:"0s" max:"87600h" doc:"How long a stored chat, response or conversation stays after its last change; 0s: for ever."`
 }
 
+// Accounts settings.
+type Accounts struct {
+	Registration bool `key:"registration" doc:"Let anybody who reaches the server make an account with the role user, once there is an admin."`
+}
+
 // RateLimit settings.
 type RateLimit struct {
 	Enabled           bool `key:"enabled" doc:"Whether the rates below are in force."`
@@ -153,8 +159,8 @@ type RateLimit struct {
 
 // APIKey settings.
 type APIKey struct {
-	ProtectedPaths []string `key:"protected_paths" doc:"Paths that need a key. This version has no keys, so a path here stops the start."`
-	ExemptPaths    []string `key:"exempt_paths" doc:"Paths that need no key although a protected path covers them."`
+	ProtectedPaths []string `key:"protected_paths" doc:"Path prefixes that need credentials also while there are no accounts. With accounts every call but health and login does."`
+	ExemptPaths    []string `key:"exempt_paths" doc:"Path prefixes among the protected ones that do not. They open nothing that needs credentials because there are accounts."`
 }
 
 // HTTPS settings.

@@ -13,13 +13,6 @@ import (
 // refuseUnsafe stops the start where a setting asks for a protection that this version does not have: going on without
 // it would be worse than not starting.
 func refuseUnsafe(s *Settings, from map[string]origin) error {
-	if len(s.APIKey.ProtectedPaths) > 0 {
-		return core.Invalid(
-			"api_key.protected_paths",
-			"%s: api_key.protected_paths asks for keys on %s, and this version has no keys, so those paths would be open. Remove the setting, or keep the server on this machine behind a proxy that checks keys.",
-			from["api_key.protected_paths"], strings.Join(s.APIKey.ProtectedPaths, ", "),
-		)
-	}
 	if s.HTTPS.Enabled {
 		return core.Invalid(
 			"https.enabled",
@@ -43,8 +36,6 @@ func notices(s *Settings, from map[string]origin) []string {
 			add(key, "this version does not fine-tune.")
 		case section == "https" && key != "https.enabled":
 			add(key, "this version does not speak TLS.")
-		case key == "api_key.exempt_paths" && len(s.APIKey.ExemptPaths) > 0:
-			add(key, "this version has no keys, so no path needs one.")
 		}
 	}
 	return out

@@ -55,11 +55,12 @@ func Doctor(ctx context.Context, opt Options) []Finding {
 }
 
 type doctor struct {
-	opt   Options
-	set   *config.Settings
-	h     *host.Host
-	found []Finding
-	tier  bool // the sandbox was reported
+	accounts bool // there are some in the home
+	opt      Options
+	set      *config.Settings
+	h        *host.Host
+	found    []Finding
+	tier     bool // the sandbox was reported
 }
 
 func (d *doctor) add(name, state, detail, remedy string) {
@@ -123,6 +124,7 @@ func (d *doctor) home(ctx context.Context) {
 		e := core.AsError(err)
 		if e.Code == core.CodeConflict {
 			d.add("data folder", findOK, dir+" is in use by a running server", "")
+			d.accounts = true // that server was allowed to listen
 		} else {
 			d.add("data folder", findFail, e.Message, "")
 		}
@@ -136,6 +138,9 @@ func (d *doctor) home(ctx context.Context) {
 		return
 	}
 	defer db.Close() //nolint:errcheck // nothing was written
+	if d.accounts, err = db.Accounts().Users().Any(ctx); err != nil {
+		d.add("accounts", findFail, core.AsError(err).Message, "")
+	}
 	if err := db.Check(ctx); err != nil {
 		d.add("database", findFail, core.AsError(err).Message, "Stop the server and put a backup in its place.")
 	} else {
@@ -199,7 +204,7 @@ func (d *doctor) count(n int, failed []models.FailedFile) {
 
 // address looks whether the server could listen.
 func (d *doctor) address(ctx context.Context) {
-	if err := allowBind(d.set); err != nil {
+	if err := allowBind(d.set, d.accounts); err != nil {
 		d.add("address", findFail, core.AsError(err).Message, "")
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"ashatai/internal/auth"
 	"ashatai/internal/blob"
 	"ashatai/internal/config"
 	"ashatai/internal/convo"
@@ -56,6 +57,7 @@ type Node struct {
 	fleet   *fleet.Fleet
 	infer   *infer.Service
 	convo   *convo.Service
+	auth    *auth.Service
 	server  *server
 
 	optimize *optimize.Service
@@ -81,9 +83,6 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 			n.close(ctx)
 		}
 	}()
-	if err := allowBind(n.set); err != nil {
-		return nil, err
-	}
 	if n.log, err = newLog(opt); err != nil {
 		return nil, err
 	}
@@ -91,21 +90,12 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
 	}
 	n.metrics = obs.NewMetrics(opt.Version)
-	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openModels, n.openOptimize, n.makeFleet, n.makeConvo, n.makeServer} {
+	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAccounts, n.openModels, n.openOptimize, n.makeFleet, n.makeConvo, n.makeServer} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return n, nil
-}
-
-// allowBind refuses to stand open on a network.
-func allowBind(s *config.Settings) error {
-	if s.Server.Loopback() || s.Server.InsecureNoAuth {
-		return nil
-	}
-	return core.Errorf(core.CodeForbidden, "The address %s can be reached from other machines, and this server has no accounts: everybody could use it. "+
-		"Listen on 127.0.0.1 and put a proxy with a login in front, reach it through an SSH tunnel, or set server.insecure_no_auth to true if the network itself is trusted.", s.Server.Addr)
 }
 
 func newLog(opt Options) (*slog.Logger, error) {
@@ -216,6 +206,10 @@ func (n *Node) run(ctx context.Context) error {
 		n.stop(ctx)
 		return err
 	}
+	if err := n.auth.Start(ctx); err != nil {
+		n.stop(ctx)
+		return err
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", n.set.Server.Addr)
 	if err != nil {
@@ -225,11 +219,7 @@ func (n *Node) run(ctx context.Context) error {
 	failed := n.server.start(l)
 	n.preload(ctx)
 	n.health.started()
-	if _, err := io.WriteString(n.opt.Out, "ready http://"+l.Addr().String()+"\n"); err != nil {
-		n.log.WarnContext(ctx, "the ready line could not be written", slog.String("error", err.Error()))
-	}
-	n.log.InfoContext(ctx, "the server is ready", slog.String("addr", l.Addr().String()), slog.String("home", n.set.Home),
-		slog.String("principal", "local"), slog.Bool("accounts", false))
+	n.tellReady(ctx, l.Addr().String())
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
@@ -239,6 +229,20 @@ func (n *Node) run(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+func (n *Node) tellReady(ctx context.Context, addr string) {
+	lines, err := n.readyLines(ctx, addr)
+	if _, failed := io.WriteString(n.opt.Out, lines); err != nil || failed != nil {
+		n.log.WarnContext(ctx, "what is printed at the start is not whole", slog.String("error", errors.Join(err, failed).Error()))
+	}
+	some, _ := n.auth.Any(ctx) // a failure was just told
+	principal := "local"
+	if some {
+		principal = "by credentials"
+	}
+	n.log.InfoContext(ctx, "the server is ready", slog.String("addr", addr), slog.String("home", n.set.Home),
+		slog.String("principal", principal), slog.Bool("accounts", some))
 }
 
 func cause(err error) string {
@@ -273,7 +277,7 @@ func (n *Node) stop(ctx context.Context) {
 	n.log.InfoContext(ctx, "the server stops", slog.Duration("drain", n.set.Server.DrainTimeout))
 	n.optimize.Stop()
 	// The fleet first: it lets running streams finish and refuses new ones, which need the HTTP server to hear it.
-	err := errors.Join(n.fleet.Stop(ctx), n.convo.Stop(ctx), n.server.stop(ctx))
+	err := errors.Join(n.fleet.Stop(ctx), n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx))
 	if err != nil {
 		n.log.WarnContext(ctx, "the stop was not clean", slog.String("error", err.Error()))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ashatai/internal/api"
+	"ashatai/internal/api/admin"
 	"ashatai/internal/api/anthropic"
 	"ashatai/internal/api/gate"
 	"ashatai/internal/api/native"
@@ -39,7 +40,7 @@ func (n *Node) makeServer(ctx context.Context) error {
 	dialects := n.dialects()
 	g := gate.New(gate.Options{
 		Log: n.log, Metrics: n.metrics,
-		Auth:    gate.Local{Anyone: n.set.Server.InsecureNoAuth},
+		Auth:    n.authenticator(),
 		Limit:   gate.NewLimits(n.limits()),
 		Audit:   gate.LogAudit{Log: n.log},
 		Hosts:   gate.Hosts{Bound: n.set.Server.Addr, Allowed: n.set.Server.AllowedHosts},
@@ -75,7 +76,7 @@ func (n *Node) dialects() []api.Dialect {
 		Version: v, Models: v1Models{n.models, n.fleet, n.optimize}, Puller: v1Puller{n.models},
 		Fleet: v1Fleet{n.fleet, n.infer, n.models}, Tokens: n.infer,
 		Creator: v1Creator{n.models}, Optimizer: v1Optimizer{n, n.optimize, n.models, n.fleet, n.runtimes},
-		Chats: n.convo, ChatItems: n.convo.Items(),
+		Chats: n.convo, ChatItems: n.convo.Items(), More: n.identityRoutes(),
 	}
 	var all []api.Dialect
 	document := sync.OnceValues(func() ([]byte, error) { return api.OpenAPI(n.opt.Version, all) })
@@ -84,6 +85,7 @@ func (n *Node) dialects() []api.Dialect {
 		native.New(gen, n.models, nativeScanner{n.models}, nativeProjects{project.New(gen, project.Config{})}, native.Config{Log: n.log}),
 		n.ollamaDialect(gen),
 		v1.Dialect(own),
+		admin.Dialect(admin.Config{Logins: n.auth, Keys: n.auth, Credential: gate.Credential}),
 		ops.Dialect(ops.Config{Health: n.health, Metrics: n.metricsHandler(), Document: document, Page: web.Handler()}),
 	}
 	all = withAnthropic(all, anthropic.New(gen, n.infer, n.models))

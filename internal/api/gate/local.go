@@ -13,18 +13,24 @@ import (
 // Local authenticates while there are no accounts: whoever calls from this machine is core.Local. Credentials are not
 // looked at, since none exist.
 type Local struct {
-	// Anyone lets callers from other machines in as well: the operator's explicit wish.
+	// Anyone lets callers from other machines in as well: the operator's explicit wish. They may do everything but
+	// administer, so that the first account cannot be a stranger's.
 	Anyone bool
 }
 
 // Authenticate looks at the address of the connection, never at a header that a caller could write.
 func (l Local) Authenticate(r *http.Request) (core.Principal, error) {
-	if l.Anyone || loopback(r.RemoteAddr) {
-		return core.Local(), nil
+	p := core.Local()
+	if loopback(r.RemoteAddr) {
+		return p, nil
+	}
+	if l.Anyone {
+		p.Scopes &^= core.ScopeAdmin
+		return p, nil
 	}
 	return core.Principal{}, core.Errorf(
 		core.CodeUnauthenticated,
-		"This server has no accounts and answers callers on its own machine only. Call it there, or have its operator set server.insecure_no_auth.",
+		"This server has no accounts and answers callers on its own machine only. Call it there, or have its operator make accounts or set server.insecure_no_auth.",
 	)
 }
 

@@ -133,21 +133,21 @@ func (h *handler) storedRoutes() []api.Route {
 			Scope: core.ScopeRead, Limit: api.LimitRead, Response: param.List[storedChat]{}, Statuses: wrong, Fields: chatListFields(), Handle: h.chats,
 		},
 		{
-			Method: http.MethodGet, Path: "/v1/chat/completions/{id}", Summary: "Read a stored chat.",
+			Method: http.MethodGet, Path: "/v1/chat/completions/{id}", Summary: "Read a stored chat.", Object: api.ObjectStored,
 			Scope: core.ScopeRead, Limit: api.LimitRead, Response: storedChat{}, Statuses: wrong, Handle: h.storedChat,
 		},
 		{
-			Method: http.MethodPost, Path: "/v1/chat/completions/{id}", Summary: "Put new labels on a stored chat.",
+			Method: http.MethodPost, Path: "/v1/chat/completions/{id}", Summary: "Put new labels on a stored chat.", Object: api.ObjectStored,
 			Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse, MaxBody: maxBody,
 			Request: param.Labelling{}, Response: storedChat{}, Statuses: append(wrong, http.StatusRequestEntityTooLarge),
 			Fields: param.LabelFields(), Handle: h.labelChat,
 		},
 		{
-			Method: http.MethodDelete, Path: "/v1/chat/completions/{id}", Summary: "Delete a stored chat.",
+			Method: http.MethodDelete, Path: "/v1/chat/completions/{id}", Summary: "Delete a stored chat.", Object: api.ObjectStored,
 			Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse, Response: param.Deleted{}, Statuses: wrong, Handle: h.deleteChat,
 		},
 		{
-			Method: http.MethodGet, Path: "/v1/chat/completions/{id}/messages", Summary: "List the messages of a stored chat.",
+			Method: http.MethodGet, Path: "/v1/chat/completions/{id}/messages", Summary: "List the messages of a stored chat.", Object: api.ObjectStored,
 			Scope: core.ScopeRead, Limit: api.LimitRead, Response: param.List[storedMessage]{}, Statuses: wrong,
 			Fields: param.PageFields("asc"), Handle: h.chatMessages,
 		},

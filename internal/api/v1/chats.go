@@ -61,6 +61,9 @@ func (h handlers) chatRoutes() []api.Route {
 	row := func(base api.Route, method, path, summary string, request, response any, handle api.Handler) api.Route {
 		base.Method, base.Path, base.Summary, base.Request, base.Response, base.Handle = method, path, summary, request, response, handle
 		base.Statuses = []int{http.StatusBadRequest, http.StatusNotFound}
+		if strings.Contains(path, "{id}") {
+			base.Object = api.ObjectStored
+		}
 		return base
 	}
 	const one = "/api/v1/chats/{id}"

@@ -59,6 +59,8 @@ type Config struct {
 
 	Chats     Archive // keeps the page's chats; nil: this server keeps none
 	ChatItems ArchiveItems
+
+	More []api.Route // rows of folders below this one
 }
 
 type handlers struct{ c Config }
@@ -73,7 +75,7 @@ func Dialect(c Config) api.Dialect {
 		Prefixes:   []string{"/api/v1/"},
 		WriteError: api.WriteError,
 		Error:      api.ErrorBody{},
-		Routes:     slices.Concat(h.modelRoutes(), h.createRoutes(), h.optimizeRoutes(), h.fleetRoutes(), h.chatRoutes()),
+		Routes:     slices.Concat(h.modelRoutes(), h.createRoutes(), h.optimizeRoutes(), h.fleetRoutes(), h.chatRoutes(), c.More),
 	}
 }
 

@@ -2,6 +2,7 @@ package responses
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"ashatai/internal/api"
@@ -34,6 +35,9 @@ func Routes(cfg Config) []api.Route {
 	remove := api.Route{Method: http.MethodDelete, Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse}
 	wrong, bad := []int{http.StatusBadRequest, http.StatusNotFound}, []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable}
 	row := func(base api.Route, path, summary string, request, response any, statuses []int, handle api.Handler, fields ...api.Field) api.Route {
+		if strings.Contains(path, "{id}") {
+			base.Object = api.ObjectStored
+		}
 		base.Path, base.Summary, base.Request, base.Response, base.Statuses, base.Handle = path, summary, request, response, statuses, handle
 		base.Fields = fields
 		return base

@@ -1,0 +1,67 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"ashatai/internal/api"
+	"ashatai/internal/api/gate"
+	"ashatai/internal/api/v1/identity"
+	"ashatai/internal/auth"
+	"ashatai/internal/config"
+	"ashatai/internal/core"
+)
+
+// openAccounts makes the keeper of accounts, and refuses to stand open on a network without any.
+func (n *Node) openAccounts(ctx context.Context) error {
+	n.auth = auth.New(auth.Config{
+		Store: n.db.Accounts(), Registration: n.set.Accounts.Registration, Parallel: max(runtime.GOMAXPROCS(0)/2, 1), Log: n.log, Now: time.Now,
+	})
+	some, err := n.auth.Any(ctx)
+	if err != nil {
+		return err
+	}
+	if err := allowBind(n.set, some); err != nil {
+		return err
+	}
+	if some && !n.set.Server.Loopback() {
+		n.log.WarnContext(ctx, "passwords and keys travel in the clear: this server does not speak TLS; put a reverse proxy with a certificate in front",
+			slog.String("addr", n.set.Server.Addr))
+	}
+	return nil
+}
+
+// authenticator says who calls.
+func (n *Node) authenticator() gate.Authenticator {
+	return gate.Accounts{
+		Directory: n.auth, Local: gate.Local{Anyone: n.set.Server.InsecureNoAuth},
+		Protected: n.set.APIKey.ProtectedPaths, Exempt: n.set.APIKey.ExemptPaths,
+	}
+}
+
+// identityRoutes are the rows of the server's own API for accounts.
+func (n *Node) identityRoutes() []api.Route {
+	return identity.Routes(identity.Config{Users: n.auth, Groups: n.auth, Keys: n.auth, Logins: n.auth, Cookie: gate.SessionCookie})
+}
+
+// readyLines is what a server prints when it answers: where, and while there are no accounts the link for the first.
+func (n *Node) readyLines(ctx context.Context, addr string) (string, error) {
+	lines := "ready http://" + addr + "\n"
+	some, err := n.auth.Any(ctx)
+	if err != nil || some {
+		return lines, err
+	}
+	return lines + "set up accounts, if you want them, at http://" + addr + "/#setup=" + n.auth.SetupSecret() + "\n", nil
+}
+
+// allowBind refuses to stand open on a network.
+func allowBind(s *config.Settings, accounts bool) error {
+	if accounts || s.Server.Loopback() || s.Server.InsecureNoAuth {
+		return nil
+	}
+	return core.Errorf(core.CodeForbidden, "The address %s can be reached from other machines, and this server has no accounts: everybody could use it. "+
+		"Make an admin with `ashatai user create --admin NAME`, listen on 127.0.0.1 and reach it through an SSH tunnel or a proxy with a login, "+
+		"or set server.insecure_no_auth to true if the network itself is trusted.", s.Server.Addr)
+}
