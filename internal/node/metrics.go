@@ -16,25 +16,36 @@ import (
 type metered struct {
 	*infer.Service
 
-	metrics *obs.Metrics
+	metrics  *obs.Metrics
+	activity *obs.Activity
 }
 
 // Generate starts an answer and records its figures when it ends by itself.
 func (m metered) Generate(ctx context.Context, req *core.Request) (*core.Stream, error) {
+	w := m.activity.Begin(req)
 	s, err := m.Service.Generate(ctx, req)
 	if err != nil {
+		m.activity.End(w)
 		return nil, err
 	}
+	m.activity.Accepted(w, s.Placement.Model)
+	// A stream that nobody ranges over ends with its context.
+	context.AfterFunc(ctx, func() { m.activity.End(w) })
 	out := *s
-	out.Events = m.watch(s, req.Principal.Class)
+	out.Events = m.watch(s, req.Principal.Class, w)
 	return &out, nil
 }
 
-func (m metered) watch(s *core.Stream, class core.Class) iter.Seq2[core.Event, error] {
+func (m metered) watch(s *core.Stream, class core.Class, w *obs.Work) iter.Seq2[core.Event, error] {
 	return func(yield func(core.Event, error) bool) {
+		defer m.activity.End(w)
 		for e, err := range s.Events {
-			if e.Usage != nil {
+			switch {
+			case e.Usage != nil:
 				m.metrics.Generated(s.Placement, class, *e.Usage)
+				m.activity.Used(w, *e.Usage)
+			case e.Text != "" || e.Reasoning != "" || e.ToolCall != nil:
+				m.activity.Piece(w)
 			}
 			if !yield(e, err) {
 				return

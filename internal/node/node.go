@@ -46,19 +46,21 @@ type Options struct {
 
 // Node is a built server.
 type Node struct {
-	opt     Options
-	set     *config.Settings
-	log     *slog.Logger
-	metrics *obs.Metrics
-	health  *health
-	closers []func() error
-	db      store.DB
-	models  *models.Models
-	fleet   *fleet.Fleet
-	infer   *infer.Service
-	convo   *convo.Service
-	auth    *auth.Service
-	server  *server
+	opt      Options
+	set      *config.Settings
+	log      *slog.Logger
+	metrics  *obs.Metrics
+	activity *obs.Activity
+	budget   int64 // bytes that models may take
+	health   *health
+	closers  []func() error
+	db       store.DB
+	models   *models.Models
+	fleet    *fleet.Fleet
+	infer    *infer.Service
+	convo    *convo.Service
+	auth     *auth.Service
+	server   *server
 
 	optimize *optimize.Service
 	weights  func(m *core.Manifest) (*optimize.Weights, string) // which a load is to use, see optimize.Service.Use
@@ -89,7 +91,7 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 	for _, notice := range n.set.Notices {
 		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
 	}
-	n.metrics = obs.NewMetrics(opt.Version)
+	n.metrics, n.activity = obs.NewMetrics(opt.Version), obs.NewActivity(nil)
 	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAccounts, n.openModels, n.openOptimize, n.makeFleet, n.makeConvo, n.makeServer} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -159,6 +161,7 @@ func budget(s *config.Settings) int64 {
 
 func (n *Node) makeFleet(context.Context) error {
 	total := budget(n.set)
+	n.budget = total
 	h := host.New(hostConfig(n.opt, n.set, n.log, total))
 	runtimes := map[string]engine.Runtime{}
 	for _, d := range catalog.Descriptors() {

@@ -70,13 +70,13 @@ func (n *Node) limits() gate.LimitOptions {
 
 // dialects lists everything that the server speaks. The OpenAPI document is made of the same list.
 func (n *Node) dialects() []api.Dialect {
-	gen := metered{n.infer, n.metrics}
+	gen := metered{n.infer, n.metrics, n.activity}
 	v := version(n.opt)
 	own := v1.Config{
 		Version: v, Models: v1Models{n.models, n.fleet, n.optimize}, Puller: v1Puller{n.models},
 		Fleet: v1Fleet{n.fleet, n.infer, n.models}, Tokens: n.infer,
 		Creator: v1Creator{n.models}, Optimizer: v1Optimizer{n, n.optimize, n.models, n.fleet, n.runtimes},
-		Chats: n.convo, ChatItems: n.convo.Items(), More: n.identityRoutes(),
+		Chats: n.convo, ChatItems: n.convo.Items(), Activity: n.activity, Budget: n.budget, More: n.identityRoutes(),
 	}
 	var all []api.Dialect
 	document := sync.OnceValues(func() ([]byte, error) { return api.OpenAPI(n.opt.Version, all) })

@@ -7,4 +7,5 @@ import { end } from "./harness.mjs";
 await import("./page_chat.mjs");
 await import("./page_kept.mjs");
 await import("./page_looks.mjs");
+await import("./page_views.mjs");
 await end();

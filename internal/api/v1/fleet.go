@@ -43,7 +43,11 @@ func (h handlers) instances(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return api.WriteJSON(w, http.StatusOK, InstanceList{Instances: orEmpty(list)})
+	out := InstanceList{Instances: orEmpty(list), Memory: Ledger{Budget: h.c.Budget}}
+	for _, i := range list {
+		out.Memory.Used += max(i.Memory.Total, i.Memory.Estimate)
+	}
+	return api.WriteJSON(w, http.StatusOK, out)
 }
 
 func (h handlers) runtimes(w http.ResponseWriter, r *http.Request) error {

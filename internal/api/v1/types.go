@@ -154,6 +154,13 @@ type Memory struct {
 // InstanceList is the answer of GET /api/v1/instances.
 type InstanceList struct {
 	Instances []Instance `json:"instances"`
+	Memory    Ledger     `json:"memory"`
+}
+
+// Ledger says how much memory models take of what they may take, in bytes.
+type Ledger struct {
+	Budget int64 `json:"budget" doc:"what all models together may take; 0: not known"`
+	Used   int64 `json:"used" doc:"what the loaded ones take, and those being loaded are expected to"`
 }
 
 // Runtime is one runtime with its state on this machine.

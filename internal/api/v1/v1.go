@@ -61,6 +61,9 @@ type Config struct {
 	ChatItems ArchiveItems
 
 	More []api.Route // rows of folders below this one
+
+	Activity Watcher // nil: nothing is watched
+	Budget   int64   // bytes that models may take; 0: not known
 }
 
 type handlers struct{ c Config }
@@ -75,7 +78,7 @@ func Dialect(c Config) api.Dialect {
 		Prefixes:   []string{"/api/v1/"},
 		WriteError: api.WriteError,
 		Error:      api.ErrorBody{},
-		Routes:     slices.Concat(h.modelRoutes(), h.createRoutes(), h.optimizeRoutes(), h.fleetRoutes(), h.chatRoutes(), c.More),
+		Routes:     slices.Concat(h.modelRoutes(), h.createRoutes(), h.optimizeRoutes(), h.fleetRoutes(), h.chatRoutes(), h.activityRoutes(), c.More),
 	}
 }
 

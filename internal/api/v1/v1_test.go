@@ -154,7 +154,7 @@ func TestCalls(t *testing.T) {
 		{"POST", "/api/v1/unload", `{"model":"m"}`, 200, `{"unloaded":"m"}`},
 		{"POST", "/api/v1/unload", `{}`, 400, "model"},
 		{"POST", "/api/v1/unload", `x`, 400, "JSON"},
-		{"GET", "/api/v1/instances", "", 200, `{"instances":[]}`},
+		{"GET", "/api/v1/instances", "", 200, `{"instances":[],"memory":{"budget":0,"used":0}}`},
 		{"GET", "/api/v1/runtimes", "", 200, `"name":"mock"`},
 		{"POST", "/api/v1/tokenize", `{"text":"hi"}`, 200, `{"tokens":[1,2],"count":2}`},
 		{"POST", "/api/v1/tokenize", `{"text":1}`, 400, `"param":"text"`},

@@ -1,0 +1,101 @@
+// The views beside the chat: models and activity.
+
+import assert from "node:assert/strict";
+import { accessible, check, server } from "./harness.mjs";
+
+const models = { hash: "#/models" };
+const failing = (route) => route.fulfill({ status: 500, contentType: "application/json", body: '{"error":{"code":"internal","message":"It is broken."}}' });
+
+await check("a model is unloaded, loaded, pinned and described", models, async (page) => {
+  await page.waitForSelector(".modelrow");
+  const name = await page.textContent(".modelrow strong");
+  if (await page.locator('[aria-label^="Unload"]').count()) await page.click('[aria-label^="Unload"]');
+  await page.click(`[aria-label="Load ${name}"]`);
+  await page.waitForFunction(() => /Loaded · cpu/.test(document.querySelector(".modelrow .tags").textContent));
+  assert.match(await page.getAttribute(".bar-ledger", "aria-label"), /weights .*context .*computing/);
+  await page.click(`[aria-label="Pin ${name}"]`);
+  await page.waitForFunction(() => /pinned/.test(document.querySelector(".modelrow .tags").textContent));
+  const { instances, memory } = await (await fetch(`${server}/api/v1/instances`)).json();
+  assert.ok(instances[0].pinned && memory.used > 0 && memory.budget > memory.used);
+  await page.click(".more summary");
+  await page.waitForSelector(".template");
+  assert.match(await page.textContent(".more dl"), /apache-2\.0/);
+  await page.click(`[aria-label="Unload ${name}"]`);
+  await page.waitForSelector(`[aria-label="Load ${name}"]`);
+});
+
+await check("a pull that fails says why, and one that runs shows how far it is", { ...models, complains: true }, async (page) => {
+  await page.fill("#source", "/no/such/file.gguf");
+  await page.click(".pull button");
+  await page.waitForSelector(".bad");
+  assert.match(await page.textContent(".bad"), /[a-z]+\.$/);
+  await page.route("**/api/v1/pull", (route) => route.fulfill({ contentType: "application/x-ndjson", body: '{"status":"downloading","total":100,"completed":40}\n{"error":{"code":"disk_full","message":"The disk is full."}}\n' }));
+  await page.click(".pull button");
+  await page.waitForFunction(() => document.querySelector(".bad")?.textContent === "The disk is full.");
+});
+
+await check("removing a model asks first", models, async (page) => {
+  await page.waitForSelector(".modelrow");
+  await page.click('[aria-label^="Remove "]');
+  assert.match(await page.textContent(".modelrow .acts"), /and its files\?/);
+  await page.click("text=Keep");
+  await page.waitForSelector('[aria-label^="Remove "]');
+});
+
+await check("the views say when there is nothing, and when it cannot be read", { ...models, complains: true }, async (page) => {
+  await page.route("**/api/v1/models", (route) => route.fulfill({ json: { models: [] } }));
+  await page.reload();
+  await page.waitForSelector(".card .hint");
+  assert.match(await page.textContent("main"), /No model is installed/);
+  await accessible(page);
+  await page.unroute("**/api/v1/models");
+  await page.route("**/api/v1/models", failing);
+  await page.reload();
+  await page.waitForSelector(".failure");
+  assert.match(await page.textContent(".failure"), /It is broken\./);
+  await page.unroute("**/api/v1/models");
+  await page.click(".failure button");
+  await page.waitForSelector(".modelrow");
+  await page.route("**/api/v1/activity", failing);
+  await page.goto(`${server}/#/activity`);
+  await page.waitForSelector(".failure");
+  await page.unroute("**/api/v1/activity");
+  await page.click(".failure button");
+  await page.waitForSelector(".chart canvas");
+  await page.route(/\/(v1|api|health)\//, (route) => route.abort("connectionrefused"));
+  await page.waitForSelector("#banner");
+  assert.ok(await page.isVisible(".chart canvas"), "what was known stays");
+  await page.unroute(/\/(v1|api|health)\//);
+  await page.waitForSelector("#banner", { state: "detached" });
+});
+
+await check("a request is seen while it is answered, and counted when it ended", { hash: "#/activity" }, async (page) => {
+  await page.waitForSelector(".figures");
+  const stop = new AbortController();
+  const body = (more) => ({ method: "POST", headers: { "content-type": "application/json" }, signal: stop.signal, body: JSON.stringify({ messages: [{ role: "user", content: "Tell a story." }], ignore_eos: true, ...more }) });
+  const answer = await (await fetch(`${server}/v1/chat/completions`, body({ max_tokens: 12 }))).json();
+  assert.equal(answer.usage.completion_tokens, 12);
+  const streaming = fetch(`${server}/v1/chat/completions`, body({ stream: true })).then((r) => r.text()).catch(() => undefined);
+  await page.waitForFunction(() => /Answering.*local/.test(document.querySelector(".card .grid")?.textContent ?? ""));
+  stop.abort();
+  await streaming;
+  await page.waitForFunction(() => document.querySelector("main").textContent.includes("Nothing is being answered"));
+  assert.match(await page.textContent("main"), /Use per user.*local/s);
+  assert.equal(await page.locator(".chart canvas").count(), 4);
+  assert.match(await page.locator(".plot").nth(2).getAttribute("aria-label"), /first token.*within/);
+});
+
+for (const theme of ["light", "dark"]) {
+  for (const width of [1280, 375]) {
+    for (const [hash, wait] of [["#/models", ".modelrow"], ["#/activity", ".chart canvas"]]) {
+      await check(`${hash} is accessible and inside the window: ${theme}, ${width} px`, { theme, width, hash }, async (page) => {
+        await page.waitForSelector(wait);
+        if (hash === "#/models") {
+          await page.click(".more summary");
+          await page.waitForSelector(".template");
+        }
+        await accessible(page);
+      });
+    }
+  }
+}

@@ -1,0 +1,10 @@
+// The words of the activity API.
+
+export interface Activity {
+  since: string;
+  step: number;
+  live: { id: string; user: string; model: string; class: string; phase: "waiting" | "reading" | "answering"; ahead: number; seconds: number; pieces: number; speed: number }[];
+  past: { at: string; pieces: number; done: number; prompt: number; cached: number; running: number; waiting: number }[];
+  first_token: { up_to?: number; count: number }[];
+  users: { user: string; requests: number; prompt: number; cached: number; generated: number }[];
+}
