@@ -1,7 +1,7 @@
 package obs_test
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -69,7 +69,7 @@ func TestActivityForgets(t *testing.T) {
 		t.Errorf("%d, %+v", len(s.Past), s.Past[0])
 	}
 	for i := range 2000 {
-		w := a.Begin(request("r", fmt.Sprint(i), "m"))
+		w := a.Begin(request("r", strconv.Itoa(i), "m"))
 		a.Used(w, core.Usage{Completion: 1})
 		a.End(w)
 	}
