@@ -77,7 +77,7 @@ func completionFields() api.Fields {
 
 // commonFields are those of both text endpoints.
 func commonFields() api.Fields {
-	return api.Fields{
+	return slices.Concat(api.Fields{
 		api.Honours("model", "Absent: the default chat model."),
 		api.Honours("temperature", "0 (greedy) to 5."),
 		api.Honours("top_p", ""),
@@ -100,18 +100,8 @@ func commonFields() api.Fields {
 		api.Ignores("user", "The server knows its callers by their credentials."),
 		api.Refuses("service_tier", "There is one tier", `"auto"`, `"default"`),
 		api.Ignores("cache_prompt", "Extension of others: a prompt is always cached when it can be."),
-		api.Honours("grammar", "Extension: GBNF, start rule root."),
-		api.Honours("guided_json", "Extension: a JSON schema."),
-		api.Honours("guided_regex", "Extension: a regular expression for the whole answer."),
-		api.Honours("guided_choice", "Extension: a list of possible answers."),
-		api.Honours("guided_grammar", "Extension: as grammar."),
-		api.Honours("structured_outputs", "Extension: one of the four below."),
-		api.Honours("structured_outputs.json", "As guided_json."),
-		api.Honours("structured_outputs.regex", "As guided_regex."),
-		api.Honours("structured_outputs.choice", "As guided_choice."),
-		api.Honours("structured_outputs.grammar", "As grammar."),
 		api.Refuses("lora", "Adapters are not available on this server yet", `[]`),
-	}
+	}, param.FormatFields())
 }
 
 // embeddingFields are those of POST /v1/embeddings.

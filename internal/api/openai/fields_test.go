@@ -24,7 +24,7 @@ func textSamples() map[string]string {
 		"repeat_last_n": "64", "presence_penalty": "0.5", "frequency_penalty": "-0.5", "logit_bias": `{"7":-100}`, "seed": "42", "n": "2",
 		"stop": `["a","b"]`, "stream": "true", "stream_options": "{}", "stream_options.include_usage": "true", "ignore_eos": "true",
 		"grammar": `"root ::= \"a\""`, "guided_json": `{"type":"object"}`, "guided_regex": `"a+"`, "guided_choice": `["a","b"]`,
-		"guided_grammar": `"root ::= \"a\""`, "structured_outputs": "{}", "structured_outputs.json": `{"type":"object"}`,
+		"guided_grammar": `"root ::= \"a\""`, "structured_outputs": "{}", "json_schema": `{"type":"object"}`, "structured_outputs.json_object": "true", "structured_outputs.json": `{"type":"object"}`,
 		"structured_outputs.regex": `"a+"`, "structured_outputs.choice": `["a"]`, "structured_outputs.grammar": `"root ::= \"a\""`,
 		"max_tokens": "5",
 	}
@@ -45,7 +45,7 @@ func chatSamples() map[string]string {
 
 func TestFields(t *testing.T) {
 	f := embedFake().storing(t)
-	strange := map[string]string{"guided_json": "[]", "structured_outputs.json": "[]"} // an object is a schema
+	strange := map[string]string{"guided_json": "[]", "json_schema": "[]", "structured_outputs.json": "[]"} // an object is a schema
 	streamed := map[string]string{"stream_options": `{"stream":true}`}
 	f.events = func(_ context.Context, req *core.Request) iter.Seq2[core.Event, error] {
 		return func(yield func(core.Event, error) bool) {

@@ -3,6 +3,8 @@ package param
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
+	"strings"
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
@@ -38,6 +40,9 @@ func ReadFormat(name string, raw json.RawMessage, nested bool) (core.Format, err
 	case "text":
 		return core.Format{}, nil
 	case "json_object":
+		if api.Present(f.Schema) { // llama.cpp's way to give one
+			return schemaFormat(name+".schema", f.Schema)
+		}
 		return core.Format{Kind: core.FormatJSON}, nil
 	case "json_schema":
 	default:
@@ -71,10 +76,11 @@ func source(where string, kind core.FormatKind, text string) (core.Format, error
 	return core.Format{Kind: kind, Source: text}, nil
 }
 
-// Guided are the extensions of other servers that bind an answer to a format: llama.cpp's grammar, and vLLM's older and
-// newer names.
+// Guided are the extensions of other servers that bind an answer to a format: llama.cpp's grammar and json_schema, and
+// vLLM's older and newer names.
 type Guided struct {
 	Grammar       json.RawMessage `json:"grammar,omitempty"`
+	JSONSchema    json.RawMessage `json:"json_schema,omitempty"`
 	GuidedJSON    json.RawMessage `json:"guided_json,omitempty"`
 	GuidedRegex   json.RawMessage `json:"guided_regex,omitempty"`
 	GuidedChoice  json.RawMessage `json:"guided_choice,omitempty"`
@@ -88,6 +94,25 @@ type Structured struct {
 	Regex   json.RawMessage `json:"regex,omitempty"`
 	Choice  json.RawMessage `json:"choice,omitempty"`
 	Grammar json.RawMessage `json:"grammar,omitempty"`
+	Object  *bool           `json:"json_object,omitempty"`
+}
+
+// FormatFields are those of Guided.
+func FormatFields() api.Fields {
+	return api.Fields{
+		api.Honours("grammar", "Extension: GBNF, start rule root; or Lark, start rule start, which has no ::= or follows a line %llguidance."),
+		api.Honours("json_schema", "Extension: as guided_json."),
+		api.Honours("guided_json", "Extension: a JSON schema."),
+		api.Honours("guided_regex", "Extension: a regular expression for the whole answer."),
+		api.Honours("guided_choice", "Extension: a list of possible answers."),
+		api.Honours("guided_grammar", "Extension: as grammar."),
+		api.Honours("structured_outputs", "Extension: one of those below."),
+		api.Honours("structured_outputs.json", "As guided_json."),
+		api.Honours("structured_outputs.json_object", "Any JSON object."),
+		api.Honours("structured_outputs.regex", "As guided_regex."),
+		api.Honours("structured_outputs.choice", "As guided_choice."),
+		api.Honours("structured_outputs.grammar", "As grammar."),
+	}
 }
 
 // Format reads the one of them that is given, beside the format that the request's own field asked for.
@@ -102,15 +127,17 @@ func (g Guided) Format(own core.Format) (core.Format, error) {
 		raw  json.RawMessage
 		read func(name string, raw json.RawMessage) (core.Format, error)
 	}{
-		{"grammar", g.Grammar, text(core.FormatGBNF)},
+		{"grammar", g.Grammar, grammar},
+		{"json_schema", g.JSONSchema, guidedJSON},
 		{"guided_json", g.GuidedJSON, guidedJSON},
-		{"guided_regex", g.GuidedRegex, text(core.FormatRegex)},
+		{"guided_regex", g.GuidedRegex, regex},
 		{"guided_choice", g.GuidedChoice, guidedChoice},
-		{"guided_grammar", g.GuidedGrammar, text(core.FormatGBNF)},
+		{"guided_grammar", g.GuidedGrammar, grammar},
 		{"structured_outputs.json", s.JSON, guidedJSON},
-		{"structured_outputs.regex", s.Regex, text(core.FormatRegex)},
+		{"structured_outputs.regex", s.Regex, regex},
 		{"structured_outputs.choice", s.Choice, guidedChoice},
-		{"structured_outputs.grammar", s.Grammar, text(core.FormatGBNF)},
+		{"structured_outputs.grammar", s.Grammar, grammar},
+		{"structured_outputs.json_object", s.object(), func(string, json.RawMessage) (core.Format, error) { return core.Format{Kind: core.FormatJSON}, nil }},
 	} {
 		if !api.Present(one.raw) || string(one.raw) == `""` {
 			continue
@@ -127,14 +154,47 @@ func (g Guided) Format(own core.Format) (core.Format, error) {
 	return out, nil
 }
 
-func text(kind core.FormatKind) func(string, json.RawMessage) (core.Format, error) {
-	return func(name string, raw json.RawMessage) (core.Format, error) {
-		s, ok := Text(raw)
-		if !ok {
-			return core.Format{}, core.Invalid(name, "%s must be a string.", name)
-		}
-		return source(name, kind, s)
+// object is there where any JSON object is asked for.
+func (s Structured) object() json.RawMessage {
+	if s.Object == nil || !*s.Object {
+		return nil
 	}
+	return json.RawMessage("true")
+}
+
+func regex(name string, raw json.RawMessage) (core.Format, error) {
+	s, err := written(name, raw)
+	if err != nil {
+		return core.Format{}, err
+	}
+	return source(name, core.FormatRegex, s)
+}
+
+// larkStart is the start rule of a grammar in Lark.
+var larkStart = regexp.MustCompile(`(?m)^[ \t]*\??start(\.\d+)?(\[[^\]]*\])?[ \t]*:`)
+
+// grammar takes GBNF, or Lark: what begins with a line %llguidance, as llama.cpp marks it, or has a rule start and none that
+// is written with ::=, as vLLM's clients send it.
+func grammar(name string, raw json.RawMessage) (core.Format, error) {
+	s, err := written(name, raw)
+	if err != nil {
+		return core.Format{}, err
+	}
+	if head, rest, _ := strings.Cut(strings.TrimLeft(s, " \t\r\n"), "\n"); strings.HasPrefix(head, "%llguidance") {
+		return source(name, core.FormatLark, rest)
+	}
+	if larkStart.MatchString(s) && !strings.Contains(s, "::=") {
+		return source(name, core.FormatLark, s)
+	}
+	return source(name, core.FormatGBNF, s)
+}
+
+func written(name string, raw json.RawMessage) (string, error) {
+	s, ok := Text(raw)
+	if !ok {
+		return "", core.Invalid(name, "%s must be a string.", name)
+	}
+	return s, nil
 }
 
 // guidedJSON takes a schema as an object, or as a string that holds one.

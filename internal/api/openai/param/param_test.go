@@ -162,6 +162,7 @@ func TestFormats(t *testing.T) {
 	for raw, want := range map[string]core.Format{
 		`null`: {}, `{"type":"text"}`: {}, `{"type":"json_object"}`: {Kind: core.FormatJSON},
 		`{"type":"json_schema","name":"n","strict":true,"schema":{"a":1}}`: {Kind: core.FormatSchema, Source: `{"a":1}`},
+		`{"type":"json_object","schema":{"a":1}}`:                          {Kind: core.FormatSchema, Source: `{"a":1}`},
 	} {
 		if got, err := ReadFormat("f", json.RawMessage(raw), false); got != want || err != nil {
 			t.Error(raw, got, err)
@@ -170,6 +171,23 @@ func TestFormats(t *testing.T) {
 	for raw, at := range map[string]string{`{"type":"x"}`: "f.type", `{"type":"json_schema"}`: "f.schema", `{"type":"json_schema","schema":7}`: "f.schema", `{"x":1}`: "f"} {
 		if _, err := ReadFormat("f", json.RawMessage(raw), false); err == nil || core.AsError(err).Param != at {
 			t.Error(raw, err)
+		}
+	}
+	yes := true
+	for _, c := range []struct {
+		in   Guided
+		want core.Format
+	}{
+		{Guided{Structured: &Structured{Object: &yes}}, core.Format{Kind: core.FormatJSON}},
+		{Guided{JSONSchema: json.RawMessage(`{"a":1}`)}, core.Format{Kind: core.FormatSchema, Source: `{"a":1}`}},
+		{Guided{Grammar: json.RawMessage(`"root ::= \"a\""`)}, core.Format{Kind: core.FormatGBNF, Source: `root ::= "a"`}},
+		{Guided{Grammar: json.RawMessage(`"root ::= start\nstart ::= \"start: \""`)}, core.Format{Kind: core.FormatGBNF, Source: "root ::= start\nstart ::= \"start: \""}},
+		{Guided{Grammar: json.RawMessage(`"%llguidance {}\nstart: A\nA: \"::=\""`)}, core.Format{Kind: core.FormatLark, Source: "start: A\nA: \"::=\""}},
+		{Guided{GuidedGrammar: json.RawMessage(`"?start: a\na: /x+/"`)}, core.Format{Kind: core.FormatLark, Source: "?start: a\na: /x+/"}},
+		{Guided{Structured: &Structured{Grammar: json.RawMessage(`"A: \"a\"\nstart[capture]: A"`)}}, core.Format{Kind: core.FormatLark, Source: "A: \"a\"\nstart[capture]: A"}},
+	} {
+		if got, err := c.in.Format(core.Format{}); got != c.want || err != nil {
+			t.Error(got, err)
 		}
 	}
 	if got, err := (Guided{Structured: &Structured{Choice: json.RawMessage(`["a","b"]`)}}).Format(core.Format{}); got.Source != `start: "a" | "b"` || err != nil {

@@ -26,16 +26,6 @@ func createTable() api.Fields {
 		api.Honours("min_p", "Extension."),
 		api.Honours("repeat_penalty", "Extension."),
 		api.Honours("seed", "Extension."),
-		api.Honours("grammar", "Extension: GBNF, start rule root."),
-		api.Honours("guided_json", "Extension: a JSON schema."),
-		api.Honours("guided_regex", "Extension: a regular expression for the whole answer."),
-		api.Honours("guided_choice", "Extension: a list of possible answers."),
-		api.Honours("guided_grammar", "Extension: as grammar."),
-		api.Honours("structured_outputs", "Extension: one of the four below."),
-		api.Honours("structured_outputs.json", "As guided_json."),
-		api.Honours("structured_outputs.regex", "As guided_regex."),
-		api.Honours("structured_outputs.choice", "As guided_choice."),
-		api.Honours("structured_outputs.grammar", "As grammar."),
 		api.Refuses("access_programs", "There are no such programs here"),
 		api.Refuses("background_options", "Work in the background has one kind of queue"),
 		api.Refuses("context_management", "Conversations are not made shorter on the way; truncation can be auto", `[]`),
@@ -48,7 +38,7 @@ func createTable() api.Fields {
 		api.Ignores("safety_identifier", "The server knows its callers by their credentials."),
 		api.Refuses("service_tier", "There is one tier", `"auto"`, `"default"`),
 		api.Ignores("user", "The server knows its callers by their credentials."),
-	})
+	}, param.FormatFields())
 }
 
 // countTable are the fields of POST /v1/responses/input_tokens.

@@ -59,14 +59,14 @@ func TestFields(t *testing.T) {
 		"background": "true", "include": `["message.output_text.logprobs"]`, "max_output_tokens": "5", "max_tool_calls": "1", "metadata": `{"a":"b"}`,
 		"store": "false", "stream": "true", "stream_options": "{}", "temperature": "0.7", "top_p": "0.9", "top_logprobs": "3", "top_k": "40",
 		"min_p": "0.1", "repeat_penalty": "1.1", "seed": "42", "grammar": `"root ::= \"a\""`, "guided_json": "{}", "guided_regex": `"a"`,
-		"guided_choice": `["a"]`, "guided_grammar": `"root ::= \"a\""`, "structured_outputs": "{}", "structured_outputs.json": "{}",
+		"guided_choice": `["a"]`, "guided_grammar": `"root ::= \"a\""`, "structured_outputs": "{}", "json_schema": `{"type":"object"}`, "structured_outputs.json_object": "true", "structured_outputs.json": "{}",
 		"structured_outputs.regex": `"a"`, "structured_outputs.choice": `["a"]`, "structured_outputs.grammar": `"root ::= \"a\""`,
 	})
 	tool := `{"tools":[{"type":"function","name":"f"}]}`
 	fieldtest.Run(t, api.Dialect{Routes: f.rows}, map[string]fieldtest.Case{
 		"POST /v1/responses": {
 			Base: `{"input":"hi"}`, Samples: create, Beside: map[string]string{"stream_options": `{"stream":true}`, "tool_choice": tool},
-			Strange: map[string]string{"guided_json": "[]", "structured_outputs.json": "[]"},
+			Strange: map[string]string{"guided_json": "[]", "json_schema": "[]", "structured_outputs.json": "[]"},
 		},
 		"POST /v1/responses/input_tokens": {Base: `{"input":"hi"}`, Samples: prompt, Beside: map[string]string{"tool_choice": tool}},
 		"POST /v1/conversations":          {Base: "{}", Samples: map[string]string{"items": message, "metadata": `{"a":"b"}`}},
