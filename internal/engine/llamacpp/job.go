@@ -41,6 +41,7 @@ type choice struct {
 	text    *text.Assembler
 	answer  []llama.Token // sampled and forced tokens, in order
 	made    int           // tokens of the answer that were given out
+	chosen  int           // tokens of the answer up to the last that the model chose; what follows was forced
 	guess   *spec.Speculator
 	looked  bool   // the store was asked
 	fetch   *fetch // what the store has of the prompt

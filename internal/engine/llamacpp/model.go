@@ -61,6 +61,7 @@ func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, na
 			space.Close()
 			return nil, err
 		}
+		go m.warm()
 	} else {
 		m.embed = newEmbedder(space, abort, l.threads)
 		m.rerank, m.facts.Capabilities = l.rerank, []core.Capability{core.CapEmbed}
@@ -69,6 +70,16 @@ func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, na
 		}
 	}
 	return m, nil
+}
+
+// warm prepares the vocabulary for constraints, so that the first request that has one does not wait for it. Without the
+// library there is nothing to prepare, and such a request is told so.
+func (m *model) warm() {
+	m.use.RLock()
+	defer m.use.RUnlock()
+	if !m.closed {
+		_ = m.guides.Warm()
+	}
 }
 
 // generationParams asks for the context of a loop.

@@ -169,6 +169,7 @@ func (l *loop) sample(c *choice, logits []float32) {
 		return
 	}
 	c.answer = append(c.answer, t)
+	c.chosen = len(c.answer)
 	l.force(c)
 	if !l.give(c, raw) && c.guide != nil {
 		c.guide.Prepare() // the mask is made while the tokens are computed
@@ -200,7 +201,11 @@ func (l *loop) give(c *choice, raw []float32) bool {
 		c.made++
 		l.count.Generated++
 		j.usage.Completion++
-		if c.guess != nil {
+		switch {
+		case c.guess == nil:
+		case c.made > c.chosen:
+			c.guess.Forced(t)
+		default:
 			c.guess.Add(t)
 		}
 		p := c.text.Add(l.piece(j, t), l.logprob(j, raw, t))

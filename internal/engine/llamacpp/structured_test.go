@@ -236,6 +236,35 @@ func TestForcedTextIsFaster(t *testing.T) {
 	}
 }
 
+// TestDraftsUnderAConstraint lets the default model copy records whose frame a schema forces, with drafts and without: the
+// text is the same, and drafts of the values behind the forced frame are accepted.
+func TestDraftsUnderAConstraint(t *testing.T) {
+	schemas(t)
+	const record = `{"town": "Greater Olmstead by the northern river", "kind": "harbour"}`
+	const law = `{"type":"array","minItems":8,"maxItems":8,"items":{"type":"object","properties":{"town":{"type":"string","maxLength":60},"kind":{"enum":["city","harbour","village"]}},"required":["town","kind"],"additionalProperties":false}}`
+	run := func(speculate string, limit int) (string, core.FinishReason, engine.Stats) {
+		m := open(t, with(t, engine.LoadSpec{Path: realModel(t), Context: 1024, Sequences: 2, Batch: 256}, map[string]string{OptSpeculate: speculate}))
+		text, why, _ := ending(t, m, constrained("["+strings.Repeat(record+", ", 7)+record+"]\n", engine.Constraint{Kind: core.FormatSchema, Source: law}, limit))
+		return text, why, figures(t, m)
+	}
+	for _, limit := range []int{400, 77} {
+		plain, why, s := run("false", limit)
+		if s.Drafted != 0 {
+			t.Errorf("%d tokens were drafted with drafts switched off", s.Drafted)
+		}
+		drafted, whyDrafted, s := run("true", limit)
+		if drafted != plain || whyDrafted != why {
+			t.Errorf("with drafts %q (%s), without %q (%s)", drafted, whyDrafted, plain, why)
+		}
+		if whole := why == core.FinishStop; whole != (limit == 400) || whole && valid(t, json.RawMessage(law), plain) != nil {
+			t.Errorf("%d tokens: %s: %s", limit, why, plain)
+		}
+		if s.Accepted == 0 && whyDrafted == core.FinishStop { // how many are worth a try depends on what rows cost here
+			t.Errorf("%d of %d drafted tokens were accepted; the records repeat", s.Accepted, s.Drafted)
+		}
+	}
+}
+
 func noGuides(t *testing.T) *guide.Maker {
 	t.Helper()
 	m := guide.NewLibrary(t.TempDir()).NewMaker(func() guide.Vocabulary { return guide.Vocabulary{} })

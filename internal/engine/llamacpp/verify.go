@@ -15,71 +15,101 @@ type draft struct {
 	tokens []llama.Token
 }
 
-// guess takes out of the streams of s those for which checking a draft is worth a call of their own.
+// maxForced is how many forced tokens may wait for a stream that gets a draft behind them.
+const maxForced = 32
+
+// guess takes out of s the streams for which checking a draft is worth a call of their own, also those to which their
+// constraint gave several tokens at once: the draft comes behind them. What such a call costs beyond the draft is no part
+// of the choice, since those tokens are to be computed anyway.
 func (l *loop) guess(s *batch.State) []draft {
 	var drafts []draft
-	if l.opt.plain || l.opt.repeatable || len(s.Streams) == 0 {
+	if l.opt.plain || l.opt.repeatable {
 		return nil
 	}
 	line, verify := s.Costs.Line(curve.Decode, s.Context), s.Costs.Line(curve.Verify, s.Context)
-	for _, id := range slices.Clone(s.Streams) {
+	for _, id := range l.guessable(s) {
 		c := l.slots[id].run
-		if c.guess == nil || c.guide != nil { // a constraint forces what it knows
-			continue
-		}
 		rest := slices.DeleteFunc(slices.Clone(s.Streams), func(other int) bool { return other == id })
+		all := slices.Sorted(slices.Values(append(slices.Clip(rest), id)))
 		costs := spec.Costs{
-			Plain: batch.DecodeCost(line, s.Streams), Rest: batch.DecodeCost(line, rest), Streams: len(s.Streams), Verify: verify,
+			Plain: batch.DecodeCost(line, all), Rest: batch.DecodeCost(line, rest), Streams: len(all), Verify: verify, Waiting: c.known() - c.done - 1,
 		}
 		l.draft = c.guess.Draft(l.draft[:0], costs, l.draftLimit(c))
+		if c.guide != nil && len(l.draft) > 0 {
+			l.draft = l.draft[:c.guide.Valid(l.draft)]
+		}
 		if len(l.draft) == 0 {
 			continue
 		}
 		drafts = append(drafts, draft{c, slices.Clone(l.draft)})
-		s.Streams, s.Drafts = rest, append(s.Drafts, len(l.draft)+1)
+		s.Streams, s.Drafts = rest, append(s.Drafts, len(l.draft)+c.known()-c.done)
+		s.Prompts = slices.DeleteFunc(s.Prompts, func(p batch.Prompt) bool { return p.Seq == id })
 	}
 	return drafts
+}
+
+// guessable are the sequences that may get a draft: the running streams, and those for which forced tokens wait.
+func (l *loop) guessable(s *batch.State) []int {
+	ids := slices.Clone(s.Streams)
+	for _, p := range s.Prompts {
+		c := l.slots[p.Seq].run
+		if c.guide != nil && c.done >= len(c.job.prompt) && p.Left <= maxForced {
+			ids = append(ids, p.Seq)
+		}
+	}
+	return slices.DeleteFunc(ids, func(id int) bool { return l.slots[id].run.guess == nil })
 }
 
 // draftLimit is the longest draft that makes sense for a choice. Its call stays below a tile, so that its rows are computed
 // as single tokens are.
 func (l *loop) draftLimit(c *choice) int {
-	n := min(spec.MaxDraft, l.facts.Context-c.done-2, l.ctx.MaxBatch()-1, tileFlash-2)
+	waiting := c.known() - c.done
+	n := min(spec.MaxDraft, l.facts.Context-c.known()-1, l.ctx.MaxBatch()-waiting, tileFlash-1-waiting)
 	if most := c.job.req.MaxTokens; most > 0 {
 		n = min(n, most-len(c.answer)-1)
 	}
 	return max(n, 0)
 }
 
-// verify computes a stream's next token together with the draft after it, and keeps of the draft what the sampler would have
-// taken anyway.
+// verify computes a stream's next tokens together with the draft after them, and keeps of the draft what the sampler would
+// have taken anyway, and what a constraint forces after that.
 func (l *loop) verify(d draft) {
 	c := d.c
 	if c.slot == nil {
 		return
 	}
-	s := c.slot
+	s, sure := c.slot, c.known()-c.done
 	l.rows.Reset()
-	l.rows.Add(c.token(c.done), c.done, s.id, true)
+	for i := range sure {
+		l.rows.Add(c.token(c.done+i), c.done+i, s.id, i == sure-1)
+	}
 	for i, t := range d.tokens {
-		l.rows.Add(t, c.done+1+i, s.id, true)
+		l.rows.Add(t, c.done+sure+i, s.id, true)
 	}
 	one := []*choice{c}
-	if !l.succeeded(l.decode(one, l.runs(curve.Verify, one, len(d.tokens)+1)), one) {
+	if !l.succeeded(l.decode(one, l.runs(curve.Verify, one, sure+len(d.tokens))), one) {
 		return
 	}
 	l.count.Drafted += uint64(len(d.tokens))
-	accepted := 0
-	for row := 0; ; row++ {
-		c.computed(1)
-		l.sample(c, l.ctx.Logits(row))
-		if c.slot == nil || row == len(d.tokens) || c.token(c.done) != d.tokens[row] {
+	c.computed(sure)
+	l.sample(c, l.ctx.Logits(sure-1))
+	kept, chosen, forced := 0, 0, 0
+	for i, t := range d.tokens {
+		if c.slot == nil || c.done == c.known() || c.token(c.done) != t {
 			break
 		}
-		accepted++
+		kept++
+		if c.done-len(c.job.prompt) < c.chosen {
+			chosen++
+		} else {
+			forced++ // it would have been computed without a draft as well
+		}
+		if c.computed(1); c.done == c.known() {
+			l.sample(c, l.ctx.Logits(sure+i))
+		}
 	}
-	l.count.Accepted += uint64(accepted)
-	c.guess.Observe(len(d.tokens), accepted)
+	l.count.Accepted += uint64(kept)
+	c.guess.Observe(len(d.tokens)-forced, chosen)
 	l.forget(s)
 }
 

@@ -43,7 +43,7 @@ type prototype struct {
 }
 
 const (
-	maxRecent  = 8   // grammars kept
+	maxRecent  = 16  // grammars kept
 	maxUses    = 128 // of one of them: what it learns grows with every use
 	maxReading = 2   // grammars read at once
 )

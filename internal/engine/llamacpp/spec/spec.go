@@ -15,6 +15,16 @@ type Costs struct {
 	Rest    time.Duration // the same step without this stream; 0 when it is alone
 	Streams int           // running streams, this one included
 	Verify  curve.Line    // a call with so many rows of this sequence
+	Waiting int           // rows of the call that are computed with or without a draft, beyond the first
+}
+
+// verify is what a call with so many rows costs, less the rows that cost what they cost without a draft too.
+func (c Costs) verify(rows int) time.Duration {
+	d := c.Verify.Cost(rows + c.Waiting)
+	if c.Waiting > 0 {
+		d += c.Verify.Cost(1) - c.Verify.Cost(1+c.Waiting)
+	}
+	return d
 }
 
 const (
@@ -68,12 +78,17 @@ func (s *Speculator) Add(t int32) {
 	s.follow(t)
 }
 
+// Forced adds a token to which there was no alternative, so that it teaches nothing about repetitions.
+func (s *Speculator) Forced(t int32) { s.append(t, false) }
+
 // follow adds a token and learns from whether it is what the match at hand let expect.
-func (s *Speculator) follow(t int32) {
+func (s *Speculator) follow(t int32) { s.append(t, true) }
+
+func (s *Speculator) append(t int32, learn bool) {
 	m, before := s.now, len(s.index.tokens)
 	then, went := match{}, false
 	if m.length > 0 {
-		then, went = s.judge(m, t)
+		then, went = s.judge(m, t, learn)
 	}
 	s.index.add(t)
 	forgot := before + 1 - len(s.index.tokens)
@@ -93,13 +108,15 @@ func (s *Speculator) follow(t int32) {
 
 // judge compares the token that came with the one that a copy at m let expect. It returns where the copy is now, and
 // whether it goes on.
-func (s *Speculator) judge(m match, t int32) (match, bool) {
+func (s *Speculator) judge(m match, t int32, learn bool) (match, bool) {
 	c := m.via
 	if c == nil {
 		c = s.at(s.index.tokens, m.next)
 	}
 	want, then := s.step(m)
-	s.odds.tell(m.length, want == t)
+	if learn {
+		s.odds.tell(m.length, want == t)
+	}
 	switch {
 	case c == nil:
 	case m.via == nil && !c.applies():
@@ -205,7 +222,7 @@ func (s *Speculator) length(c Costs, limit int) int {
 		if rows < 2 || s.loss(c, rows, 1) > s.bank+trust {
 			continue
 		}
-		if rate := (others + expected) / float64(c.Rest+c.Verify.Cost(rows)); rate > most {
+		if rate := (others + expected) / float64(c.Rest+c.verify(rows)); rate > most {
 			best, most = rows-1, rate
 		}
 	}
@@ -216,12 +233,12 @@ func (s *Speculator) length(c Costs, limit int) int {
 // stream alone; a gain is negative.
 func (s *Speculator) loss(c Costs, rows, made int) float64 {
 	share := float64(c.Plain) / float64(c.Streams) // of one token in a plain step
-	longer := float64(c.Rest+c.Verify.Cost(rows)) - float64(c.Plain)
+	longer := float64(c.Rest+c.verify(rows)) - float64(c.Plain)
 	return (longer - float64(made-1)*share) / share
 }
 
 // Observe says how a draft ended: of so many drafted tokens so many were accepted, and one more came from the model.
-// Every token of them is also told to Add.
+// Every token of them is also told to Add or Forced.
 func (s *Speculator) Observe(drafted, accepted int) {
 	if drafted > 0 && s.asked.Plain > 0 {
 		s.bank = min(s.bank-s.loss(s.asked, drafted+1, accepted+1), savings)
