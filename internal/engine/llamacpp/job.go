@@ -82,12 +82,12 @@ func (o *outlet) close(err error) {
 // Generate implements engine.Generator.
 func (m *model) Generate(ctx context.Context, req engine.GenerateRequest) (iter.Seq2[core.Event, error], error) {
 	ctx, cancel := context.WithCancel(ctx)
-	out := newOutbox()
+	out := engine.NewOutbox()
 	if err := m.Push(ctx, req, out); err != nil {
 		cancel()
 		return nil, err
 	}
-	return out.stream(ctx, cancel), nil
+	return out.Stream(ctx, cancel), nil
 }
 
 // Push implements engine.Pusher.

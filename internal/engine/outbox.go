@@ -1,4 +1,4 @@
-package llamacpp
+package engine
 
 import (
 	"context"
@@ -8,9 +8,9 @@ import (
 	"ashatai/internal/core"
 )
 
-// outbox is an engine.Sink with one reader in this process. It holds no more than the events of the tokens that the request
+// Outbox is a Sink with one reader in this process. It holds no more than the events of the tokens that the request
 // may make.
-type outbox struct {
+type Outbox struct {
 	mu     sync.Mutex
 	events []core.Event
 	err    error
@@ -18,35 +18,36 @@ type outbox struct {
 	signal chan struct{} // one slot: something changed
 }
 
-func newOutbox() *outbox { return &outbox{signal: make(chan struct{}, 1)} }
+// NewOutbox makes an empty one.
+func NewOutbox() *Outbox { return &Outbox{signal: make(chan struct{}, 1)} }
 
-// Accept implements engine.Sink.
-func (o *outbox) Accept() {}
+// Accept implements Sink.
+func (o *Outbox) Accept() {}
 
-// Event implements engine.Sink.
-func (o *outbox) Event(e core.Event) {
+// Event implements Sink.
+func (o *Outbox) Event(e core.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.events = append(o.events, e)
 }
 
-// End implements engine.Sink.
-func (o *outbox) End(err error) {
+// End implements Sink.
+func (o *Outbox) End(err error) {
 	o.mu.Lock()
 	o.closed, o.err = true, err
 	o.mu.Unlock()
 	o.Flush()
 }
 
-// Flush implements engine.Sink.
-func (o *outbox) Flush() {
+// Flush implements Sink.
+func (o *Outbox) Flush() {
 	select {
 	case o.signal <- struct{}{}:
 	default:
 	}
 }
 
-func (o *outbox) take() ([]core.Event, bool, error) {
+func (o *Outbox) take() ([]core.Event, bool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	events := o.events
@@ -54,8 +55,8 @@ func (o *outbox) take() ([]core.Event, bool, error) {
 	return events, o.closed, o.err
 }
 
-// stream ranges over the outbox until it is closed. Leaving the range calls cancel.
-func (o *outbox) stream(ctx context.Context, cancel context.CancelFunc) iter.Seq2[core.Event, error] {
+// Stream ranges over the outbox until it is closed. Leaving the range calls cancel.
+func (o *Outbox) Stream(ctx context.Context, cancel context.CancelFunc) iter.Seq2[core.Event, error] {
 	return func(yield func(core.Event, error) bool) {
 		defer cancel()
 		for {
