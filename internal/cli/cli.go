@@ -119,7 +119,7 @@ func (a *app) root() *cobra.Command {
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.AddCommand(
-		a.serve(), a.run(), a.list(), a.show(), a.ps(), a.stop(), a.pull(), a.create(), a.cp(), a.optimize(), a.rm(), a.doctor(), a.version(), a.completion(),
+		a.serve(), a.run(), a.list(), a.show(), a.ps(), a.stop(), a.pull(), a.create(), a.cp(), a.alias(), a.optimize(), a.rm(), a.doctor(), a.version(), a.completion(),
 	)
 	root.AddCommand(keep.Commands(a.console(), a.deps.Keep)...)
 	return root

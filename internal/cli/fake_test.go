@@ -23,6 +23,7 @@ type fake struct {
 	chats  []chatRequest
 	pulls  []pullRequest
 	made   []createRequest
+	named  map[string]string
 	blobs  map[string]string
 	auth   string        // the last Authorization header
 	begun  chan struct{} // a chat has sent its first piece and waits for its client to go
@@ -34,7 +35,7 @@ const (
 )
 
 func newFake() *fake {
-	f := &fake{models: []string{"smollm2:135m", "team/big:7b"}, begun: make(chan struct{}, 1), blobs: map[string]string{}}
+	f := &fake{models: []string{"smollm2:135m", "team/big:7b"}, begun: make(chan struct{}, 1), blobs: map[string]string{}, named: map[string]string{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/version", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, `{"version":"9.8.7","commit":"abcdef","go":"go1.26","os":"linux","arch":"amd64"}`)
@@ -43,6 +44,9 @@ func newFake() *fake {
 	mux.HandleFunc("GET /api/v1/models/{name...}", f.show)
 	mux.HandleFunc("DELETE /api/v1/models/{name...}", f.remove)
 	mux.HandleFunc("POST /api/v1/pull", f.pull)
+	mux.HandleFunc("GET /api/v1/aliases", f.aliases)
+	mux.HandleFunc("PUT /api/v1/aliases/{name...}", f.setAlias)
+	mux.HandleFunc("DELETE /api/v1/aliases/{name...}", f.removeAlias)
 	mux.HandleFunc("POST /api/v1/create", f.create)
 	mux.HandleFunc("POST /api/v1/copy", f.copy)
 	mux.HandleFunc("HEAD /api/blobs/{digest}", f.blob)
@@ -157,8 +161,44 @@ func (f *fake) show(w http.ResponseWriter, r *http.Request) {
 func (f *fake) remove(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	if f.known(w, name) {
-		answer(w, http.StatusOK, fmt.Sprintf(`{"removed":%q}`, name))
+		gone := ""
+		if name == "team/big:7b" {
+			gone = `,"aliases":[{"name":"a","model":"team/big:7b"},{"name":"b","model":"team/big:7b","setting":true}]`
+		}
+		answer(w, http.StatusOK, fmt.Sprintf(`{"removed":%q%s}`, name, gone))
 	}
+}
+
+func (f *fake) aliases(w http.ResponseWriter, _ *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := []string{}
+	for name, model := range f.named {
+		all = append(all, fmt.Sprintf(`{"name":%q,"model":%q}`, name, model), `{"name":"claude","model":"absent","setting":true,"missing":true}`)
+	}
+	answer(w, http.StatusOK, `{"aliases":[`+strings.Join(all, ",")+`]}`)
+}
+
+func (f *fake) setAlias(w http.ResponseWriter, r *http.Request) {
+	var req map[string]string
+	_ = json.NewDecoder(r.Body).Decode(&req)
+	if f.known(w, req["model"]) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.named[r.PathValue("name")] = req["model"]
+		answer(w, http.StatusOK, fmt.Sprintf(`{"name":%q,"model":%q}`, r.PathValue("name"), req["model"]))
+	}
+}
+
+func (f *fake) removeAlias(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.named[r.PathValue("name")]; !ok {
+		refuse(w, http.StatusNotFound, "not_found", "There is no alias.")
+		return
+	}
+	delete(f.named, r.PathValue("name"))
+	answer(w, http.StatusOK, fmt.Sprintf(`{"removed":%q}`, r.PathValue("name")))
 }
 
 func (f *fake) create(w http.ResponseWriter, r *http.Request) {

@@ -35,6 +35,7 @@ func (a *app) rm() *cobra.Command {
 				gone = append(gone, done.Removed)
 				if !asJSON {
 					a.out.printf("Removed %s.\n", plain(done.Removed))
+					a.tellAliases(done.Aliases)
 				}
 			}
 			if asJSON {

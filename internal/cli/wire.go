@@ -84,7 +84,8 @@ type unloaded struct {
 }
 
 type removed struct {
-	Removed string `json:"removed"`
+	Removed string  `json:"removed"`
+	Aliases []alias `json:"aliases"`
 }
 
 type pullRequest struct {

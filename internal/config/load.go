@@ -62,6 +62,9 @@ func Load(src Sources) (*Settings, error) {
 	if err := refuseUnsafe(s, from); err != nil {
 		return nil, err
 	}
+	if err := refuseModels(s, from); err != nil {
+		return nil, err
+	}
 	s.Notices = notices(s, from)
 	s.ModelsDirectory = under(home, s.ModelsDirectory)
 	s.Database.Path = under(home, s.Database.Path)

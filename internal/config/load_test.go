@@ -178,7 +178,7 @@ func TestRefusals(t *testing.T) {
 		"wrong section":   {yaml: "engine: {max_queue: 1}", want: []string{"fleet.max_queue"}},
 		"top level":       {yaml: "\n\ndefaultmodel: x", want: []string{"line 3", "default_model"}},
 		"old unknown":     {json: "{\n\"Gpu\": {\"LayerOfload\": 3}}", want: []string{"appsettings.json, line 2", "LayerOfload", "gpu.layer_offload"}},
-		"model key":       {yaml: "models: {m: {ctx: 1}}", want: []string{"models.m.ctx", "models.m.context"}},
+		"model key":       {yaml: "models: {m: {contxt: 1}}", want: []string{"models.m.contxt", "models.m.context"}},
 		"pascal in yaml":  {yaml: "ModelsDirectory: x", want: []string{"models_directory"}},
 		"env unknown":     {env: []string{"ASHATAI__SERVER__PORT=1"}, want: []string{"the environment variable ASHATAI__SERVER__PORT"}},
 		"old env unknown": {env: []string{"Database__Paht=1"}, want: []string{"Database__Paht", "database.path"}},

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ashatai/internal/core"
 )
 
 // units are the suffixes of a size. A bare letter means what it means to most programs that read sizes: powers of 1024.
@@ -115,7 +117,16 @@ func checkPattern(pattern, s string) (string, error) {
 		return low, nil
 	case "postgres":
 		return s, checkPostgres(s)
-	case "kv_type":
+	case "model":
+		n, err := core.ParseModelName(s)
+		if err != nil {
+			return "", errors.New(strings.TrimSuffix(core.AsError(err).Message, "."))
+		}
+		return n.Short(), nil
+	case "kv_type", "own_kv_type":
+		if s == "" && pattern == "own_kv_type" {
+			return s, nil
+		}
 		if s != "f16" && s != "q8_0" {
 			return "", fmt.Errorf("%q is not a type for keys and values; write f16 or q8_0", s)
 		}

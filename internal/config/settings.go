@@ -58,7 +58,47 @@ type Model struct {
 	Weights   string         `key:"weights" pattern:"own_weights" doc:"As engine.weights, for this model; empty: as there."`
 	Pinned    bool           `key:"pinned" doc:"Never unload the model to save memory or because it is idle."`
 	Runtime   string         `key:"runtime" pattern:"runtime" doc:"Runtime that loads the model; empty: as runtime.type."`
+	Aliases   []string       `key:"aliases" pattern:"model" doc:"Other names that requests may use for the model, such as gpt-4o; none is the name of a model or of two of them."`
+	System    string         `key:"system" doc:"System prompt where a caller gives none; empty: the model's own."`
+	Template  string         `key:"template" doc:"Chat template, in Jinja; empty: the model's own."`
+	Stop      []string       `key:"stop" doc:"Strings that end every answer, besides the model's own and the caller's."`
+	Engine    ModelEngine    `key:"engine" doc:"How the model runs, where it is not as engine says."`
 	Sampling  Sampling       `key:"sampling" doc:"Sampling where a request does not say."`
+}
+
+// ModelEngine is the part of Engine that one model can have for itself; absent is what Engine says.
+type ModelEngine struct {
+	Batch       *int           `key:"batch" min:"0" max:"65536" doc:"As engine.batch."`
+	MaxGap      *time.Duration `key:"max_gap" min:"0s" max:"1m" doc:"As engine.max_gap."`
+	Repeatable  *bool          `key:"repeatable" doc:"As engine.repeatable."`
+	Speculation *bool          `key:"speculation" doc:"As engine.speculation."`
+	KVType      string         `key:"kv_type" pattern:"own_kv_type" doc:"As engine.kv_type; empty: as there."`
+	KVTokens    *int           `key:"kv_tokens" min:"0" max:"1073741824" doc:"As engine.kv_tokens."`
+	CacheMemory *Size          `key:"cache_memory" min:"0B" max:"64TiB" doc:"As engine.cache_memory."`
+	CacheDisk   *Size          `key:"cache_disk" min:"0B" max:"64TiB" doc:"As engine.cache_disk."`
+	CacheAge    *time.Duration `key:"cache_age" min:"0s" max:"87600h" doc:"As engine.cache_age."`
+}
+
+// Over is a model's engine settings over the general ones.
+func (m ModelEngine) Over(e Engine) Engine {
+	set(&e.Batch, m.Batch)
+	set(&e.MaxGap, m.MaxGap)
+	set(&e.Repeatable, m.Repeatable)
+	set(&e.Speculation, m.Speculation)
+	set(&e.KVTokens, m.KVTokens)
+	set(&e.CacheMemory, m.CacheMemory)
+	set(&e.CacheDisk, m.CacheDisk)
+	set(&e.CacheAge, m.CacheAge)
+	if m.KVType != "" {
+		e.KVType = m.KVType
+	}
+	return e
+}
+
+func set[T any](dst *T, v *T) {
+	if v != nil {
+		*dst = *v
+	}
 }
 
 // Sampling defaults of one model; absent is the model's own default.

@@ -116,6 +116,14 @@ type File struct {
 	SHA256 string `json:"sha256"`
 }
 
+// Alias is another name for an installed model, and nothing but a name.
+type Alias struct {
+	Name    string `json:"name"`
+	Model   string `json:"model"`             // what it stands for
+	Setting bool   `json:"setting,omitempty"` // the settings made it, and only they can change it
+	Missing bool   `json:"missing,omitempty"` // what it stands for is not installed
+}
+
 // Turn is a message that a model brings with it.
 type Turn struct {
 	Role    Role   `json:"role"` // system, user or assistant

@@ -44,8 +44,9 @@ type Settings struct {
 	Load      engine.LoadSpec // Path and Embedding are not looked at
 	Weights   string          // file to load instead of Models.Path; empty: that one
 	Sampling  core.Sampling
-	System    string // system prompt for conversations that have none
-	Template  string // Jinja source of the chat template
+	Stop      []string // strings that end every answer, besides the model's
+	System    string   // system prompt for conversations that have none
+	Template  string   // Jinja source of the chat template
 	Pinned    bool
 	KeepAlive time.Duration
 }
@@ -120,7 +121,7 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 	choices := max(req.Choices, 1)
 	work := engine.GenerateRequest{
 		ID: req.ID, Tenant: req.Principal.Tenant, Prompt: p.Prompt, Sampling: sampling,
-		MaxTokens: req.MaxTokens, Choices: choices, Stop: stops(m, req), IgnoreEOS: req.IgnoreEOS,
+		MaxTokens: req.MaxTokens, Choices: choices, Stop: stops(m, set, req), IgnoreEOS: req.IgnoreEOS,
 		Logprobs: req.Logprobs, TopLogprobs: req.TopLogprobs, Grammar: req.Grammar,
 		Constraint: engine.Constraint{Kind: req.Format.Kind, Source: req.Format.Source},
 	}

@@ -65,18 +65,19 @@ type FailedFile struct {
 
 // catalog is one state of what is installed. It is never changed.
 type catalog struct {
-	entries []*entry // pulled ones, shared ones, hand-dropped ones
-	byName  map[string]*entry
-	byAlias map[string][]*entry // lower case, names without a tag included
-	wanted  string              // the default model of the settings
-	chosen  *entry              // the default chat model; nil when there is none
-	refused *core.Error         // why the wanted one is not it
-	report  Report
+	entries  []*entry // pulled ones, shared ones, hand-dropped ones
+	byName   map[string]*entry
+	byAlias  map[string][]*entry // lower case, names without a tag included
+	pointers map[string]pointer  // by canonical name
+	wanted   string              // the default model of the settings
+	chosen   *entry              // the default chat model; nil when there is none
+	refused  *core.Error         // why the wanted one is not it
+	report   Report
 }
 
 // newCatalog gives each name to the first model that has it; later ones are failed files.
-func newCatalog(dir, wanted string, places ...found) *catalog {
-	c := &catalog{byName: map[string]*entry{}, byAlias: map[string][]*entry{}, wanted: wanted, report: Report{Dir: dir}}
+func newCatalog(dir, wanted string, pointers map[string]pointer, places ...found) *catalog {
+	c := &catalog{byName: map[string]*entry{}, byAlias: map[string][]*entry{}, pointers: pointers, wanted: wanted, report: Report{Dir: dir}}
 	for _, p := range places {
 		c.report.Failed = append(c.report.Failed, p.bad...)
 		for _, e := range p.good {
@@ -167,9 +168,24 @@ func (c *catalog) resolve(name string) (*entry, error) {
 	return nil, core.Errorf(core.CodeModelNotFound, "No model that can chat is installed. Install one with `ashatai pull`, or put a GGUF file into %s and scan again.", c.report.Dir)
 }
 
-// lookup finds a model by anything that names it: the canonical name first, then aliases, file names and names without
-// a tag.
+// lookup finds a model by anything that names it: the canonical name first, then the aliases that somebody gave, then file
+// names and names without a tag.
 func (c *catalog) lookup(name string) (*entry, error) {
+	if n, err := core.ParseModelName(name); err == nil && c.byName[n.String()] == nil {
+		if p, ok := c.pointers[n.String()]; ok {
+			e, err := c.direct(p.model)
+			if err != nil {
+				return nil, &core.Error{Code: core.CodeModelNotFound, Param: "model", Message: fmt.Sprintf("The alias %s stands for %s, which is not installed. Install that, or give the alias another model.",
+					n.Short(), shortName(p.model))}
+			}
+			return e, nil
+		}
+	}
+	return c.direct(name)
+}
+
+// direct is lookup without the aliases that somebody gave.
+func (c *catalog) direct(name string) (*entry, error) {
 	key := strings.ToLower(strings.TrimSpace(name))
 	keys := []string{key}
 	if n, err := core.ParseModelName(name); err == nil {

@@ -84,6 +84,9 @@ func (m *Models) Copy(ctx context.Context, from, to string) (*core.Manifest, err
 
 // nameIsOurs refuses the name of a model that was neither pulled nor created.
 func (m *Models) nameIsOurs(name string) error {
+	if err := m.aliasIsFree(name); err != nil {
+		return err
+	}
 	if e := m.now.Load().byName[name]; e != nil && e.origin != originPulled {
 		return core.Errorf(core.CodeConflict, "The model name %s belongs to the file %s; choose another name.", short(e), e.path)
 	}

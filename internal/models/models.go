@@ -34,14 +34,15 @@ type Fetcher interface {
 
 // Config is what Open needs.
 type Config struct {
-	Home         string       // directory of this server's data, writable
-	Shared       []string     // read-only folders of *.gguf files; earlier ones go first
-	ModelsDir    string       // folder of *.gguf files dropped in by hand; empty: <Home>/models
-	Index        store.Models // remembers what files held
-	Blobs        *blob.Store  // holds the files of pulled models
-	Fetch        Fetcher      // downloads
-	DefaultModel string       // a name; empty: the first bundled chat model, else the first chat model
-	Log          *slog.Logger // nil: silent
+	Home         string            // directory of this server's data, writable
+	Shared       []string          // read-only folders of *.gguf files; earlier ones go first
+	ModelsDir    string            // folder of *.gguf files dropped in by hand; empty: <Home>/models
+	Index        store.Models      // remembers what files held
+	Blobs        *blob.Store       // holds the files of pulled models
+	Fetch        Fetcher           // downloads
+	Aliases      map[string]string // other names of models, by alias; a chain stops the start
+	DefaultModel string            // a name; empty: the first bundled chat model, else the first chat model
+	Log          *slog.Logger      // nil: silent
 	Now          func() time.Time
 	Sources      source.Settings        // hub and registry
 	Download     fetch.Limits           // how downloads behave
@@ -61,7 +62,9 @@ type Models struct {
 	mu      sync.Mutex // guards what the catalog is built from, and the manifests on disk
 	scanned found
 	pulled  found
-	held    map[string]int // blobs that pulls are about to name, by sha256
+	set     map[string]pointer // aliases of the settings
+	own     map[string]pointer // aliases that commands made; replaced as a whole
+	held    map[string]int     // blobs that pulls are about to name, by sha256
 
 	flights flights
 	sources *source.Resolver
@@ -88,12 +91,18 @@ func Open(ctx context.Context, cfg Config) (*Models, error) {
 	if m.sources, err = source.NewResolver(cfg.Fetch, cfg.Sources); err != nil {
 		return nil, err
 	}
+	if m.set, err = settled(cfg.Aliases); err != nil {
+		return nil, err
+	}
 	m.flights.running = map[string]*flight{}
 	if err := os.MkdirAll(m.manifests.dir, dirMode); err != nil {
 		return nil, m.manifests.explain(err)
 	}
 	if err := os.MkdirAll(cfg.ModelsDir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		cfg.Log.WarnContext(ctx, "models folder cannot be made", slog.String("dir", cfg.ModelsDir), slog.Any("error", err))
+	}
+	if m.own, err = m.readAliases(); err != nil {
+		return nil, err
 	}
 	if _, err := m.Scan(ctx); err != nil {
 		return nil, err
@@ -153,5 +162,5 @@ func (m *Models) Report() Report {
 
 // rebuild makes the catalog anew from what is known. The caller holds mu.
 func (m *Models) rebuild() {
-	m.now.Store(newCatalog(m.cfg.ModelsDir, m.cfg.DefaultModel, m.pulled, m.scanned))
+	m.now.Store(newCatalog(m.cfg.ModelsDir, m.cfg.DefaultModel, m.pointers(), m.pulled, m.scanned))
 }

@@ -219,6 +219,9 @@ func fileName(base string) string {
 
 // nameIsFree refuses the name of a model whose file is not ours to replace, unless it is the same file.
 func (m *Models) nameIsFree(name, sha string) error {
+	if err := m.aliasIsFree(name); err != nil {
+		return err
+	}
 	e := m.now.Load().byName[name]
 	if e == nil || e.origin == originPulled || sha == "" || e.manifest.Digest == sha {
 		return nil
@@ -272,6 +275,9 @@ func (m *Models) describe(src supply, sha string) (*core.Manifest, error) {
 func (m *Models) commit(man *core.Manifest) (*core.Manifest, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.aliasIsFree(man.Name); err != nil {
+		return nil, err
+	}
 	if e := m.now.Load().byName[man.Name]; e != nil && e.origin != originPulled {
 		return e.manifest, m.nameIsFree(man.Name, man.Digest)
 	}

@@ -13,17 +13,34 @@ import (
 )
 
 // Remove uninstalls a model: its manifest, and its file when no other model uses it. A file in the models folder is
-// deleted only where that folder belongs to the home. What came with the installation is refused with CodeForbidden.
+// deleted only where that folder belongs to the home. What came with the installation is refused with CodeForbidden, an alias
+// with CodeConflict. The aliases that commands gave the model go with it.
 func (m *Models) Remove(_ context.Context, name string) error {
 	if strings.TrimSpace(name) == "" {
 		return core.Invalid("model", "Name the model to remove.")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if n, err := core.ParseModelName(name); err == nil {
+		if err := m.aliasIsFree(n.String()); err != nil {
+			return err
+		}
+	}
 	e, err := m.now.Load().lookup(name)
 	if err != nil {
 		return m.removeBroken(name, err)
 	}
+	if err := m.removeEntry(e); err != nil {
+		return err
+	}
+	if m.now.Load().byName[e.manifest.Name] != nil {
+		return nil // another file has the name now
+	}
+	return m.dropAliases(func(_ string, p pointer) bool { return p.model == e.manifest.Name })
+}
+
+// removeEntry removes a model. The caller holds mu.
+func (m *Models) removeEntry(e *entry) error {
 	switch e.origin {
 	case originShared:
 		return core.Errorf(core.CodeForbidden, "The model %s came with the installation and serves every home; it cannot be removed from one. Its file is %s.", short(e), e.path)

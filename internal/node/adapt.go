@@ -34,18 +34,19 @@ func (a v1Models) Get(ctx context.Context, name string) (*core.Manifest, error) 
 }
 
 // Remove unloads the model first: nothing runs from a file that is gone.
-func (a v1Models) Remove(ctx context.Context, name string) error {
+func (a v1Models) Remove(ctx context.Context, name string) ([]core.Alias, error) {
 	m, err := a.m.Resolve(ctx, name)
 	if err != nil {
-		return err
+		return nil, a.m.Remove(ctx, name) // one that is broken can go; else this says why not
 	}
+	aliases := slices.DeleteFunc(a.m.Aliases(ctx), func(al core.Alias) bool { return al.Model != m.Name })
 	if err := a.m.Remove(ctx, name); err != nil {
-		return err
+		return nil, err
 	}
 	if err := a.f.Unload(ctx, m.Name); err != nil && core.CodeOf(err) != core.CodeNotFound {
-		return err
+		return nil, err
 	}
-	return a.forget(ctx, m.Digest)
+	return aliases, a.forget(ctx, m.Digest)
 }
 
 // forget drops what was made of weights that no model has any more.

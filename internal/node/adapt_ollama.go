@@ -150,13 +150,33 @@ func (a ollamaModels) Create(ctx context.Context, c ollama.Creation, progress fu
 	return err
 }
 
+// List has an entry for each alias besides, as Ollama has one for each name of a model.
+func (a ollamaModels) List(ctx context.Context) ([]*core.Manifest, error) {
+	list, err := a.Models.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, al := range a.Aliases(ctx) {
+		m, err := a.Resolve(ctx, al.Name)
+		n, bad := core.ParseModelName(al.Name)
+		if err != nil || bad != nil {
+			continue // it stands for nothing
+		}
+		named := *m
+		named.Name, named.Labels = n.String(), map[string]string{ollama.LabelParent: m.Name}
+		list = append(list, &named)
+	}
+	return list, nil
+}
+
 func (a ollamaModels) Copy(ctx context.Context, from, to string) error {
 	_, err := a.Models.Copy(ctx, from, to)
 	return err
 }
 
 func (a ollamaModels) Remove(ctx context.Context, name string) error {
-	return v1Models{a.Models, a.f, a.o}.Remove(ctx, name)
+	_, err := v1Models{a.Models, a.f, a.o}.Remove(ctx, name)
+	return err
 }
 
 func (a ollamaModels) Pull(ctx context.Context, name string, progress func(ollama.Progress)) error {

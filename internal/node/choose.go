@@ -2,11 +2,15 @@ package node
 
 import (
 	"context"
+	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
+	"ashatai/internal/chat"
 	"ashatai/internal/config"
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
@@ -26,11 +30,11 @@ func (n *Node) runtimeOf(m *core.Manifest) string {
 
 // settingsOf finds what the settings say about a model: under its canonical name, its short one or an alias.
 func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
-	e := n.set.Engine
+	own, ok := modelSettings(n.set.Models, m, n.naming())
+	e := own.Engine.Over(n.set.Engine)
 	s := infer.Settings{Load: engine.LoadSpec{
 		Context: e.Context, Sequences: e.Sequences, Batch: e.Batch, Threads: e.Threads, Memory: budget(n.set),
 	}}
-	own, ok := modelSettings(n.set.Models, m)
 	switch {
 	case own.Context > 0:
 		s.Load.Context = own.Context
@@ -42,7 +46,7 @@ func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
 	default: // a general bound above what the model was trained for asks for nothing more
 		s.Load.Context = min(e.Context, max(m.Context, 0))
 	}
-	n.engineOptions(m, own, &s)
+	n.engineOptions(m, own, e, &s)
 	if !ok {
 		return s
 	}
@@ -53,6 +57,7 @@ func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
 		s.Load.Threads = own.Threads
 	}
 	s.Runtime, s.Pinned, s.Sampling = own.Runtime, own.Pinned, own.Sampling.Core()
+	s.System, s.Template, s.Stop = own.System, own.Template, own.Stop
 	if own.KeepAlive != nil {
 		s.KeepAlive = keepAlive(*own.KeepAlive)
 	}
@@ -60,7 +65,7 @@ func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
 }
 
 // engineOptions sets what only the llama.cpp runtime knows.
-func (n *Node) engineOptions(m *core.Manifest, own config.Model, s *infer.Settings) {
+func (n *Node) engineOptions(m *core.Manifest, own config.Model, e config.Engine, s *infer.Settings) {
 	runtime := own.Runtime
 	if runtime == "" {
 		runtime = n.runtimeOf(m)
@@ -68,7 +73,7 @@ func (n *Node) engineOptions(m *core.Manifest, own config.Model, s *infer.Settin
 	if runtime != catalog.LlamaCpp {
 		return
 	}
-	e, spec := n.set.Engine, &s.Load
+	spec := &s.Load
 	spec.Options = map[string]string{
 		"digest": m.Digest, "kv_type": e.KVType, "max_gap": e.MaxGap.String(), "cache_age": e.CacheAge.String(),
 		"repeatable": strconv.FormatBool(e.Repeatable), "speculate": strconv.FormatBool(e.Speculation),
@@ -78,17 +83,52 @@ func (n *Node) engineOptions(m *core.Manifest, own config.Model, s *infer.Settin
 	spec.Scratch = filepath.Join(n.set.Home, "cache", "models", strings.ReplaceAll(m.Digest, ":", "-"))
 }
 
-func modelSettings(all map[string]config.Model, m *core.Manifest) (config.Model, bool) {
-	names := append([]string{m.Name}, m.Aliases...)
-	if p, err := core.ParseModelName(m.Name); err == nil {
-		names = append(names, p.Short())
+// naming finds the model that a name means now.
+type naming func(name string) (*core.Manifest, error)
+
+// naming is that of the installed models; nil before they are known.
+func (n *Node) naming() naming {
+	if n.models == nil {
+		return nil
 	}
-	for _, name := range names {
-		if s, ok := all[name]; ok {
-			return s, true
+	return func(name string) (*core.Manifest, error) { return n.models.Resolve(context.Background(), name) } // a look-up in memory
+}
+
+// modelSettings finds what the settings say about a model: under its canonical name, else under any name that means it.
+func modelSettings(all map[string]config.Model, m *core.Manifest, means naming) (config.Model, bool) {
+	if own, ok := all[m.Name]; ok {
+		return own, true
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if slices.ContainsFunc(append(m.Aliases, strings.TrimSuffix(m.Name, ":latest")), func(a string) bool {
+			return strings.EqualFold(a, name) || strings.EqualFold(a, strings.TrimSuffix(name, ":latest"))
+		}) {
+			return all[name], true
+		}
+		if means == nil {
+			continue
+		}
+		if meant, err := means(name); err == nil && meant.Name == m.Name {
+			return all[name], true
 		}
 	}
 	return config.Model{}, false
+}
+
+// checkSections stops the start at a template that is none, and tells of sections that no installed model has.
+func (n *Node) checkSections(ctx context.Context) error {
+	for _, name := range slices.Sorted(maps.Keys(n.set.Models)) {
+		if t := n.set.Models[name].Template; t != "" {
+			if _, err := chat.Parse(t); err != nil {
+				return core.Wrap(core.CodeInvalidRequest, err, "The setting models.%s.template cannot be used: %s", strings.TrimSuffix(name, ":latest"), core.AsError(err).Message)
+			}
+		}
+		if _, err := n.models.Resolve(ctx, name); err != nil {
+			n.log.WarnContext(ctx, "the settings have a section for a model that is not installed",
+				slog.String("section", "models."+strings.TrimSuffix(name, ":latest")), slog.String("reason", core.AsError(err).Message))
+		}
+	}
+	return nil
 }
 
 // computeReserve is what a model takes beyond its weights before a load has measured it.

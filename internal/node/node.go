@@ -144,9 +144,12 @@ func (n *Node) openModels(ctx context.Context) error {
 		Home: n.set.Home, Shared: []string{sharedModels(n.opt.Program)}, ModelsDir: n.set.ModelsDirectory,
 		Index: n.db.Models(), Blobs: blobs, Fetch: egress, DefaultModel: n.set.DefaultModel, Log: n.log, Now: time.Now,
 		Sources:  source.Settings{Hub: p.Hub, HubToken: p.HubToken, Registry: p.Registry, RegistryToken: p.RegistryToken},
-		Download: fetch.Limits{Streams: p.Streams},
+		Download: fetch.Limits{Streams: p.Streams}, Aliases: n.set.Aliases(),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return n.checkSections(ctx)
 }
 
 // freeShare is the part of the free memory that models may take when no budget is set.

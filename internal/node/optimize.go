@@ -28,7 +28,7 @@ func (n *Node) openOptimize(ctx context.Context) (err error) {
 	n.optimize, err = openOptimize(ctx, n.set, n.log)
 	n.weights = func(m *core.Manifest) (*optimize.Weights, string) {
 		// The first look at a file reads all of it; the end of one request may not leave that undone for the others.
-		return n.optimize.Use(context.WithoutCancel(ctx), m, weightsOf(n.set, m))
+		return n.optimize.Use(context.WithoutCancel(ctx), m, weightsOf(n.set, m, n.naming()))
 	}
 	return err
 }
@@ -51,8 +51,8 @@ func machine() string {
 }
 
 // weightsOf is the setting weights in force for a model.
-func weightsOf(s *config.Settings, m *core.Manifest) string {
-	if own, _ := modelSettings(s.Models, m); own.Weights != "" {
+func weightsOf(s *config.Settings, m *core.Manifest, means naming) string {
+	if own, _ := modelSettings(s.Models, m, means); own.Weights != "" {
 		return own.Weights
 	}
 	return s.Engine.Weights
@@ -106,13 +106,13 @@ func (a v1Optimizer) Optimize(ctx context.Context, model string, types []string,
 		outcome = rec.Winner.Type
 	}
 	a.n.metrics.Optimized(m.Name, outcome)
-	if weightsOf(a.n.set, m) != optimize.AsIs {
+	if weightsOf(a.n.set, m, a.n.naming()) != optimize.AsIs {
 		// What is loaded has other weights than the next load; its running answers end first.
 		if err := a.f.Unload(ctx, m.Name); err != nil && core.CodeOf(err) != core.CodeNotFound {
 			return nil, err
 		}
 	}
-	return optimizedOf(a.n.set, m, rec), nil
+	return optimizedOf(a.n.set, m, rec, a.n.naming()), nil
 }
 
 // target says what to try and how: as the model is loaded to serve, from its own file.
@@ -149,15 +149,15 @@ func (a v1Optimizer) target(ctx context.Context, m *core.Manifest, types []strin
 }
 
 func (a v1Optimizer) Optimized(m *core.Manifest) *v1.Optimized {
-	return optimizedOf(a.n.set, m, a.o.Record(m.Digest))
+	return optimizedOf(a.n.set, m, a.o.Record(m.Digest), a.n.naming())
 }
 
-func optimizedOf(s *config.Settings, m *core.Manifest, rec *optimize.Record) *v1.Optimized {
+func optimizedOf(s *config.Settings, m *core.Manifest, rec *optimize.Record, means naming) *v1.Optimized {
 	if rec == nil {
 		return nil
 	}
 	out := &v1.Optimized{
-		Digest: rec.Digest, Machine: rec.Machine, Release: rec.Release, Made: rec.Made, Weights: weightsOf(s, m), Suggestion: suggestion(s, m, rec),
+		Digest: rec.Digest, Machine: rec.Machine, Release: rec.Release, Made: rec.Made, Weights: weightsOf(s, m, means), Suggestion: suggestion(s, m, rec, means),
 		Trials: make([]v1.Trial, 0, len(rec.Trials)),
 	}
 	for _, t := range rec.Trials {
@@ -178,9 +178,9 @@ func trialOf(v engine.Variant) v1.Trial {
 }
 
 // suggestion says that weights which were measured to be faster are not in use; empty where they are, or gain little.
-func suggestion(s *config.Settings, m *core.Manifest, rec *optimize.Record) string {
+func suggestion(s *config.Settings, m *core.Manifest, rec *optimize.Record, means naming) string {
 	best, ok := optimize.Best(rec.Trial())
-	if !ok || best.Ratio < optimize.SuggestGain || weightsOf(s, m) != optimize.AsIs {
+	if !ok || best.Ratio < optimize.SuggestGain || weightsOf(s, m, means) != optimize.AsIs {
 		return ""
 	}
 	name := m.Name
@@ -200,7 +200,7 @@ func (d *doctor) weights(list []*core.Manifest, known *optimize.Service) {
 		rec := known.Record(m.Digest)
 		switch {
 		case rec != nil:
-			if text := suggestion(d.set, m, rec); text != "" {
+			if text := suggestion(d.set, m, rec, nil); text != "" {
 				d.add("weights of "+m.Name, findWarn, "faster ones were measured and are not used", text)
 			} else if rec.Machine != machine() {
 				d.add("weights of "+m.Name, findWarn, "the comparison was made on another machine: "+rec.Machine, fmt.Sprintf("Run `ashatai optimize %s` again.", m.Name))

@@ -16,15 +16,15 @@ import (
 func TestWeightsSetting(t *testing.T) {
 	s := settings(t, map[string]string{"runtime.type": "llamacpp"})
 	m := &core.Manifest{Name: "m:latest", Digest: strings.Repeat("ab", 32), Format: "gguf", Quantization: "Q4_1"}
-	if got := weightsOf(s, m); got != "as-is" {
+	if got := weightsOf(s, m, nil); got != "as-is" {
 		t.Error(got)
 	}
 	s.Engine.Weights = "auto"
-	if got := weightsOf(s, m); got != "auto" {
+	if got := weightsOf(s, m, nil); got != "auto" {
 		t.Error(got)
 	}
 	s.Models = map[string]config.Model{"m": {Weights: "q8_0"}}
-	if got := weightsOf(s, m); got != "q8_0" {
+	if got := weightsOf(s, m, nil); got != "q8_0" {
 		t.Error(got)
 	}
 	n := &Node{set: s}
@@ -67,10 +67,10 @@ func TestOptimizedWeightsAreLoaded(t *testing.T) {
 		t.Error("the estimate does not know the file")
 	}
 	known := n.optimize
-	if o := optimizedOf(s, m, known.Record(digest)); o.Type != "q8_0" || o.Suggestion != "" || o.Weights != "auto" || len(o.Trials) != 1 {
+	if o := optimizedOf(s, m, known.Record(digest), nil); o.Type != "q8_0" || o.Suggestion != "" || o.Weights != "auto" || len(o.Trials) != 1 {
 		t.Errorf("%+v", o)
 	}
-	if optimizedOf(s, m, nil) != nil {
+	if optimizedOf(s, m, nil, nil) != nil {
 		t.Error("something was found by nobody")
 	}
 	d := &doctor{set: s}

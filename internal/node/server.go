@@ -78,6 +78,7 @@ func (n *Node) dialects() []api.Dialect {
 		Creator: v1Creator{n.models}, Optimizer: v1Optimizer{n, n.optimize, n.models, n.fleet, n.runtimes},
 		Chats: n.convo, ChatItems: n.convo.Items(), Activity: n.activity, Budget: n.budget, More: n.identityRoutes(),
 	}
+	own.Aliases = n.models
 	var all []api.Dialect
 	document := sync.OnceValues(func() ([]byte, error) { return api.OpenAPI(n.opt.Version, all) })
 	all = []api.Dialect{

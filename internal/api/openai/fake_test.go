@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,7 @@ type fake struct {
 	gotEmb *core.EmbedRequest
 
 	gotRank *core.RerankRequest
+	named   []core.Alias
 
 	events func(ctx context.Context, req *core.Request) iter.Seq2[core.Event, error]
 	err    error
@@ -85,9 +87,16 @@ func (f *fake) Rerank(_ context.Context, req *core.RerankRequest) (*core.Reranki
 	return out, f.err
 }
 
+func (f *fake) Aliases(context.Context) []core.Alias { return slices.Clone(f.named) }
+
 func (f *fake) List(context.Context) ([]*core.Manifest, error) { return f.models, f.err }
 
 func (f *fake) Resolve(_ context.Context, name string) (*core.Manifest, error) {
+	for _, a := range f.named {
+		if a.Name == name {
+			name = a.Model
+		}
+	}
 	for _, m := range f.models {
 		if m.Name == name {
 			return m, nil
@@ -140,7 +149,7 @@ func (f *fake) do(r *http.Request) *httptest.ResponseRecorder {
 
 func (f *fake) dialect() api.Dialect {
 	now := func() time.Time { return time.Unix(1700000000, 0) }
-	return New(f, f, f, Config{Rerank: f, Build: "test", Now: now, Archive: f.kept(), Items: f.kept().Items(), Runs: f.kept()})
+	return New(f, f, f, Config{Rerank: f, Aliases: f, Build: "test", Now: now, Archive: f.kept(), Items: f.kept().Items(), Runs: f.kept()})
 }
 
 func (f *fake) handler() http.Handler {

@@ -1,7 +1,9 @@
 package openai
 
 import (
+	"context"
 	"net/http"
+	"slices"
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
@@ -13,6 +15,7 @@ type modelInfo struct {
 	Object  string `json:"object"`
 	Created int64  `json:"created"` // seconds
 	OwnedBy string `json:"owned_by"`
+	Root    string `json:"root,omitempty" doc:"of an alias: the model that it stands for"`
 }
 
 type modelList struct {
@@ -32,6 +35,21 @@ func infoOf(m *core.Manifest) modelInfo {
 	return info
 }
 
+// aliasOf describes a name that stands for a model, under that name: clients look for the one that they asked for.
+func aliasOf(a core.Alias, m *core.Manifest) modelInfo {
+	info := infoOf(m)
+	info.ID, info.Root = a.Name, m.Name
+	return info
+}
+
+// aliases are the names that stand for models which are there.
+func (h *handler) aliases(ctx context.Context) []core.Alias {
+	if h.named == nil {
+		return nil
+	}
+	return slices.DeleteFunc(h.named.Aliases(ctx), func(a core.Alias) bool { return a.Missing })
+}
+
 // models answers GET /v1/models.
 func (h *handler) models(w http.ResponseWriter, r *http.Request) error {
 	all, err := h.cat.List(r.Context())
@@ -41,6 +59,11 @@ func (h *handler) models(w http.ResponseWriter, r *http.Request) error {
 	list := modelList{Object: "list", Data: make([]modelInfo, len(all))}
 	for i, m := range all {
 		list.Data[i] = infoOf(m)
+	}
+	for _, a := range h.aliases(r.Context()) {
+		if m, err := h.cat.Resolve(r.Context(), a.Name); err == nil {
+			list.Data = append(list.Data, aliasOf(a, m))
+		}
 	}
 	return api.WriteJSON(w, http.StatusOK, list)
 }
@@ -54,6 +77,13 @@ func (h *handler) model(w http.ResponseWriter, r *http.Request) error {
 	m, err := h.cat.Resolve(r.Context(), id)
 	if err != nil {
 		return err
+	}
+	if n, err := core.ParseModelName(id); err == nil {
+		for _, a := range h.aliases(r.Context()) {
+			if a.Name == n.Short() {
+				return api.WriteJSON(w, http.StatusOK, aliasOf(a, m))
+			}
+		}
 	}
 	return api.WriteJSON(w, http.StatusOK, infoOf(m))
 }

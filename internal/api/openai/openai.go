@@ -30,6 +30,11 @@ type Reranker interface {
 	Rerank(ctx context.Context, req *core.RerankRequest) (*core.Reranking, error)
 }
 
+// Aliases knows the names that stand for models.
+type Aliases interface {
+	Aliases(ctx context.Context) []core.Alias
+}
+
 // Catalogue knows the installed models. List begins with the default chat model.
 type Catalogue interface {
 	List(ctx context.Context) ([]*core.Manifest, error)
@@ -39,6 +44,7 @@ type Catalogue interface {
 // Config is what the dialect needs beyond its three partners.
 type Config struct {
 	Rerank  Reranker
+	Aliases Aliases           // nil: models have no other names
 	Build   string            // version of the server, part of system_fingerprint
 	Now     func() time.Time  // nil: time.Now
 	Counter responses.Counter // counts prompts
@@ -56,6 +62,7 @@ type handler struct {
 	emb    Embedder
 	cat    Catalogue
 	rank   Reranker
+	named  Aliases
 	stored responses.Archive
 	items  responses.Items
 	build  string
@@ -68,7 +75,7 @@ type tables struct{ chat, completion, rerank api.Table }
 
 // New makes the dialect's rows.
 func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
-	h := &handler{gen: gen, emb: emb, cat: cat, rank: cfg.Rerank, stored: cfg.Archive, items: cfg.Items, build: cfg.Build, now: cfg.Now, fields: tables{
+	h := &handler{gen: gen, emb: emb, cat: cat, rank: cfg.Rerank, named: cfg.Aliases, stored: cfg.Archive, items: cfg.Items, build: cfg.Build, now: cfg.Now, fields: tables{
 		chat: chatFields().Table(), completion: completionFields().Table(), rerank: rerankFields().Table(),
 	}}
 	if h.now == nil {

@@ -48,7 +48,7 @@ type Copied struct {
 
 func (h handlers) createRoutes() []api.Route {
 	made := []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusInsufficientStorage}
-	return []api.Route{
+	return append(h.aliasRoutes(), []api.Route{
 		{
 			Method: http.MethodPost, Path: "/api/v1/create", Summary: "Makes a model of another one or of an uploaded file, with its progress as lines of JSON.",
 			Scope: core.ScopeUpload, Limit: api.LimitWrite, Audit: api.AuditChange, Object: api.ObjectModel, MaxBody: maxCreate,
@@ -59,7 +59,7 @@ func (h handlers) createRoutes() []api.Route {
 			Scope: core.ScopeOperate, Limit: api.LimitWrite, Audit: api.AuditChange, Object: api.ObjectModel,
 			Request: CopyRequest{}, Response: Copied{}, Statuses: made, Handle: h.copy,
 		},
-	}
+	}...)
 }
 
 func (h handlers) create(w http.ResponseWriter, r *http.Request) error {

@@ -39,10 +39,11 @@ func (h handlers) get(w http.ResponseWriter, r *http.Request) error {
 
 func (h handlers) remove(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
-	if err := h.c.Models.Remove(r.Context(), name); err != nil {
+	aliases, err := h.c.Models.Remove(r.Context(), name)
+	if err != nil {
 		return err
 	}
-	return api.WriteJSON(w, http.StatusOK, Removed{Removed: name})
+	return api.WriteJSON(w, http.StatusOK, Removed{Removed: name, Aliases: aliases})
 }
 
 // needModel refuses an empty name where none is assumed.

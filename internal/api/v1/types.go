@@ -85,7 +85,8 @@ func (h handlers) modelOf(m *core.Manifest) Model {
 
 // Removed is the answer of a DELETE.
 type Removed struct {
-	Removed string `json:"removed" doc:"the model's name as it was asked for"`
+	Removed string       `json:"removed" doc:"the name as it was asked for"`
+	Aliases []core.Alias `json:"aliases,omitempty" doc:"aliases that stood for the model; those of the settings now stand for nothing, the others are gone"`
 }
 
 // PullRequest asks for a model to be installed.

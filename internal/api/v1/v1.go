@@ -17,7 +17,8 @@ import (
 type Models interface {
 	List(ctx context.Context) ([]*core.Manifest, error) // the default chat model first
 	Get(ctx context.Context, name string) (*core.Manifest, error)
-	Remove(ctx context.Context, name string) error
+	// Remove returns the aliases that stood for the model. Those of the settings are there still, and stand for nothing.
+	Remove(ctx context.Context, name string) ([]core.Alias, error)
 }
 
 // Puller installs models. Pull calls progress, which is never nil, from its own goroutine, and returns when the model is
@@ -51,6 +52,7 @@ type Config struct {
 	Version Version
 	Models  Models
 	Creator Creator
+	Aliases Aliases
 	Puller  Puller
 	Fleet   Fleet
 	Tokens  Tokens

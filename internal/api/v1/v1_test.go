@@ -26,6 +26,7 @@ type fake struct {
 	pull    func(ctx context.Context, req v1.PullRequest, tell func(v1.PullProgress)) (*core.Manifest, error)
 	failing error
 	created v1.CreateRequest
+	named   []core.Alias
 }
 
 func manifest() *core.Manifest {
@@ -43,9 +44,24 @@ func (f *fake) Get(_ context.Context, name string) (*core.Manifest, error) {
 	return manifest(), f.failing
 }
 
-func (f *fake) Remove(ctx context.Context, name string) error {
+func (f *fake) Remove(ctx context.Context, name string) ([]core.Alias, error) {
 	_, err := f.Get(ctx, name)
-	return err
+	return f.named, err
+}
+
+func (f *fake) Aliases(context.Context) []core.Alias { return f.named }
+
+func (f *fake) SetAlias(_ context.Context, name, model string) (core.Alias, error) {
+	f.named = append(f.named, core.Alias{Name: name, Model: model})
+	return f.named[len(f.named)-1], f.failing
+}
+
+func (f *fake) RemoveAlias(_ context.Context, name string) error {
+	if len(f.named) == 0 {
+		return core.Errorf(core.CodeNotFound, "There is no alias %s.", name)
+	}
+	f.named = nil
+	return nil
 }
 
 func (f *fake) Pull(ctx context.Context, req v1.PullRequest, tell func(v1.PullProgress)) (*core.Manifest, error) {
@@ -85,7 +101,7 @@ func (f *fake) Detokenize(_ context.Context, _ string, ids []int) ([]byte, error
 
 func serve(t *testing.T, f *fake) *httptest.Server {
 	t.Helper()
-	d := v1.Dialect(v1.Config{Version: v1.Version{Version: "9"}, Models: f, Creator: f, Puller: f, Fleet: f, Tokens: f})
+	d := v1.Dialect(v1.Config{Version: v1.Version{Version: "9"}, Models: f, Creator: f, Aliases: f, Puller: f, Fleet: f, Tokens: f})
 	h, err := api.NewMux([]api.Dialect{d}, func(row api.Route, d api.Dialect) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set(api.HeaderRequestID, "req_1")
@@ -137,6 +153,13 @@ func TestCalls(t *testing.T) {
 		{"DELETE", "/api/v1/models/x", "", 404, "model_not_found"},
 		{"POST", "/api/v1/copy", `{"source":"org/m","destination":"n"}`, 200, `{"model":{"name":"org/m:latest"`},
 		{"POST", "/api/v1/copy", `{"source":"x","destination":"n"}`, 404, "model_not_found"},
+		{"GET", "/api/v1/aliases", "", 200, `{"aliases":[]}`},
+		{"DELETE", "/api/v1/aliases/team/x", "", 404, `not_found`},
+		{"PUT", "/api/v1/aliases/team%2Fx", `{"model":"org/m"}`, 200, `{"name":"team/x","model":"org/m"}`},
+		{"PUT", "/api/v1/aliases/y", `{}`, 400, `"param":"model"`},
+		{"GET", "/api/v1/aliases", "", 200, `{"aliases":[{"name":"team/x","model":"org/m"}]}`},
+		{"DELETE", "/api/v1/models/org/m", "", 200, `{"removed":"org/m","aliases":[{"name":"team/x","model":"org/m"}]}`},
+		{"DELETE", "/api/v1/aliases/team/x", "", 200, `{"removed":"team/x"}`},
 		{"POST", "/api/v1/copy", `{"source":"x"}`, 400, `"param":"destination"`},
 		{"POST", "/api/v1/copy", `{"destination":"x"}`, 400, `"param":"source"`},
 		{"POST", "/api/v1/create", `{"from":"x"}`, 400, `"param":"name"`},
