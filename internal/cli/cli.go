@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ashatai/internal/cli/console"
+	"ashatai/internal/cli/human"
 	"ashatai/internal/cli/keep"
 )
 
@@ -128,7 +129,7 @@ func (a *app) root() *cobra.Command {
 // console is what commands in folders of their own are lent.
 func (a *app) console() console.Console {
 	return console.Console{
-		Printf: a.out.printf, Table: a.table, JSON: a.json, Plain: plain, Plural: plural,
+		Printf: a.out.printf, Table: a.table, JSON: a.json, Plain: plain, Plural: human.Plural,
 		Usage: usage, NoArgs: noArgs, OneArg: oneArg, NoSuch: noSuchCommand,
 	}
 }

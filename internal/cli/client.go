@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/human"
 	"ashatai/internal/config"
 	"ashatai/internal/core"
 )
@@ -143,7 +144,7 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 	case err != nil:
 		return nil, c.broken(ctx, err)
 	case len(raw) > maxAnswer:
-		return nil, core.Errorf(core.CodeUnavailable, "The answer of %s is larger than %s.", c.base, size(maxAnswer))
+		return nil, core.Errorf(core.CodeUnavailable, "The answer of %s is larger than %s.", c.base, human.Size(maxAnswer))
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
 		return nil, c.foreign(resp, err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/human"
 	"ashatai/internal/core"
 	"ashatai/internal/modelfile"
 )
@@ -146,7 +147,7 @@ func onlyModel(cmd *cobra.Command, f *modelfile.File, folder string) (string, er
 	if other, _ := filepath.Glob(filepath.Join(folder, "*.safetensors")); len(found) == 0 && len(other) > 0 { // the pattern is good
 		hint = " Weights in safetensors have to be converted to GGUF first."
 	}
-	return "", usage(cmd, "Line %d of the Modelfile: the folder %q holds %s; FROM needs one of them.%s", f.FromLine, folder, plural(len(found), "GGUF file"), hint)
+	return "", usage(cmd, "Line %d of the Modelfile: the folder %q holds %s; FROM needs one of them.%s", f.FromLine, folder, human.Plural(len(found), "GGUF file"), hint)
 }
 
 // follow starts something that takes its time, and shows its progress to the end.

@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/human"
 	"ashatai/internal/core"
 )
 
@@ -39,7 +40,7 @@ func (a *app) doctor() *cobra.Command {
 				}
 			}
 			if failed > 0 {
-				return core.Errorf(core.CodeInternal, "%d of %s failed.", failed, plural(len(report.Checks), "check"))
+				return core.Errorf(core.CodeInternal, "%d of %s failed.", failed, human.Plural(len(report.Checks), "check"))
 			}
 			return nil
 		},

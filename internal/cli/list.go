@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ashatai/internal/cli/console"
+	"ashatai/internal/cli/human"
 )
 
 const jsonUsage = console.JSONUsage
@@ -41,8 +42,8 @@ func (a *app) list() *cobra.Command {
 			now := time.Now()
 			for _, m := range list.Models {
 				rows = append(rows, []string{
-					m.Name, shortDigest(m.Digest), size(m.Size), count(m.Parameters), orDash(m.Quantization),
-					strconv.Itoa(m.Context), ago(m.Created, now),
+					m.Name, human.ShortDigest(m.Digest), human.Size(m.Size), human.Count(m.Parameters), human.OrDash(m.Quantization),
+					strconv.Itoa(m.Context), human.Ago(m.Created, now),
 				})
 			}
 			return a.table(rows)

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"ashatai/internal/cli/human"
 )
 
 type optimizeRequest struct {
@@ -131,7 +133,7 @@ func (t trial) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-8s", t.Type)
 	if t.Tokens > 0 {
-		fmt.Fprintf(&b, " %s, %.4f nats, %.1f %% agree", size(t.Size), t.Divergence, 100*t.Agreement)
+		fmt.Fprintf(&b, " %s, %.4f nats, %.1f %% agree", human.Size(t.Size), t.Divergence, 100*t.Agreement)
 	}
 	for _, s := range t.Speeds {
 		fmt.Fprintf(&b, ", %s %.0f→%.0f/s (×%.2f)", s.Work, s.AsIs, s.New, s.Ratio)
@@ -147,7 +149,7 @@ func (o optimized) String() string {
 	if o.Type == "" {
 		return "The model is best as it is."
 	}
-	text := fmt.Sprintf("Kept %s (%s).", o.Type, size(o.Size))
+	text := fmt.Sprintf("Kept %s (%s).", o.Type, human.Size(o.Size))
 	switch {
 	case o.Suggestion != "":
 		text += " " + o.Suggestion

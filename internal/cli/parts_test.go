@@ -1,46 +1,12 @@
 package cli
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"ashatai/internal/cli/sse"
 )
-
-func TestSizesAndCounts(t *testing.T) {
-	for n, want := range map[int64]string{
-		0: "0 B", 999: "999 B", 1000: "1 kB", 1234: "1.23 kB", 12_345: "12.3 kB", 999_499: "999 kB", 999_500: "1.00 MB",
-		91_739_424: "91.7 MB", 4_000_000_000: "4 GB", 5_500_000_000_000_000: "5.50 PB", -1: "?",
-	} {
-		if got := size(n); got != want {
-			t.Errorf("size(%d) = %q, want %q", n, got, want)
-		}
-	}
-	for n, want := range map[int64]string{0: "-", 500: "500", 134_515_008: "135M", 1_540_000_000: "1.54B", 70_000_000_000: "70B"} {
-		if got := count(n); got != want {
-			t.Errorf("count(%d) = %q, want %q", n, got, want)
-		}
-	}
-}
-
-func TestAgo(t *testing.T) {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	const day = 24 * time.Hour
-	for want, d := range map[string]time.Duration{
-		"just now": 0, "in 1 second": -1500 * time.Millisecond, "2 seconds ago": 2 * time.Second, "1 minute ago": 90 * time.Second,
-		"in 5 minutes": -5 * time.Minute, "3 hours ago": 3 * time.Hour, "1 day ago": 25 * time.Hour, "1 week ago": 8 * day,
-		"2 months ago": 70 * day, "2 years ago": 800 * day,
-	} {
-		if got := ago(now.Add(-d), now); got != want {
-			t.Errorf("%s: %q, want %q", d, got, want)
-		}
-	}
-	if got := ago(time.Time{}, now); got != "-" {
-		t.Errorf("never: %q", got)
-	}
-}
 
 func TestLeaves(t *testing.T) {
 	now := time.Now()
@@ -167,22 +133,5 @@ func TestCommandWords(t *testing.T) {
 		if word, _, _ := command(line); word != want {
 			t.Errorf("%q: %q, want %q", line, word, want)
 		}
-	}
-}
-
-func TestKeys(t *testing.T) {
-	k := &keys{in: strings.NewReader("ab\x03\x03cd")}
-	p := make([]byte, 10)
-	for _, want := range []struct {
-		text string
-		err  error
-	}{{"ab", nil}, {"", errInterrupt}, {"", errInterrupt}, {"cd", nil}} {
-		n, err := k.Read(p)
-		if string(p[:n]) != want.text || !errors.Is(err, want.err) {
-			t.Errorf("%q, %v; want %q, %v", p[:n], err, want.text, want.err)
-		}
-	}
-	if _, err := k.Read(p); err == nil {
-		t.Error("no end")
 	}
 }

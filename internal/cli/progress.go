@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"ashatai/internal/cli/human"
 )
 
 // progressLines writes a line when the status changes, and one for each tenth of a download.
@@ -28,7 +30,7 @@ func (p *progressLines) step(s pullProgress, _ []byte) {
 	p.status, p.tenth = s.Status, tenth
 	text := plain(s.Status)
 	if s.Total > 0 {
-		text += fmt.Sprintf(" %d%% (%s of %s)", percent(s), size(s.Completed), size(s.Total))
+		text += fmt.Sprintf(" %d%% (%s of %s)", percent(s), human.Size(s.Completed), human.Size(s.Total))
 	}
 	p.a.err.printf("%s\n", text)
 }
@@ -71,11 +73,11 @@ func (b *progressBar) line(s pullProgress, took time.Duration, width int) string
 	if s.Total <= 0 {
 		return cutTo(text, width-1)
 	}
-	tail := fmt.Sprintf(" %3d%%  %s of %s", percent(s), size(s.Completed), size(s.Total))
+	tail := fmt.Sprintf(" %3d%%  %s of %s", percent(s), human.Size(s.Completed), human.Size(s.Total))
 	if done := s.Completed - b.from; done > 0 && took >= time.Second {
 		rate := float64(done) / took.Seconds()
 		left := time.Duration(float64(s.Total-s.Completed) / rate * float64(time.Second)).Round(time.Second)
-		tail += fmt.Sprintf("  %s/s  %s left", size(int64(rate)), left)
+		tail += fmt.Sprintf("  %s/s  %s left", human.Size(int64(rate)), left)
 	}
 	room := width - 1 - len([]rune(text)) - len([]rune(tail)) - len("  []")
 	if room >= 10 {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"ashatai/internal/cli/human"
 )
 
 func (a *app) ps() *cobra.Command {
@@ -45,7 +47,7 @@ func (a *app) showInstances(list []instance) error {
 	now := time.Now()
 	for _, i := range list {
 		rows = append(rows, []string{
-			i.Model, i.Runtime, i.Device, i.State, size(i.Memory.Total), strconv.Itoa(i.Context),
+			i.Model, i.Runtime, i.Device, i.State, human.Size(i.Memory.Total), strconv.Itoa(i.Context),
 			fmt.Sprintf("%d/%d", i.Active, i.Sequences), strconv.Itoa(i.Queued), leaves(i, now),
 		})
 	}
@@ -70,5 +72,5 @@ func leaves(i instance, now time.Time) string {
 	case !i.ExpiresAt.After(now):
 		return "now"
 	}
-	return ago(*i.ExpiresAt, now)
+	return human.Ago(*i.ExpiresAt, now)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/human"
 	"ashatai/internal/core"
 )
 
@@ -140,5 +141,5 @@ func (progressJSON) end(bool) {}
 
 // installed tells the result of a pull.
 func (a *app) installed(m *modelSummary) {
-	a.out.printf("Installed %s (%s).\n", plain(m.Name), size(m.Size))
+	a.out.printf("Installed %s (%s).\n", plain(m.Name), human.Size(m.Size))
 }

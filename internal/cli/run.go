@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/human"
 	"ashatai/internal/core"
 )
 
@@ -112,7 +113,7 @@ func (a *app) withInput(cmd *cobra.Command, prompt string) (string, error) {
 	case err != nil:
 		return "", core.Wrap(core.CodeInternal, err, "Standard input cannot be read: %s.", err)
 	case len(b) > maxPrompt:
-		return "", usage(cmd, "Standard input is longer than %s, which no model reads.", size(maxPrompt))
+		return "", usage(cmd, "Standard input is longer than %s, which no model reads.", human.Size(maxPrompt))
 	}
 	text := strings.TrimRight(string(b), "\r\n")
 	switch {

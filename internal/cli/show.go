@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/human"
 	"ashatai/internal/core"
 )
 
@@ -68,10 +69,10 @@ func (a *app) showModel(m modelDetail) error {
 	line("aliases", strings.Join(m.Aliases, ", "))
 	line("digest", m.Digest)
 	line("format", m.Format)
-	line("size", size(m.Size))
+	line("size", human.Size(m.Size))
 	line("architecture", m.Architecture)
 	if m.Parameters > 0 {
-		line("parameters", count(m.Parameters))
+		line("parameters", human.Count(m.Parameters))
 	}
 	line("quantization", m.Quantization)
 	line("context", fmt.Sprintf("%d tokens", m.Context))
@@ -79,7 +80,7 @@ func (a *app) showModel(m modelDetail) error {
 	line("license", m.License)
 	line("source", m.Source)
 	if !m.Created.IsZero() {
-		line("installed", m.Created.Format(time.RFC3339)+" ("+ago(m.Created, time.Now())+")")
+		line("installed", m.Created.Format(time.RFC3339)+" ("+human.Ago(m.Created, time.Now())+")")
 	}
 	for _, k := range slices.Sorted(maps.Keys(m.Defaults)) {
 		line("default", fmt.Sprintf("%s %v", k, m.Defaults[k]))
@@ -88,7 +89,7 @@ func (a *app) showModel(m modelDetail) error {
 		line("label", k+" "+m.Labels[k])
 	}
 	for _, f := range m.Files {
-		line("file", fmt.Sprintf("%s (%s)", f.Name, size(f.Size)))
+		line("file", fmt.Sprintf("%s (%s)", f.Name, human.Size(f.Size)))
 	}
 	if o := m.Optimized; o != nil {
 		line("optimized", o.String())
@@ -108,7 +109,7 @@ func (a *app) showModel(m modelDetail) error {
 	}
 	line("system", strings.ReplaceAll(m.System, "\n", "\n"+strings.Repeat(" ", 14)))
 	if m.Template != "" {
-		line("template", plural(strings.Count(strings.TrimSuffix(m.Template, "\n"), "\n")+1, "line")+" of Jinja; --json shows it")
+		line("template", human.Plural(strings.Count(strings.TrimSuffix(m.Template, "\n"), "\n")+1, "line")+" of Jinja; --json shows it")
 	}
 	_, err := a.out.Write([]byte(b.String()))
 	return err

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ashatai/internal/cli/editor"
 	"ashatai/internal/core"
 )
 
@@ -32,8 +33,8 @@ func (a *app) reachable(ctx context.Context, c *client) error {
 	if parseErr != nil || u.Scheme != "http" || u.Port() == "" || u.Path != "" {
 		return err
 	}
-	editor := newEditor(a, "No server answers at "+c.base+". Start one in the background? [Y/n] ")
-	answer, readErr := editor.line(ctx)
+	lines := editor.New(a.in, a.out, "No server answers at "+c.base+". Start one in the background? [Y/n] ")
+	answer, readErr := lines.Line(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()

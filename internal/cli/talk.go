@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"ashatai/internal/cli/editor"
 	"ashatai/internal/core"
 )
 
@@ -18,13 +19,13 @@ type talk struct {
 	req    chatRequest // the flags; its messages are made anew for each turn
 	system string
 	turns  []chatMessage
-	editor *editor
+	editor *editor.Editor
 	warned bool // Ctrl-C was pressed, and one more at the empty prompt leaves
 }
 
 // chat talks with a person until they leave.
 func (a *app) chat(ctx context.Context, c *client, req chatRequest) error {
-	t := &talk{a: a, c: c, req: req, editor: newEditor(a, a.out.bold(">>> "))}
+	t := &talk{a: a, c: c, req: req, editor: editor.New(a.in, a.out, a.out.bold(">>> "))}
 	if len(req.Messages) > 0 {
 		t.system = req.Messages[0].Content
 	}
@@ -35,12 +36,12 @@ func (a *app) chat(ctx context.Context, c *client, req chatRequest) error {
 	t.req.Model = name
 	a.out.printf("%s\n", a.out.dim("Talking to "+plain(name)+". /help lists the commands, Ctrl-D leaves."))
 	for {
-		line, err := t.editor.line(ctx)
+		line, err := t.editor.Line(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case errors.Is(err, errInterrupt):
-			if t.warned && !t.editor.keys.touched {
+		case errors.Is(err, editor.ErrInterrupt):
+			if t.warned && !t.editor.Touched() {
 				return nil
 			}
 			t.warn("Press Ctrl-C again, or Ctrl-D, to leave.")
@@ -67,7 +68,8 @@ func (a *app) chat(ctx context.Context, c *client, req chatRequest) error {
 
 // warn tells something after Ctrl-C.
 func (t *talk) warn(text string) {
-	t.warned, t.editor.keys.touched = true, false
+	t.warned = true
+	t.editor.Untouch()
 	t.a.out.printf("%s\n", t.a.out.dim(text))
 }
 

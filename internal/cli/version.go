@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"ashatai/internal/cli/human"
 )
 
 // versionWait is short: the server's version is asked for by the way.
@@ -61,7 +63,7 @@ func (a *app) version() *cobra.Command {
 
 // String is one line for people.
 func (v serverVersion) String() string {
-	text := orDash(v.Version)
+	text := human.OrDash(v.Version)
 	if v.Commit != "" {
 		text += " (" + v.Commit + ")"
 	}

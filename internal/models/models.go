@@ -122,6 +122,11 @@ func pointers(list []string) []*string {
 // case does not count. The empty name is the default chat model. The caller must not change what it gets. An unknown
 // name is CodeModelNotFound, one that could mean several is CodeInvalidRequest.
 func (m *Models) Resolve(_ context.Context, name string) (*core.Manifest, error) {
+	return m.Means(name)
+}
+
+// Means is Resolve for those who have no context: it looks into memory and waits for nothing.
+func (m *Models) Means(name string) (*core.Manifest, error) {
 	e, err := m.now.Load().resolve(name)
 	if err != nil {
 		return nil, err

@@ -91,7 +91,7 @@ func (n *Node) naming() naming {
 	if n.models == nil {
 		return nil
 	}
-	return func(name string) (*core.Manifest, error) { return n.models.Resolve(context.Background(), name) } // a look-up in memory
+	return n.models.Means
 }
 
 // modelSettings finds what the settings say about a model: under its canonical name, else under any name that means it.

@@ -1,4 +1,5 @@
-package cli
+// Package editor reads lines from a person at a terminal. It shows nothing but the prompt and what is typed.
+package editor
 
 import (
 	"bytes"
@@ -10,27 +11,34 @@ import (
 	"golang.org/x/term"
 )
 
-// errInterrupt is Ctrl-C at the prompt. Its partner, Ctrl-D, is io.EOF.
-var errInterrupt = errors.New("interrupted at the prompt")
+// ErrInterrupt is Ctrl-C at the prompt. Its partner, Ctrl-D, is io.EOF.
+var ErrInterrupt = errors.New("interrupted at the prompt")
 
-// editor reads lines from a terminal, with editing and a history of the lines before. The terminal is in raw mode only
+// Editor reads lines from a terminal, with editing and a history of the lines before. The terminal is in raw mode only
 // while a line is read: at other times Ctrl-C is a signal, as programs expect.
-type editor struct {
+type Editor struct {
 	in     io.Reader
-	out    *screen
+	out    io.Writer
 	term   *term.Terminal
 	keys   *keys
 	prompt string
 }
 
-func newEditor(a *app, prompt string) *editor {
-	e := &editor{in: a.in, out: a.out, keys: &keys{in: a.in}, prompt: prompt}
+// New makes an editor of what is typed on in and shown on out.
+func New(in io.Reader, out io.Writer, prompt string) *Editor {
+	e := &Editor{in: in, out: out, keys: &keys{in: in}, prompt: prompt}
 	e.renew()
 	return e
 }
 
+// Touched reports whether something was typed since the last Ctrl-C, or since Untouch.
+func (e *Editor) Touched() bool { return e.keys.touched }
+
+// Untouch forgets what was typed before.
+func (e *Editor) Untouch() { e.keys.touched = false }
+
 // renew forgets the line that is being edited, and nothing else.
-func (e *editor) renew() {
+func (e *Editor) renew() {
 	old := e.term
 	e.term = term.NewTerminal(struct {
 		io.Reader
@@ -41,10 +49,10 @@ func (e *editor) renew() {
 	}
 }
 
-// line reads one line; a pasted text of several lines is one. The error is errInterrupt for Ctrl-C, io.EOF for Ctrl-D on
+// Line reads one line; a pasted text of several lines is one. The error is ErrInterrupt for Ctrl-C, io.EOF for Ctrl-D on
 // an empty line or the end of input, or that of ctx. When ctx ends, a goroutine keeps reading until the next key.
-func (e *editor) line(ctx context.Context) (string, error) {
-	fd, ok := terminalOf(e.in)
+func (e *Editor) Line(ctx context.Context) (string, error) {
+	fd, ok := descriptor(e.in)
 	if !ok {
 		return "", io.EOF
 	}
@@ -70,18 +78,18 @@ func (e *editor) line(ctx context.Context) (string, error) {
 	select {
 	case r := <-got:
 		if r.err != nil {
-			e.out.printf("\r\n")
+			e.newLine()
 			e.renew()
 		}
 		return r.line, r.err
 	case <-ctx.Done():
-		e.out.printf("\r\n")
+		e.newLine()
 		return "", ctx.Err()
 	}
 }
 
 // read gathers the lines of a paste until a line ends by the Enter key.
-func (e *editor) read() (string, error) {
+func (e *Editor) read() (string, error) {
 	var text strings.Builder
 	defer e.term.SetPrompt(e.prompt)
 	for {
@@ -98,7 +106,7 @@ func (e *editor) read() (string, error) {
 	}
 }
 
-// keys is what is typed. Terminal takes Ctrl-C for the end of input, so it never sees one: it sees errInterrupt.
+// keys is what is typed. Terminal takes Ctrl-C for the end of input, so it never sees one: it sees ErrInterrupt.
 type keys struct {
 	in      io.Reader
 	rest    []byte // read, and not yet given out
@@ -119,7 +127,7 @@ func (k *keys) Read(p []byte) (int, error) {
 	}
 	if k.rest[0] == keyCtrlC {
 		k.rest = k.rest[1:]
-		return 0, errInterrupt
+		return 0, ErrInterrupt
 	}
 	n := len(k.rest)
 	if at := bytes.IndexByte(k.rest, keyCtrlC); at >= 0 {
@@ -129,4 +137,17 @@ func (k *keys) Read(p []byte) (int, error) {
 	k.touched = true
 	k.rest = k.rest[n:]
 	return n, nil
+}
+
+// newLine leaves the line of the prompt. Where that cannot be drawn, nothing can.
+func (e *Editor) newLine() { _, _ = io.WriteString(e.out, "\r\n") }
+
+// descriptor is the file descriptor of a terminal.
+func descriptor(v any) (fd int, ok bool) {
+	f, ok := v.(interface{ Fd() uintptr })
+	if !ok {
+		return 0, false
+	}
+	fd = int(f.Fd())
+	return fd, term.IsTerminal(fd)
 }

@@ -1,4 +1,5 @@
-package cli
+// Package human writes numbers, times and digests for people to read.
+package human
 
 import (
 	"fmt"
@@ -6,16 +7,16 @@ import (
 	"time"
 )
 
-// size writes a number of bytes for people: three digits and a decimal unit, as disks and downloads are sold.
-func size(n int64) string {
+// Size writes a number of bytes for people: three digits and a decimal unit, as disks and downloads are sold.
+func Size(n int64) string {
 	if n < 0 {
 		return "?"
 	}
 	return scaled(float64(n), "B", " ")
 }
 
-// count writes a number of parameters: 135M, 1.54B.
-func count(n int64) string {
+// Count writes a number of parameters: 135M, 1.54B.
+func Count(n int64) string {
 	if n <= 0 {
 		return "-"
 	}
@@ -52,8 +53,8 @@ func threeDigits(f float64) string {
 	return strconv.FormatFloat(f, 'f', 2, 64)
 }
 
-// ago writes when t was, or will be, seen from now.
-func ago(t, now time.Time) string {
+// Ago writes when t was, or will be, seen from now.
+func Ago(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
@@ -75,21 +76,22 @@ func span(d time.Duration) string {
 		name string
 	}{{365 * day, "year"}, {30 * day, "month"}, {7 * day, "week"}, {day, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
 		if n := int(d / u.of); n > 0 {
-			return plural(n, u.name)
+			return Plural(n, u.name)
 		}
 	}
-	return plural(max(int(d/time.Second), 1), "second")
+	return Plural(max(int(d/time.Second), 1), "second")
 }
 
-func plural(n int, of string) string {
+// Plural writes a number with its noun: 1 model, 2 models.
+func Plural(n int, of string) string {
 	if n == 1 {
 		return "1 " + of
 	}
 	return fmt.Sprintf("%d %ss", n, of)
 }
 
-// shortDigest is enough of a digest to tell two files apart.
-func shortDigest(d string) string {
+// ShortDigest is enough of a digest to tell two files apart.
+func ShortDigest(d string) string {
 	const digits = 12
 	if d == "" {
 		return "-"
@@ -97,7 +99,8 @@ func shortDigest(d string) string {
 	return d[:min(len(d), digits)]
 }
 
-func orDash(s string) string {
+// OrDash is a dash for what is empty.
+func OrDash(s string) string {
 	if s == "" {
 		return "-"
 	}
