@@ -94,6 +94,14 @@ guidance_sumfile() {
 	esac
 }
 
+# onnx_sumfile does the same for ONNX Runtime's library.
+onnx_sumfile() {
+	case "$(platform)" in
+	linux-x64) printf '%s\n' "$root/internal/native/ort/lock/linux-amd64.sha256" ;;
+	*) printf '%s\n' "$root/internal/native/ort/lock/$(platform).sha256" ;;
+	esac
+}
+
 # stage NAME prints a fresh empty folder under the cache.
 stage() {
 	rm -rf "${cache:?}/stage/$1"

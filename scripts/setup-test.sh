@@ -47,6 +47,26 @@ guidance_header() {
 	did=1
 }
 
+# ort_header fills .cache/onnxruntime-header with the order of the library's functions, as a package of Rust's declares it.
+# It is for the audit of the bindings alone, which is skipped where there is no cargo.
+ort_header() {
+	local lock=$root/native/onnxruntime/header dest=$cache/onnxruntime-header from
+	cmp -s "$lock/Cargo.lock" "$dest/SOURCE" && return 0
+	if ! command -v cargo >/dev/null 2>&1; then
+		say "cargo is missing, so the bindings of ONNX Runtime are not compared with a declaration"
+		return 0
+	fi
+	say "fetching the declaration of ONNX Runtime"
+	twice cargo fetch --quiet --locked --manifest-path "$lock/Cargo.toml"
+	from=$(cargo metadata --format-version 1 --locked --offline --manifest-path "$lock/Cargo.toml" |
+		grep -o '"manifest_path":"[^"]*/ort-sys-[^"/]*/Cargo.toml"' | cut -d'"' -f4)
+	rm -rf "$dest"
+	mkdir -p "$dest"
+	cp "$(dirname "$from")/src/lib.rs" "$dest/"
+	cp "$lock/Cargo.lock" "$dest/SOURCE"
+	did=1
+}
+
 # tokenizers fills .cache/tokenizers: published vocabularies, and the library that the tokenizer is compared with.
 tokenizers() {
 	local lock=$root/test/tokenizers dest=$cache/tokenizers tmp name
@@ -172,6 +192,8 @@ need curl curl "by the README's first example"
 need node nodejs "by the browser test"
 headers
 guidance_header
+ort_header
+bash "$root/scripts/runtime.sh" onnx
 tokenizers
 minilm
 python

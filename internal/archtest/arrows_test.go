@@ -11,7 +11,7 @@ func layers() map[string]int {
 		"core": 0, "web": 0, "native": 0,
 		"obs": 1, "life": 1,
 		"config": 2, "netx": 2, "proc": 2, "sandbox": 2, "blob": 2, "store": 2,
-		"chat": 2, "gguf": 2, "modelfile": 2, "tokenizer": 2, "engine": 2, "fleet/plan": 2,
+		"chat": 2, "gguf": 2, "modelfile": 2, "tokenizer": 2, "onnxfile": 2, "engine": 2, "fleet/plan": 2,
 		"engine/": 4, "worker": 4,
 		"fleet": 5, "models": 5, "infer": 5, "project": 5, "optimize": 5,
 		"convo": 5, "auth": 5, "backup": 5,
@@ -119,7 +119,7 @@ func TestArrowsPointDown(t *testing.T) {
 func bans() map[string][]string {
 	return map[string][]string{
 		// The front process is static and holds no native code: a library that aborts ends a worker, never the server.
-		"./cmd/ashatai": {prefix + "native", prefix + "engine/llamacpp", "github.com/ebitengine/purego"},
+		"./cmd/ashatai": {prefix + "native", prefix + "engine/llamacpp", prefix + "engine/onnx", "github.com/ebitengine/purego"},
 		// A worker has no network of its own, no database and no page.
 		"./cmd/ashatai-worker": {prefix + "store", prefix + "node", prefix + "api", prefix + "netx", prefix + "web", "modernc.org/sqlite", "github.com/jackc/pgx"},
 		// A dialect knows the words and nothing of what runs.

@@ -6,17 +6,20 @@ import (
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/llamacpp"
 	"ashatai/internal/engine/mock"
+	"ashatai/internal/engine/onnx"
 )
 
 // Options say where runtimes find what they need.
 type Options struct {
 	LlamaCpp string // folder of llama.cpp's libraries; empty: the one that set-up fills
+	ONNX     string // folder of ONNX Runtime's library; empty: the one that set-up fills
 }
 
 // Runtimes makes every runtime. It opens no library.
 func Runtimes(o Options) []engine.Runtime {
 	return []engine.Runtime{
 		llamacpp.New(o.LlamaCpp),
+		onnx.New(o.ONNX),
 		mock.New(),
 	}
 }

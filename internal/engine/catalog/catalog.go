@@ -12,6 +12,7 @@ import (
 // Names of the runtimes.
 const (
 	LlamaCpp = "llamacpp"
+	ONNX     = "onnx"
 	Mock     = "mock"
 )
 
@@ -22,6 +23,11 @@ func Descriptors() []engine.Descriptor {
 			Name: LlamaCpp, Title: "llama.cpp", Formats: []string{"gguf"},
 			Capabilities: []core.Capability{core.CapGenerate, core.CapChat, core.CapEmbed, core.CapRerank},
 			Devices:      []string{"cpu"}, Cost: 10,
+		},
+		{
+			Name: ONNX, Title: "ONNX Runtime", Formats: []string{"onnx"},
+			Capabilities: []core.Capability{core.CapEmbed, core.CapTensors},
+			Devices:      []string{"cpu"}, Cost: 12,
 		},
 		{
 			Name: Mock, Title: "Mock", Formats: []string{"mock"},

@@ -44,7 +44,7 @@ func TensorsOut(tensors []engine.Tensor, room int) (head []TensorHead, tail []by
 		n++
 	}
 	if total > MaxTensors {
-		return nil, nil, nil, core.Errorf(core.CodeTooLarge, "The tensor %.80q has %d MiB; one that goes to or from a worker has at most %d.", tensors[0].Name, total>>20, (MaxTensors)>>20)
+		return nil, nil, nil, core.Errorf(core.CodeTooLarge, "The tensor %.80q has %d MiB; one that goes to or from a worker has at most %d.", tensors[0].Name, total>>20, MaxTensors>>20)
 	}
 	tail = make([]byte, 0, total)
 	for _, t := range tensors[:n] {

@@ -1,9 +1,9 @@
 package wire
 
 import (
+	"bytes"
+	"slices"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
@@ -34,8 +34,11 @@ func TestTensorsThereAndBack(t *testing.T) {
 		clear(tail) // the frame's bytes do not last
 		out, rest = append(out, part...), more
 	}
-	if d := cmp.Diff(in, out); d != "" || frames != 4 {
-		t.Errorf("in %d frames: %s", frames, d)
+	same := func(a, b engine.Tensor) bool {
+		return a.Name == b.Name && a.Type == b.Type && slices.Equal(a.Shape, b.Shape) && bytes.Equal(a.Data, b.Data)
+	}
+	if !slices.EqualFunc(in, out, same) || frames != 4 {
+		t.Errorf("%d tensors in %d frames", len(out), frames)
 	}
 	if _, _, _, err := TensorsOut([]engine.Tensor{big(MaxFrame)}, MaxTensors); core.CodeOf(err) != core.CodeTooLarge {
 		t.Errorf("a tensor that fits into no frame: %v", err)

@@ -1,0 +1,153 @@
+package onnx
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"ashatai/internal/core"
+	"ashatai/internal/onnxfile"
+	"ashatai/internal/tokenizer"
+)
+
+// files is what a model's folder says.
+type files struct {
+	model     *onnxfile.File
+	tokenizer *tokenizer.Tokenizer // nil: there is none
+	pooling   pooling
+	limit     int // tokens of a text; 0: nothing is said
+	hidden    int // length of an embedding that the configuration names; 0: none
+}
+
+// pooling is how the vectors of a text's tokens become one.
+type pooling int
+
+const (
+	poolMean pooling = iota
+	poolFirst
+	poolMax
+	poolLast
+)
+
+const maxJSON = 16 << 20
+
+// inspect reads the files of a model before native code sees them.
+func inspect(path string) (*files, error) {
+	dir, name := filepath.Split(path)
+	root, err := os.OpenRoot(filepath.Clean("./" + dir))
+	if filepath.IsAbs(path) {
+		root, err = os.OpenRoot(filepath.Clean(dir))
+	}
+	if err != nil {
+		return nil, core.Wrap(core.CodeBadModel, err, "The model's folder %s cannot be read; check that it exists, and its permissions.", dir)
+	}
+	defer root.Close() //nolint:errcheck // read only
+	f := &files{}
+	if f.model, err = readModel(root, name, path); err != nil {
+		return nil, err
+	}
+	if err := f.model.CheckExternal(root.FS(), oneName); err != nil {
+		return nil, err
+	}
+	return f, f.beside(root)
+}
+
+func readModel(root *os.Root, name, path string) (*onnxfile.File, error) {
+	file, err := root.Open(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, core.Wrap(core.CodeBadModel, err, "The model file %s does not exist. Pull the model again.", path)
+	case err != nil:
+		return nil, core.Wrap(core.CodeBadModel, err, "The model file %s cannot be read; check its permissions.", path)
+	}
+	defer file.Close() //nolint:errcheck // read only
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, core.Wrap(core.CodeBadModel, err, "%s is no ordinary file; name an ONNX file.", path)
+	}
+	return onnxfile.Read(file, info.Size())
+}
+
+// beside reads what lies beside the model file; all of it may be missing.
+func (f *files) beside(root *os.Root) error {
+	b, err := small(root, "tokenizer.json", tokenizer.MaxFile)
+	if err != nil {
+		return err
+	}
+	if b != nil {
+		if f.tokenizer, err = tokenizer.Parse(b); err != nil {
+			return err
+		}
+		f.limit = f.tokenizer.Limit()
+	}
+	var config struct {
+		Hidden    int `json:"hidden_size"`
+		Positions int `json:"max_position_embeddings"`
+	}
+	if err := readJSON(root, "config.json", &config); err != nil {
+		return err
+	}
+	var sentence struct {
+		Max int `json:"max_seq_length"`
+	}
+	if err := readJSON(root, "sentence_bert_config.json", &sentence); err != nil {
+		return err
+	}
+	var pool struct {
+		First bool `json:"pooling_mode_cls_token"`
+		Mean  bool `json:"pooling_mode_mean_tokens"`
+		Max   bool `json:"pooling_mode_max_tokens"`
+		Last  bool `json:"pooling_mode_lasttoken"`
+	}
+	if err := readJSON(root, filepath.Join("1_Pooling", "config.json"), &pool); err != nil {
+		return err
+	}
+	switch {
+	case pool.Mean:
+	case pool.First:
+		f.pooling = poolFirst
+	case pool.Max:
+		f.pooling = poolMax
+	case pool.Last:
+		f.pooling = poolLast
+	}
+	f.hidden = config.Hidden
+	for _, n := range []int{sentence.Max, config.Positions} {
+		if n > 0 && f.limit == 0 {
+			f.limit = n
+		}
+	}
+	return nil
+}
+
+// readJSON reads a small file; one that is missing changes nothing.
+func readJSON(root *os.Root, name string, into any) error {
+	b, err := small(root, name, maxJSON)
+	if b == nil || err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read: %v. Get the file again from the model's publisher.", name, err)
+	}
+	return nil
+}
+
+// small reads a file of the folder; nil where it is missing.
+func small(root *os.Root, name string, limit int64) ([]byte, error) {
+	f, err := root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read; it must be an ordinary file of the model's folder.", name)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil || int64(len(b)) > limit {
+		return nil, core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read, or has more than %d MiB.", name, limit>>20)
+	}
+	return b, nil
+}

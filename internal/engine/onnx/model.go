@@ -1,0 +1,257 @@
+package onnx
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+	"ashatai/internal/native/ort"
+)
+
+// model is a loaded model. Calls run in their callers' goroutines, at most as many at once as it has sequences.
+type model struct {
+	lib     *ort.Library
+	session *ort.Session
+	facts   engine.Facts
+	files   *files
+	embed   *embedder // nil: the model was not loaded for embeddings
+
+	slots chan struct{}
+	stop  chan struct{} // closed by Close
+	once  sync.Once
+	work  sync.RWMutex // held for reading while a call computes
+
+	waiting, active     atomic.Int64
+	steps, prompt, busy atomic.Uint64
+}
+
+func newModel(lib *ort.Library, s *ort.Session, f *files, spec engine.LoadSpec, threads int) (*model, error) {
+	m := &model{lib: lib, session: s, files: f, stop: make(chan struct{})}
+	inputs, err := infos(s.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := infos(s.Outputs)
+	if err != nil {
+		return nil, err
+	}
+	m.facts = engine.Facts{
+		Runtime: "onnx", Device: "cpu", Context: 1, Sequences: max(spec.Sequences, 1), Batch: 1, Threads: threads, Vocabulary: 0,
+		Memory: engine.Memory{Weights: max(f.model.Weights, 1), Compute: computeReserve}, Capabilities: []core.Capability{core.CapTensors},
+		Inputs: inputs, Outputs: outputs,
+	}
+	m.slots = make(chan struct{}, m.facts.Sequences)
+	if !spec.Embedding {
+		return m, nil
+	}
+	if m.embed, err = newEmbedder(f, inputs, outputs, spec); err != nil {
+		return nil, err
+	}
+	m.facts.Capabilities = append(m.facts.Capabilities, core.CapEmbed)
+	m.facts.Context, m.facts.Batch, m.facts.Dimensions, m.facts.Vocabulary = m.embed.context, m.embed.context, m.embed.dimensions, f.tokenizer.Size()
+	return m, nil
+}
+
+// Facts implements engine.Model.
+func (m *model) Facts() engine.Facts {
+	f := m.facts
+	f.Capabilities, f.Inputs, f.Outputs = slices.Clone(f.Capabilities), slices.Clone(f.Inputs), slices.Clone(f.Outputs)
+	return f
+}
+
+// Close implements engine.Model. What computes is told to end, and waited for.
+func (m *model) Close() error {
+	m.once.Do(func() {
+		close(m.stop)
+		m.work.Lock()
+		defer m.work.Unlock()
+		m.session.Close()
+	})
+	return nil
+}
+
+// enter takes a place, and the right to use the session until leave.
+func (m *model) enter(ctx context.Context) error {
+	m.waiting.Add(1)
+	defer m.waiting.Add(-1)
+	if err := m.alive(ctx); err != nil {
+		return err
+	}
+	select {
+	case m.slots <- struct{}{}:
+	case <-ctx.Done():
+		return core.AsError(ctx.Err())
+	case <-m.stop:
+		return m.alive(ctx)
+	}
+	m.work.RLock()
+	if err := m.alive(ctx); err != nil {
+		m.work.RUnlock()
+		<-m.slots
+		return err
+	}
+	m.active.Add(1)
+	return nil
+}
+
+func (m *model) leave() {
+	m.active.Add(-1)
+	m.work.RUnlock()
+	<-m.slots
+}
+
+// alive is the reason for which a call must end, if there is one.
+func (m *model) alive(ctx context.Context) error {
+	select {
+	case <-m.stop:
+		return core.Errorf(core.CodeUnavailable, "The model was unloaded while the request ran; send it again.")
+	default:
+	}
+	if err := ctx.Err(); err != nil {
+		return core.AsError(err)
+	}
+	return nil
+}
+
+// Infer implements engine.TensorModel.
+func (m *model) Infer(ctx context.Context, inputs []engine.Tensor, outputs []string) ([]engine.Tensor, error) {
+	if err := engine.Fits(m.facts.Inputs, inputs); err != nil {
+		return nil, err
+	}
+	places, err := engine.Wanted(m.facts.Outputs, outputs)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.leave()
+	var answer []engine.Tensor
+	err = m.run(ctx, inputs, places, func(values []*ort.Value) error {
+		for i, v := range values {
+			t, err := tensorOf(m.facts.Outputs[places[i]].Name, v)
+			if err != nil {
+				return err
+			}
+			answer = append(answer, t)
+		}
+		return nil
+	})
+	return answer, err
+}
+
+// run computes the outputs at some places, and hands them to use, after which they are gone. The caller has entered.
+func (m *model) run(ctx context.Context, inputs []engine.Tensor, places []int, use func([]*ort.Value) error) error {
+	b, err := m.session.NewBinding()
+	if err != nil {
+		return internal(err)
+	}
+	defer b.Close()
+	for _, t := range inputs {
+		v, err := m.value(t)
+		if err != nil {
+			return internal(err)
+		}
+		defer v.Close() //nolint:revive // they live as long as the run
+		if err := b.Input(t.Name, v); err != nil {
+			return internal(err)
+		}
+	}
+	for _, i := range places {
+		if err := b.Fresh(m.facts.Outputs[i].Name); err != nil {
+			return internal(err)
+		}
+	}
+	if err := m.compute(ctx, b); err != nil {
+		return err
+	}
+	values, err := b.Values()
+	if err != nil {
+		return internal(err)
+	}
+	defer func() {
+		for _, v := range values {
+			v.Close()
+		}
+	}()
+	return use(values)
+}
+
+// compute runs a binding until it is done, ctx ends or the model is closed.
+func (m *model) compute(ctx context.Context, b *ort.Binding) error {
+	stop, err := m.lib.NewStop()
+	if err != nil {
+		return internal(err)
+	}
+	defer stop.Close()
+	began := time.Now()
+	done, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-ctx.Done():
+		case <-m.stop:
+		case <-done:
+			return
+		}
+		_ = stop.Now() // a run that cannot be ended ends by itself
+	}()
+	err = b.Run(stop)
+	close(done)
+	<-watched
+	m.steps.Add(1)
+	m.busy.Add(uint64(time.Since(began))) //nolint:gosec // not negative
+	if gone := m.alive(ctx); gone != nil {
+		return gone
+	}
+	if err != nil {
+		return core.Wrap(core.CodeInvalidRequest, err, "ONNX Runtime refused the input: %s.", reason(err))
+	}
+	return nil
+}
+
+func internal(err error) error {
+	return core.Wrap(core.CodeInternal, err, "ONNX Runtime failed: %s.", reason(err))
+}
+
+func (m *model) value(t engine.Tensor) (*ort.Value, error) {
+	if t.Type == engine.Bytes {
+		return m.lib.Texts(t.Shape, engine.Texts(t.Data))
+	}
+	return m.lib.Over(types()[t.Type], t.Shape, t.Data)
+}
+
+// tensorOf copies a value.
+func tensorOf(name string, v *ort.Value) (engine.Tensor, error) {
+	typ, shape, err := v.Info()
+	if err != nil {
+		return engine.Tensor{}, internal(err)
+	}
+	t := engine.Tensor{Name: name, Type: typeOf(typ), Shape: shape}
+	if t.Type == engine.Bytes {
+		t.Data, err = v.AppendTexts([]byte{})
+	} else {
+		var view []byte
+		view, err = v.Data()
+		t.Data = append([]byte{}, view...)
+	}
+	if err != nil {
+		return engine.Tensor{}, internal(err)
+	}
+	return t, nil
+}
+
+// Stats implements engine.Statter.
+func (m *model) Stats(ctx context.Context) (engine.Stats, error) {
+	if err := m.alive(ctx); err != nil {
+		return engine.Stats{}, err
+	}
+	return engine.Stats{
+		Active: int(m.active.Load()), Waiting: int(m.waiting.Load()), Threads: m.facts.Threads, Steps: m.steps.Load(), Prompt: m.prompt.Load(),
+		Busy: time.Duration(m.busy.Load()), //nolint:gosec // far below 2⁶³
+	}, nil
+}
