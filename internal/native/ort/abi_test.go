@@ -25,7 +25,6 @@ func TestBindingsMatchTheDeclaration(t *testing.T) {
 	}
 	typ := reflect.TypeFor[functions]()
 	for f := range typ.Fields() {
-		f := f
 		var place int
 		var name string
 		if _, err := fmt.Sscanf(strings.Replace(f.Tag.Get("ort"), ",", " ", 1), "%d %s", &place, &name); err != nil {

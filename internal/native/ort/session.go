@@ -114,7 +114,7 @@ func (l *Library) typeAndShape(info handle) (int, []int64, error) {
 		return 0, nil, err
 	}
 	shape := make([]int64, rank)
-	return int(typ), shape, l.check(l.fn.Dims(info, unsafe.SliceData(shape), rank))
+	return int(typ), shape, l.check(l.fn.Dims(info, unsafe.SliceData(shape), rank)) //nolint:gosec // the library counts them
 }
 
 // Stop ends the runs that were begun with it. It may be called from anywhere, until Close.
@@ -185,7 +185,7 @@ func (b *Binding) Values() ([]*Value, error) {
 		return nil, err
 	}
 	var out []*Value
-	for _, h := range unsafe.Slice((*handle)(list), n) {
+	for _, h := range unsafe.Slice((*handle)(list), n) { //nolint:gosec // the library counts them
 		out = append(out, &Value{l: l, h: h})
 	}
 	return out, l.check(l.fn.Free(l.allocator, list))

@@ -53,7 +53,7 @@ func (l *Library) Over(typ int, shape []int64, data []byte) (*Value, error) {
 		return nil, fmt.Errorf("%d bytes are no tensor of the type %d and the shape %v", len(data), typ, shape)
 	}
 	v := &Value{l: l, pin: &runtime.Pinner{}}
-	p := unsafe.SliceData(data)
+	p := unsafe.SliceData(data) //nolint:gosec // held in place until Close
 	if len(data) == 0 {
 		p = new(byte) // the library wants an address
 	}
