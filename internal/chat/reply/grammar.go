@@ -229,6 +229,9 @@ func (g *grammar) schema(t core.Tool) string {
 			return `{"type": "object", "properties": {}, "additionalProperties": false, "x-guidance": ` + spacing + "}"
 		}
 		_ = json.Unmarshal(t.Parameters, &top) // the caller checked that it is an object
+		if namesAll(top) {
+			top["additionalProperties"] = json.RawMessage("false")
+		}
 	}
 	top["type"] = json.RawMessage(`"object"`)
 	top["x-guidance"] = json.RawMessage(spacing)
@@ -237,6 +240,19 @@ func (g *grammar) schema(t core.Tool) string {
 		return `{"type": "object"}`
 	}
 	return string(out)
+}
+
+// namesAll reports whether a schema says nothing of arguments but those it names. A schema then allows any others, which no
+// function expects and small models make up.
+func namesAll(top map[string]json.RawMessage) bool {
+	for key := range top {
+		switch key {
+		case "type", "properties", "required", "title", "description", "$schema", "$defs", "definitions":
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // harmony writes the rules of the channels.
