@@ -1,0 +1,14 @@
+"""LangChain's standard tests of a chat model, by way of the Ollama API."""
+
+from cases import MODEL, SERVER, StandardTests
+from langchain_ollama import ChatOllama
+
+
+class TestOllama(StandardTests):
+    @property
+    def chat_model_class(self):
+        return ChatOllama
+
+    @property
+    def chat_model_params(self):
+        return {"base_url": SERVER, "model": MODEL, "num_predict": 256}

@@ -1,0 +1,14 @@
+"""LangChain's standard tests of a chat model, by way of the OpenAI API."""
+
+from cases import MODEL, SERVER, StandardTests
+from langchain_openai import ChatOpenAI
+
+
+class TestOpenAI(StandardTests):
+    @property
+    def chat_model_class(self):
+        return ChatOpenAI
+
+    @property
+    def chat_model_params(self):
+        return {"base_url": SERVER + "/v1", "api_key": "none", "model": MODEL, "max_tokens": 256, "stream_usage": True}
