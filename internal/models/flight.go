@@ -111,6 +111,8 @@ func (f *flight) step(sha string, s fetch.Step) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if n := len(f.steps); n > 0 && f.steps[n-1].Status == p.Status {
+		// What has to be fetched again is not taken back from those who watch: a bar that jumps to the left looks broken.
+		p.Completed = max(p.Completed, min(f.steps[n-1].Completed, p.Total))
 		f.steps[n-1] = p
 	} else {
 		f.steps = append(f.steps, p)

@@ -196,17 +196,30 @@ func (m *Models) installed(man *core.Manifest) (*entry, error) {
 		}
 		return nil, core.Errorf(core.CodeBadModel, "The file of the model %s is gone or has another size; pull the model again, or remove it with `ashatai rm %s`.", man.Name, man.Name)
 	}
-	f, err := m.cfg.Blobs.Open(main.SHA256)
+	head, err := m.headOfBlob(main.SHA256)
 	if err != nil {
-		return nil, err
-	}
-	head, err := headOf(f)
-	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, core.Wrap(core.CodeBadModel, err, "The file of the model %s cannot be read; pull the model again.", man.Name)
 	}
 	return &entry{
 		manifest: man, path: m.cfg.Blobs.Path(main.SHA256), file: main.Name, head: head, origin: originPulled, loaded: m.cfg.Now().UTC(),
 	}, nil
+}
+
+// headOfBlob is headOf for a blob. It is read once: a blob never changes, and a thousand names may share one. The caller holds mu.
+func (m *Models) headOfBlob(sha string) (string, error) {
+	if head, known := m.heads[sha]; known {
+		return head, nil
+	}
+	f, err := m.cfg.Blobs.Open(sha)
+	if err != nil {
+		return "", err
+	}
+	head, err := headOf(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", err
+	}
+	m.heads[sha] = head
+	return head, nil
 }
 
 // bundled finds a file of the read-only folders by its content. A second name for it needs no second copy.

@@ -64,6 +64,7 @@ type Models struct {
 	pulled  found
 	set     map[string]pointer // aliases of the settings
 	own     map[string]pointer // aliases that commands made; replaced as a whole
+	heads   map[string]string  // of blobs, by sha256: see headOfBlob
 	held    map[string]int     // blobs that pulls are about to name, by sha256
 
 	flights flights
@@ -86,7 +87,7 @@ func Open(ctx context.Context, cfg Config) (*Models, error) {
 		}
 		*dir = abs
 	}
-	m := &Models{cfg: cfg, manifests: manifestFiles{dir: filepath.Join(cfg.Home, "models", "manifests")}, held: map[string]int{}}
+	m := &Models{cfg: cfg, manifests: manifestFiles{dir: filepath.Join(cfg.Home, "models", "manifests")}, held: map[string]int{}, heads: map[string]string{}}
 	var err error
 	if m.sources, err = source.NewResolver(cfg.Fetch, cfg.Sources); err != nil {
 		return nil, err

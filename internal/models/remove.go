@@ -108,5 +108,6 @@ func (m *Models) dropUnused(sha string) error {
 	if _, ok := m.cfg.Blobs.Has(sha); !ok {
 		return nil
 	}
+	delete(m.heads, sha)
 	return m.cfg.Blobs.Delete(sha)
 }
