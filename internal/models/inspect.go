@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"ashatai/internal/core"
@@ -43,7 +44,7 @@ func (s *scanner) file(ctx context.Context, root *os.Root, name, path string, o 
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	row, err := s.facts(ctx, f, name, path)
+	row, err := s.facts(ctx, root, f, name, path)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,8 @@ func (s *scanner) file(ctx context.Context, root *os.Root, name, path string, o 
 	if o == originShared {
 		source = "bundled"
 	}
-	identify(man, "", name, row.SHA256, row.Size, source, row.ModTime)
+	called := strings.TrimSuffix(name, "/"+onnxMain) // a folder gives its name
+	identify(man, "", called, row.SHA256, row.Size, source, row.ModTime)
 	side, err := readSidecar(root, name)
 	if err != nil {
 		return nil, err
@@ -68,7 +70,7 @@ func (s *scanner) file(ctx context.Context, root *os.Root, name, path string, o 
 			return nil, err
 		}
 	}
-	e := &entry{manifest: man, path: path, file: name, head: row.Head, origin: o, loaded: s.now().UTC()}
+	e := &entry{manifest: man, path: path, file: called, head: row.Head, origin: o, loaded: s.now().UTC()}
 	if b := s.before[path]; b != nil && b.manifest.Digest == man.Digest {
 		e.loaded = b.loaded
 	}
@@ -111,7 +113,7 @@ func statError(root *os.Root, name string, err error) error {
 }
 
 // facts returns the row of a file, from the index where the file is still the one that it is about.
-func (s *scanner) facts(ctx context.Context, f *os.File, name, path string) (store.ModelFile, error) {
+func (s *scanner) facts(ctx context.Context, root *os.Root, f *os.File, name, path string) (store.ModelFile, error) {
 	fi, err := f.Stat()
 	if err != nil {
 		return store.ModelFile{}, core.Wrap(core.CodeBadModel, err, "The file %q cannot be read; the log has the cause.", name)
@@ -128,7 +130,7 @@ func (s *scanner) facts(ctx context.Context, f *os.File, name, path string) (sto
 	if same && row.SHA256 != "" { // only the rules are new, not the bytes
 		fresh.SHA256, fresh.Head = row.SHA256, row.Head
 	}
-	if err := s.read(ctx, f, name, &fresh); err != nil {
+	if err := s.read(ctx, root, f, name, &fresh); err != nil {
 		return store.ModelFile{}, err
 	}
 	if err := s.index.Put(ctx, fresh); err != nil {
@@ -139,8 +141,8 @@ func (s *scanner) facts(ctx context.Context, f *os.File, name, path string) (sto
 
 // read fills a row from the file. A file that is refused for what it holds makes a row too; an error is for what may be
 // better the next time.
-func (s *scanner) read(ctx context.Context, f *os.File, name string, row *store.ModelFile) error {
-	man, err := readFacts(f, row.Size)
+func (s *scanner) read(ctx context.Context, root *os.Root, f *os.File, name string, row *store.ModelFile) error {
+	man, err := factsOf(root, name, f, row.Size)
 	if e := core.AsError(err); e != nil {
 		if e.Code != core.CodeBadModel {
 			return e

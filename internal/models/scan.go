@@ -73,7 +73,12 @@ func (s *scanner) folder(ctx context.Context, dir string, o origin) found {
 	var all found
 	for _, f := range files {
 		name := f.Name()
-		if !strings.EqualFold(filepath.Ext(name), fileSuffix) || ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
+			continue
+		case f.IsDir() && onnxFolder(root, name):
+			name = name + "/" + onnxMain
+		case !strings.EqualFold(filepath.Ext(name), fileSuffix):
 			continue
 		}
 		path := filepath.Join(dir, name)

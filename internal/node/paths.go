@@ -25,3 +25,7 @@ func sharedModels(program string) string { return filepath.Join(shareFolder(prog
 func llamaLibraries(program string) string {
 	return filepath.Join(shareFolder(program), "lib", "llamacpp")
 }
+
+func onnxLibrary(program string) string {
+	return filepath.Join(shareFolder(program), "lib", "onnxruntime")
+}
