@@ -23,22 +23,22 @@ browser.setDefaultTimeout(60_000);
 
 let passed = 0;
 let failed = 0;
-const only = process.env.ASHATAI_PAGE_ONLY;
+export const only = process.env.ASHATAI_PAGE_ONLY;
 
 // check opens the page and runs body on it. Nothing may stand in the browser's console, and nothing may be asked of another
-// server; options: theme, width, hash (where to begin), complains (the console is not looked at).
+// server; options: theme, width, hash (where to begin), at (another server), complains (the console is not looked at).
 export async function check(name, options, body) {
   if (only && !name.includes(only)) return;
   const page = await browser.newPage();
   const complaints = [];
   page.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
   page.on("pageerror", (e) => complaints.push(String(e)));
-  page.on("request", (r) => r.url().startsWith(server) || r.url().startsWith("blob:") || complaints.push(`a request to ${r.url()}`));
+  page.on("request", (r) => r.url().startsWith(options.at ?? server) || r.url().startsWith("blob:") || complaints.push(`a request to ${r.url()}`));
   try {
     await page.emulateMedia({ colorScheme: options.theme ?? "light" });
     await page.setViewportSize({ width: options.width ?? 1280, height: 800 });
     await options.before?.(page);
-    await page.goto(`${server}/${options.hash ?? ""}`);
+    await page.goto(`${options.at ?? server}/${options.hash ?? ""}`);
     if (!options.hash) await page.waitForFunction(() => document.getElementById("model")?.disabled === false);
     await body(page);
     if (!options.complains) assert.deepEqual(complaints, [], "the browser's console");
@@ -106,5 +106,5 @@ export async function accessible(page) {
     runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
   }));
   assert.deepEqual(result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target + " " + n.failureSummary).join(" | ")}`), []);
-  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the page scrolls sideways");
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `the page scrolls sideways: ${await page.evaluate(() => [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scrolls, pre, .table")).map((e) => e.tagName + "." + e.className).join(" "))}`);
 }

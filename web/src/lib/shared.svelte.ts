@@ -1,5 +1,6 @@
 // What every view shares: whether the server is there, what a screen reader is told, which view is shown, the theme.
 
+import { account } from "./account.svelte.ts";
 import { alive, Problem, watch } from "./api.ts";
 import { recall, remember } from "./keep.ts";
 
@@ -47,8 +48,9 @@ export interface Route {
   query: URLSearchParams;
 }
 
-// parse reads an address such as #/chat/ID?x=y.
+// parse reads an address such as #/chat/ID?x=y, or that of the set-up link.
 export function parse(hash: string): Route {
+  if (hash.startsWith("#setup=")) return { view: "setup", id: hash.slice(7), query: new URLSearchParams() };
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
   const [view = "", id = ""] = path.split("/", 2);
   return { view: view || "chat", id: decodeURIComponent(id), query: new URLSearchParams(query) };
@@ -64,7 +66,8 @@ addEventListener("hashchange", () => {
   shared.route = parse(location.hash);
 });
 
-watch((reached) => {
+watch((reached, status) => {
+  if (status === 401) account.out = true;
   if (reached) shared.found();
   else shared.lost();
 });

@@ -1,0 +1,111 @@
+// Accounts: the first visit by the set-up link, signing in and out, and what an admin does. On a server of its own, since
+// from the first account on it asks everybody who they are.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { accessible, ask, change, check, finished, only } from "./harness.mjs";
+
+const home = mkdtempSync(join(tmpdir(), "ashatai-admin-"));
+const child = spawn(join(process.env.ASHATAI_TEST_BIN, "ashatai"), ["serve", "--addr", "127.0.0.1:0", "--home", home], { stdio: ["ignore", "pipe", "ignore"] });
+let at = "";
+let link = "";
+for await (const line of createInterface({ input: child.stdout })) {
+  at ||= /^ready (\S+)$/.exec(line)?.[1] ?? "";
+  link = /(#setup=\S+)$/.exec(line)?.[1] ?? "";
+  if (link) break;
+}
+child.stdout.resume();
+
+const complains = true; // a browser reports each 401
+const secret = "correct horse battery staple";
+
+async function signIn(page, name, password) {
+  await page.waitForSelector(".enter");
+  await page.fill("#name", name);
+  await page.fill("#password", password);
+  await page.click(".enter .primary");
+}
+
+if (!only || "accounts".includes(only)) {
+  await check("accounts: none yet, which the page explains", { at, hash: "#/admin" }, async (page) => {
+    await page.waitForSelector(".card");
+    assert.match(await page.textContent("main"), /There are no accounts.*ashatai user create --admin/s);
+    await accessible(page);
+  });
+
+  await check("accounts: the set-up link makes an admin with a working chat", { at, hash: link, complains }, async (page) => {
+    await page.waitForSelector(".enter");
+    await accessible(page);
+    await page.fill("#name", "ann");
+    await page.fill("#password", secret);
+    await page.fill("#again", "another");
+    await page.click(".enter .primary");
+    assert.match(await page.textContent(".enter .bad"), /differ/);
+    await page.fill("#again", secret);
+    await page.click(".enter .primary");
+    await page.waitForFunction(() => document.getElementById("model")?.disabled === false);
+    await change(page, { temperature: 0, max_tokens: 8 });
+    await ask(page, "In one word: what is the capital of France?");
+    await finished(page);
+    assert.match(await page.textContent(".turn.model .prose"), /Paris/);
+    assert.match(await page.textContent("#leave"), /ann/);
+  });
+
+  await check("accounts: an admin makes a group, an account and a key, which is shown once", { at, hash: "#/admin", complains }, async (page) => {
+    await page.waitForSelector("#new-user");
+    await page.fill("#new-group", "research");
+    await page.click("text=Make a group");
+    await page.waitForSelector('[aria-label="Remove the group research"]');
+    await page.fill("#new-user", "bob");
+    await page.fill("#new-user-password", secret);
+    await page.click("section:has(#users) .makes .primary");
+    await page.waitForSelector('[aria-label="Role of bob"]');
+    await page.selectOption('[aria-label="Group of bob"]', { label: "research" });
+    await page.waitForSelector('[aria-label="Remove the group research"]:disabled');
+    await page.fill("#new-key", "a script");
+    await page.selectOption("section:has(#new-key) .field:has-text('It may') select", "read,infer");
+    await page.click("section:has(#new-key) .makes .primary");
+    const key = (await page.textContent("#made")).trim();
+    const models = (init) => fetch(`${at}/v1/models`, init);
+    assert.equal((await models()).status, 401, "nobody without credentials");
+    assert.equal((await models({ headers: { authorization: `Bearer ${key}` } })).status, 200);
+    await page.reload();
+    await page.waitForSelector('[aria-label="Revoke a script"]');
+    assert.ok(!(await page.content()).includes(key), "the key is shown once");
+    await page.click('[aria-label="Revoke a script"]');
+    await page.waitForSelector('[aria-label="Revoke a script"]', { state: "detached" });
+    assert.equal((await models({ headers: { authorization: `Bearer ${key}` } })).status, 401);
+    assert.match(await page.textContent("section:has(#sessions)"), /ann.*this one/s);
+  });
+
+  for (const theme of ["light", "dark"]) {
+    for (const width of [1280, 375]) {
+      await check(`accounts: accessible and inside the window: ${theme}, ${width} px`, { at, hash: "#/admin", theme, width, complains }, async (page) => {
+        await page.waitForSelector('[aria-label="Role of bob"]');
+        await page.waitForSelector("section:has(#sessions) .tag");
+        await accessible(page);
+      });
+    }
+  }
+
+  await check("accounts: signed out, wrong password, and another's chats are not there", { at, complains }, async (page) => {
+    await page.click("#leave");
+    await signIn(page, "bob", "wrong password");
+    await page.waitForSelector(".enter .bad");
+    await signIn(page, "bob", secret);
+    await page.waitForSelector(".side .hint");
+    assert.match(await page.textContent(".side .hint"), /No chats yet/);
+    await page.goto(`${at}/#/admin`);
+    await page.waitForSelector("#new-key");
+    assert.equal(await page.textContent("h1"), "Account");
+    assert.equal(await page.locator("#new-user").count(), 0);
+  });
+}
+
+child.kill("SIGTERM");
+await new Promise((resolve) => { child.exitCode === null ? child.once("exit", resolve) : resolve(); });
+rmSync(home, { recursive: true, force: true });
