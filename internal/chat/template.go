@@ -28,6 +28,7 @@ type Template struct {
 	noContent bool // it wants a turn of calls alone to have no content
 	noSystem  bool // it refuses system messages, or leaves them out
 	parts     bool // it shows content only as a list of parts
+	effort    bool // it takes an effort of reasoning
 	shortIDs  bool // it wants ids of nine letters and digits
 	channels  bool // reasoning goes by the name "thinking"
 }
@@ -39,6 +40,9 @@ func (t *Template) Form() reply.Form { return t.form }
 // does not; package reply documents how.
 func (t *Template) ShowsTools() bool { return t.tools }
 
+// TakesEffort reports whether the template passes an effort of reasoning on to the model.
+func (t *Template) TakesEffort() bool { return t.effort }
+
 // Parse reads a chat template in the Jinja dialect of Hugging Face. A template that cannot be read is a *core.Error with
 // CodeBadModel that names the line.
 func Parse(source string) (*Template, error) {
@@ -48,7 +52,7 @@ func Parse(source string) (*Template, error) {
 		return nil, core.Wrap(core.CodeBadModel, err,
 			"The model's chat template cannot be used: line %d: %s. Install another build of the model, or give it a template of its own.", e.Line, sentence(e.Message))
 	}
-	out := &Template{t: t}
+	out := &Template{t: t, effort: strings.Contains(source, "reasoning_effort")}
 	out.probe(source)
 	return out, nil
 }

@@ -22,6 +22,28 @@ func (j *job) start(ctx context.Context) (*core.Stream, error) {
 	return j.fleet.Generate(ctx, j.target, j.item, j.work)
 }
 
+// What an effort of reasoning means to a model whose template takes none: so many tokens of reasoning at most. A high one has
+// no bound.
+const (
+	lowEffort    = 512
+	mediumEffort = 2048
+)
+
+// effortBudget is the budget that an effort stands for; 0 is none. Half of a limited answer is left for the answer proper.
+func effortBudget(effort string, limit int) int {
+	budget := 0
+	switch effort {
+	case "low":
+		budget = lowEffort
+	case "medium":
+		budget = mediumEffort
+	}
+	if limit > 0 && budget > 0 {
+		budget = max(1, min(budget, limit/2))
+	}
+	return budget
+}
+
 // bounded starts a request whose reasoning has a budget. Such a request is generated in two parts: the first ends with the
 // budget; if the model still reasons there, its reasoning is closed for it; and the second part goes on from there, which
 // costs little where the engine keeps the prefix of the first.

@@ -166,6 +166,9 @@ func (s *Service) start(ctx context.Context, j *job, req *core.Request, p prompt
 		return nil, err
 	}
 	budget := req.Thinking.Budget
+	if budget == 0 && !p.effort && j.work.Choices == 1 {
+		budget = effortBudget(req.Thinking.Effort, req.MaxTokens)
+	}
 	if budget == 0 || !p.form.Thinks() || quiet(req) || j.work.Constraint.Kind != "" {
 		return j.start(ctx) // a constraint bounds the reasoning itself
 	}

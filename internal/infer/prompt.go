@@ -17,6 +17,7 @@ type prompt struct {
 	form     reply.Form
 	talk     bool   // it is a conversation
 	opened   bool   // it ends within the model's reasoning
+	effort   bool   // its template takes an effort of reasoning
 	fallback string // why something weaker than asked for is in force
 }
 
@@ -71,7 +72,7 @@ func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, re
 	if set.System != "" {
 		system = set.System
 	}
-	out.form = t.Form()
+	out.form, out.effort = t.Form(), t.TakesEffort()
 	thinking, err := thinking(m, out.form, req)
 	if err != nil {
 		return prompt{}, err

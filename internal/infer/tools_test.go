@@ -463,6 +463,27 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestEffort is an effort of reasoning: a template that takes it is given it, and for the others it is a budget.
+func TestEffort(t *testing.T) {
+	for _, c := range []struct {
+		effort       string
+		limit, first int
+		takes        bool
+	}{{"low", 0, lowEffort, false}, {"medium", 0, mediumEffort, false}, {"high", 0, 0, false}, {"", 0, 0, false}, {"low", 100, 50, false}, {"medium", 1, 1, false}, {"low", 0, 0, true}} {
+		f := newFake()
+		req := ask(f)
+		if c.takes {
+			f.model.Template += "{{ reasoning_effort }}"
+		}
+		req.Tools, req.Thinking.Effort, req.MaxTokens = nil, c.effort, c.limit
+		f.events = []core.Event{{Text: "<think>Hm</think>Yes."}, {Finish: core.FinishStop}, {Usage: &core.Usage{Prompt: 9, Completion: 5}}}
+		got := answerOf(t, f, req)
+		if f.req.MaxTokens != c.first || got.Text != "Yes." || got.Reasoning != "Hm" || f.calls != 1 {
+			t.Errorf("%+v: at most %d tokens at first, %d requests, %+v", c, f.req.MaxTokens, f.calls, got)
+		}
+	}
+}
+
 func TestLogprobs(t *testing.T) {
 	f := newFake()
 	req := ask(f)
