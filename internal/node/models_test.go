@@ -86,6 +86,8 @@ func TestAliasesAndSectionsOfModels(t *testing.T) {
 		{"PUT", "/api/v1/aliases/claude", `{"model":"tiny"}`, 200, `{"name":"claude","model":"` + name + `"}`},
 		{"GET", "/api/v1/aliases", "", 200, `{"name":"gpt-4o","model":"` + name + `","setting":true}`},
 		{"DELETE", "/api/v1/models/claude", "", 409, "alias rm claude"},
+		{"DELETE", "/v1/models/claude", "", 409, "alias rm claude"},
+		{"DELETE", "/v1/models/tiny:f32", "", 403, "came with the installation"},
 		{"DELETE", "/api/delete", `{"model":"claude"}`, 404, "in full"},
 		{"DELETE", "/api/v1/aliases/gpt-4o", "", 409, "settings"},
 		{"DELETE", "/api/v1/aliases/claude", "", 200, "claude"},

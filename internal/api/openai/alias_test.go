@@ -23,6 +23,12 @@ func TestAliasesAreListed(t *testing.T) {
 	if got := f.call(t, "GET", "/v1/models/tiny:latest", "").Body.String(); !strings.Contains(got, `"id":"tiny:latest"`) || strings.Contains(got, "root") {
 		t.Error(got)
 	}
+	if got := strings.TrimSpace(f.call(t, "DELETE", "/v1/models/tiny:latest", "").Body.String()); got != `{"id":"tiny:latest","object":"model","deleted":true}` {
+		t.Error(got)
+	}
+	if w := f.call(t, "DELETE", "/v1/models/none", ""); w.Code != 404 {
+		t.Error(w.Body)
+	}
 	if w := f.call(t, "GET", "/v1/models/gone", ""); w.Code != 404 {
 		t.Error(w.Body)
 	}

@@ -87,6 +87,11 @@ func (f *fake) Rerank(_ context.Context, req *core.RerankRequest) (*core.Reranki
 	return out, f.err
 }
 
+func (f *fake) Remove(ctx context.Context, name string) ([]core.Alias, error) {
+	_, err := f.Resolve(ctx, name)
+	return nil, err
+}
+
 func (f *fake) Aliases(context.Context) []core.Alias { return slices.Clone(f.named) }
 
 func (f *fake) List(context.Context) ([]*core.Manifest, error) { return f.models, f.err }
@@ -149,7 +154,7 @@ func (f *fake) do(r *http.Request) *httptest.ResponseRecorder {
 
 func (f *fake) dialect() api.Dialect {
 	now := func() time.Time { return time.Unix(1700000000, 0) }
-	return New(f, f, f, Config{Rerank: f, Aliases: f, Build: "test", Now: now, Archive: f.kept(), Items: f.kept().Items(), Runs: f.kept()})
+	return New(f, f, f, Config{Rerank: f, Aliases: f, Remover: f, Build: "test", Now: now, Archive: f.kept(), Items: f.kept().Items(), Runs: f.kept()})
 }
 
 func (f *fake) handler() http.Handler {

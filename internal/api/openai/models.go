@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ashatai/internal/api"
+	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
 
@@ -86,4 +87,16 @@ func (h *handler) model(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return api.WriteJSON(w, http.StatusOK, infoOf(m))
+}
+
+// removeModel answers DELETE /v1/models/{id...}.
+func (h *handler) removeModel(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	if id == "" {
+		return core.Errorf(core.CodeNotFound, "The path names no model. GET /v1/models lists them.")
+	}
+	if _, err := h.remove.Remove(r.Context(), id); err != nil {
+		return err
+	}
+	return api.WriteJSON(w, http.StatusOK, param.Deleted{ID: id, Object: "model", Deleted: true})
 }

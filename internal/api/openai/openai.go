@@ -35,6 +35,11 @@ type Aliases interface {
 	Aliases(ctx context.Context) []core.Alias
 }
 
+// Remover removes models. It returns the aliases that stood for one.
+type Remover interface {
+	Remove(ctx context.Context, name string) ([]core.Alias, error)
+}
+
 // Catalogue knows the installed models. List begins with the default chat model.
 type Catalogue interface {
 	List(ctx context.Context) ([]*core.Manifest, error)
@@ -44,7 +49,8 @@ type Catalogue interface {
 // Config is what the dialect needs beyond its three partners.
 type Config struct {
 	Rerank  Reranker
-	Aliases Aliases           // nil: models have no other names
+	Aliases Aliases // nil: models have no other names
+	Remover Remover
 	Build   string            // version of the server, part of system_fingerprint
 	Now     func() time.Time  // nil: time.Now
 	Counter responses.Counter // counts prompts
@@ -63,6 +69,7 @@ type handler struct {
 	cat    Catalogue
 	rank   Reranker
 	named  Aliases
+	remove Remover
 	stored responses.Archive
 	items  responses.Items
 	build  string
@@ -75,7 +82,7 @@ type tables struct{ chat, completion, rerank api.Table }
 
 // New makes the dialect's rows.
 func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
-	h := &handler{gen: gen, emb: emb, cat: cat, rank: cfg.Rerank, named: cfg.Aliases, stored: cfg.Archive, items: cfg.Items, build: cfg.Build, now: cfg.Now, fields: tables{
+	h := &handler{gen: gen, emb: emb, cat: cat, rank: cfg.Rerank, named: cfg.Aliases, remove: cfg.Remover, stored: cfg.Archive, items: cfg.Items, build: cfg.Build, now: cfg.Now, fields: tables{
 		chat: chatFields().Table(), completion: completionFields().Table(), rerank: rerankFields().Table(),
 	}}
 	if h.now == nil {
@@ -126,6 +133,11 @@ func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
 				Method: http.MethodGet, Path: "/v1/models/{id...}", Summary: "Describe one model.",
 				Scope: core.ScopeRead, Limit: api.LimitRead, Object: api.ObjectModel,
 				Response: modelInfo{}, Statuses: []int{http.StatusBadRequest, http.StatusNotFound}, Handle: h.model,
+			},
+			{
+				Method: http.MethodDelete, Path: "/v1/models/{id...}", Summary: "Remove a model. An alias is not one.",
+				Scope: core.ScopeOperate, Limit: api.LimitWrite, Audit: api.AuditChange, Object: api.ObjectModel,
+				Response: param.Deleted{}, Statuses: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}, Handle: h.removeModel,
 			},
 		}),
 	}
