@@ -34,6 +34,8 @@ type Event struct {
 	StopString string // the stop string that ended the choice, when one did
 	Usage      *Usage
 
+	Start *Usage // on the first event of a stream: what is known of the prompt's cost then (Prompt, Cached, Kept)
+
 	Reasoning string     // a piece of what the model thinks before it answers; engines never set it, package infer does
 	ToolCall  *ToolDelta // a piece of a tool call; likewise
 }
@@ -42,6 +44,7 @@ type Event struct {
 type Usage struct {
 	Prompt     int // prompt tokens, cached ones included
 	Cached     int // prompt tokens that were not computed again
+	Kept       int // prompt tokens up to the last of Request.Pins that is kept now
 	Completion int // generated tokens of all choices
 	Reasoning  int // those of them that the model thought with; engines never set it, package infer does
 

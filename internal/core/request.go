@@ -137,6 +137,7 @@ type Request struct {
 
 	Messages     []Message      // a conversation, rendered by the model's chat template
 	Continue     bool           // the last message is the assistant's, and the answer is what comes after it
+	Pins         []Pin          // places in Messages up to which the prompt is to be kept for later requests
 	TemplateArgs map[string]any // extra variables for the template: strings, numbers, booleans
 	Prompt       string         // raw text: the caller writes what a template would, control tokens included
 	Tokens       []int          // raw token ids
@@ -157,6 +158,12 @@ type Request struct {
 
 	Timeout time.Duration // 0: the server's limit
 }
+
+// MaxPins bounds the pins of a request.
+const MaxPins = 4
+
+// Pin is a place in a conversation: in the content of one of its messages, in bytes.
+type Pin struct{ Message, Byte int }
 
 // Validate checks the bounds of every field that came from outside.
 func (r *Request) Validate() error {
@@ -182,6 +189,9 @@ func (r *Request) Validate() error {
 		if s == "" || len(s) > MaxStopBytes {
 			return Invalid("stop", "A stop string has %d bytes; it must have between 1 and %d.", len(s), MaxStopBytes)
 		}
+	}
+	if len(r.Pins) > MaxPins {
+		return Invalid("cache_control", "The request asks to keep its prompt up to %d places; at most %d are allowed.", len(r.Pins), MaxPins)
 	}
 	if len(r.Messages) > MaxMessages {
 		return Invalid("messages", "The conversation has %d messages; at most %d are allowed.", len(r.Messages), MaxMessages)

@@ -138,6 +138,10 @@ type GenerateRequest struct {
 
 	Constraint Constraint `json:"constraint,omitzero"` // what the text must follow, besides Grammar
 
+	// Pins are places in the text of the prompt's segments, in bytes, ascending. What stands before each is asked for again
+	// soon: a runtime that keeps prefixes keeps these before others, and tells how many tokens that are in Usage.Kept.
+	Pins []int `json:"pins,omitempty"`
+
 	// Reveal are control tokens, as they are spelled, whose text is part of the answer's text (of Event.Text, and of the
 	// bytes of its Tokens); all others have no text. A spelling that is no control token of the model changes nothing.
 	Reveal []string `json:"reveal,omitempty"`
@@ -155,7 +159,7 @@ type Constraint struct {
 //
 // Generate returns when the request is accepted (tokenised, and known to fit the context) and before it is computed.
 // Errors before that: CodeInvalidRequest, CodeContextExceeded, CodeUnsupported. Events follow core.Event's rules: every
-// choice ends with one event that has Finish set, then one event has Usage alone. Ending ctx, or leaving the range,
+// choice ends with one event that has Finish set, then one event has Usage alone. The first event has Start set. Ending ctx, or leaving the range,
 // frees the sequence within one batch; ctx's end is reported as the stream's error.
 type Generator interface {
 	Generate(ctx context.Context, req GenerateRequest) (iter.Seq2[core.Event, error], error)

@@ -44,9 +44,13 @@ func (a *answer) read(in iter.Seq2[core.Event, error]) iter.Seq2[core.Event, err
 	}
 	return func(yield func(core.Event, error) bool) {
 		choices := map[int]*choice{}
+		var start *core.Usage
 		a.thinks = func(i int) bool { return choices[i] != nil && choices[i].reader.Thinking() }
 		for ev, err := range in {
 			var out []core.Event
+			if ev.Start != nil {
+				start = ev.Start
+			}
 			switch {
 			case err != nil:
 			case ev.Usage != nil:
@@ -56,6 +60,9 @@ func (a *answer) read(in iter.Seq2[core.Event, error]) iter.Seq2[core.Event, err
 					choices[ev.Choice] = a.choice(ev.Choice)
 				}
 				out, err = choices[ev.Choice].read(ev)
+			}
+			if len(out) > 0 { // the text of the first event may be held back
+				out[0].Start, start = start, nil
 			}
 			if !deliver(out, err, yield) {
 				return

@@ -112,6 +112,7 @@ func (j *job) second(ctx context.Context, text string, whole int, used core.Usag
 		return
 	}
 	for ev, err := range stream.Events {
+		ev.Start = nil // the first part told
 		if ev.Usage != nil {
 			used.Completion += ev.Usage.Completion
 			used.Queued += ev.Usage.Queued

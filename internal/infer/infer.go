@@ -123,7 +123,7 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 		ID: req.ID, Tenant: req.Principal.Tenant, Prompt: p.Prompt, Sampling: sampling,
 		MaxTokens: req.MaxTokens, Choices: choices, Stop: stops(m, set, req), IgnoreEOS: req.IgnoreEOS,
 		Logprobs: req.Logprobs, TopLogprobs: req.TopLogprobs, Grammar: req.Grammar,
-		Constraint: engine.Constraint{Kind: req.Format.Kind, Source: req.Format.Source},
+		Pins: p.pins, Constraint: engine.Constraint{Kind: req.Format.Kind, Source: req.Format.Source},
 	}
 	ctx, cancel, deadline := s.limit(ctx, req.Timeout)
 	it := item(req.Principal, t, p.Prompt)

@@ -15,6 +15,7 @@ import (
 type prompt struct {
 	engine.Prompt
 	form     reply.Form
+	pins     []int  // see engine.GenerateRequest
 	talk     bool   // it is a conversation
 	opened   bool   // it ends within the model's reasoning
 	effort   bool   // its template takes an effort of reasoning
@@ -102,6 +103,7 @@ func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, re
 	for i, seg := range segments {
 		out.Segments[i] = engine.Segment(seg)
 	}
+	out.pins = pins(segments, req)
 	if last := segments[len(segments)-1]; last.Trusted {
 		out.opened = out.form.Opened(last.Text)
 	}

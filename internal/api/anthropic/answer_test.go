@@ -38,12 +38,12 @@ func decode[T any](t *testing.T, text string) T {
 // everything is an answer with each kind of block.
 func everything() func(context.Context) iter.Seq2[core.Event, error] {
 	return play(
-		core.Event{Reasoning: "Let me "}, core.Event{Reasoning: "see."},
+		core.Event{Reasoning: "Let me ", Start: &core.Usage{Prompt: 30, Cached: 10, Kept: 24}}, core.Event{Reasoning: "see."},
 		core.Event{Text: "I lo"}, core.Event{Text: "ok <é>\n"},
 		core.Event{ToolCall: &core.ToolDelta{Index: 0, ID: "call_a", Name: "get", Arguments: `{"a":`}},
 		core.Event{ToolCall: &core.ToolDelta{Index: 0, Arguments: `"é"}`}},
 		core.Event{ToolCall: &core.ToolDelta{Index: 1, ID: "call_b", Name: "put"}},
-		core.Event{Finish: core.FinishTools}, core.Event{Usage: &core.Usage{Prompt: 30, Cached: 10, Completion: 12, Reasoning: 4}},
+		core.Event{Finish: core.FinishTools}, core.Event{Usage: &core.Usage{Prompt: 30, Cached: 10, Kept: 24, Completion: 12, Reasoning: 4}},
 	)
 }
 
@@ -81,7 +81,7 @@ func TestWireSamples(t *testing.T) {
 		"whole_omitted.txt":  {everything(), strings.Replace(minimal, "{", `{"thinking":{"type":"adaptive","display":"omitted"},`, 1)},
 	} {
 		f := newFake()
-		f.events, f.tokens = c.events, 30
+		f.events = c.events
 		w := f.post(t, c.body)
 		if w.Code != 200 || w.Header().Get("Request-Id") != "req-1" || w.Header().Get("X-Ashatai-Fallback") != placement.Fallback {
 			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
@@ -223,12 +223,65 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-func TestAStreamWithoutACountBeginsAllTheSame(t *testing.T) {
-	f := newFake()
-	f.countErr = errors.New("no tokenizer")
-	body := f.post(t, streamed).Body.String()
-	if !strings.Contains(body, `"input_tokens":0`) || !strings.Contains(body, `"usage":{"input_tokens":5,"cache_creation_input_tokens":0,"cache_read_input_tokens":4,"output_tokens":2}`) {
-		t.Error(body)
+// TestPins: cache_control becomes places in the conversation.
+func TestPins(t *testing.T) {
+	const keep = `"cache_control":{"type":"ephemeral"}`
+	tool := `"tools":[{"name":"f","input_schema":{"type":"object"},` + keep + `}]`
+	for body, want := range map[string][]core.Pin{
+		`"messages":[{"role":"user","content":"hi"}]`: nil,
+		`"messages":[{"role":"user","content":[{"type":"text","text":"long",` + keep + `},{"type":"text","text":"ask"}]}]`:                     {{Message: 0, Byte: 4}},
+		`"system":[{"type":"text","text":"a"},{"type":"text","text":"bc",` + keep + `}],"messages":[{"role":"user","content":"hi"}]`:           {{Message: 1}},
+		`"system":[{"type":"text","text":"ab",` + keep + `},{"type":"text","text":"now"}],"messages":[{"role":"user","content":"hi"}],` + tool: {{Message: 1}, {Message: 0, Byte: 2}},
+		tool + `,"messages":[{"role":"user","content":"hi"}]`:                                                                                  {{Message: 0}},
+		keep + `,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"so"},{"role":"user","content":"more"}]`:             {{Message: 2, Byte: 4}},
+		`"messages":[{"role":"assistant","content":[{"type":"text","text":"so"},{"type":"tool_use","id":"c","name":"f","input":{},` + keep + `}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"res",` + keep + `},{"type":"text","text":"go on",` + keep + `}]}]`: {
+			{Message: 0, Byte: 2}, {Message: 1, Byte: 3}, {Message: 2, Byte: 5},
+		},
+	} {
+		f := newFake()
+		if w := f.post(t, `{"max_tokens":20,`+body+`}`); w.Code != 200 {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+			continue
+		}
+		if diff := cmp.Diff(want, f.got.Pins); diff != "" {
+			t.Errorf("%s: %s", body, diff)
+		}
+	}
+	five := strings.Repeat(`{"type":"text","text":"a",`+keep+`},`, 5)
+	for _, bad := range []string{`[` + five[:len(five)-1] + `]`, `[{"type":"text","text":"a","cache_control":{"type":"durable"}}]`, `[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"9h"}}]`} {
+		if w := newFake().post(t, `{"max_tokens":20,"messages":[{"role":"user","content":`+bad+`}]}`); w.Code != 400 || !strings.Contains(w.Body.String(), "cache_control") {
+			t.Errorf("%s: %d %s", bad, w.Code, w.Body)
+		}
+	}
+}
+
+// TestUsageAddsUp: the three parts of a prompt are its tokens, at the start as at the end.
+func TestUsageAddsUp(t *testing.T) {
+	for in, want := range map[core.Usage]usage{
+		{Prompt: 9, Cached: 4}:          {InputTokens: 5, CacheReadInputTokens: 4},
+		{Prompt: 9, Kept: 7}:            {InputTokens: 2, CacheCreationInputTokens: 7},
+		{Prompt: 9, Cached: 4, Kept: 7}: {InputTokens: 2, CacheReadInputTokens: 4, CacheCreationInputTokens: 3},
+		{Prompt: 9, Cached: 8, Kept: 7}: {InputTokens: 1, CacheReadInputTokens: 8},
+		{Prompt: 9, Cached: 9, Kept: 9}: {CacheReadInputTokens: 9},
+	} {
+		f := newFake()
+		begun, ended := in, in
+		ended.Completion = 2
+		f.events = play(core.Event{Text: "a", Start: &begun}, core.Event{Finish: core.FinishStop}, core.Event{Usage: &ended})
+		events := parsed(t, f.post(t, streamed).Body.String())
+		told := func(u any) [4]any {
+			m, _ := u.(map[string]any)
+			return [4]any{m["input_tokens"], m["cache_creation_input_tokens"], m["cache_read_input_tokens"], m["output_tokens"]}
+		}
+		message, _ := events[0]["message"].(map[string]any)
+		wanted := [4]any{float64(want.InputTokens), float64(want.CacheCreationInputTokens), float64(want.CacheReadInputTokens), 0.0}
+		if got := told(message["usage"]); got != wanted {
+			t.Errorf("%+v began as %v, want %v", in, got, wanted)
+		}
+		wanted[3] = 2.0
+		if got := told(events[len(events)-2]["usage"]); got != wanted {
+			t.Errorf("%+v ended as %v, want %v", in, got, wanted)
+		}
 	}
 }
 

@@ -155,11 +155,17 @@ func (a *assembler) reason(maxTokens int) (reason string, sequence *string) {
 	return "end_turn", nil
 }
 
+// usageOf counts a prompt in Anthropic's three parts.
+func usageOf(u core.Usage) usage {
+	made := max(u.Kept-u.Cached, 0)
+	return usage{
+		InputTokens: max(u.Prompt-u.Cached-made, 0), CacheCreationInputTokens: made, CacheReadInputTokens: u.Cached, OutputTokens: u.Completion,
+	}
+}
+
 // used is what the answer cost. Anthropic counts tokens from the cache beside the others, and core among them.
 func (a *assembler) used() usage {
-	out := usage{
-		InputTokens: max(a.usage.Prompt-a.usage.Cached, 0), CacheReadInputTokens: a.usage.Cached, OutputTokens: a.usage.Completion,
-	}
+	out := usageOf(a.usage)
 	if a.usage.Reasoning > 0 {
 		out.OutputDetails = &outputDetails{a.usage.Reasoning}
 	}

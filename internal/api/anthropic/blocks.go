@@ -14,7 +14,7 @@ type (
 	textBlock struct {
 		Type         string          `json:"type"`
 		Text         *string         `json:"text"`
-		CacheControl json.RawMessage `json:"cache_control,omitempty"`
+		CacheControl *cacheControl   `json:"cache_control,omitempty"`
 		Citations    json.RawMessage `json:"citations,omitempty"`
 	}
 	toolUseBlock struct {
@@ -22,7 +22,7 @@ type (
 		ID           string          `json:"id"`
 		Name         string          `json:"name"`
 		Input        json.RawMessage `json:"input"`
-		CacheControl json.RawMessage `json:"cache_control,omitempty"`
+		CacheControl *cacheControl   `json:"cache_control,omitempty"`
 		Caller       json.RawMessage `json:"caller,omitempty"`
 		ToolsetName  json.RawMessage `json:"toolset_name,omitempty"`
 	}
@@ -31,7 +31,7 @@ type (
 		ToolUseID    string          `json:"tool_use_id"`
 		Content      json.RawMessage `json:"content,omitempty"`
 		IsError      *bool           `json:"is_error,omitempty"`
-		CacheControl json.RawMessage `json:"cache_control,omitempty"`
+		CacheControl *cacheControl   `json:"cache_control,omitempty"`
 		ToolsetName  json.RawMessage `json:"toolset_name,omitempty"`
 	}
 	thinkingBlock struct {
@@ -90,45 +90,50 @@ func (r reader) unknown(where, kind, known string) error {
 }
 
 // texts reads content that can only be text; prefix is what the names of its blocks' fields begin with in the table.
-func (r reader) texts(raw json.RawMessage, prefix, where string) (string, error) {
+//
+// The pins are the places in the text behind the blocks that are to be kept.
+func (r reader) texts(raw json.RawMessage, prefix, where string) (_ string, pins []int, _ error) {
 	blocks, text, err := list(where, raw)
 	if err != nil || blocks == nil {
-		return text, err
+		return text, nil, err
 	}
 	if len(blocks) > maxBlocks {
-		return "", core.Invalid(where, "%s has %d content blocks; at most %d are allowed.", where, len(blocks), maxBlocks)
+		return "", nil, core.Invalid(where, "%s has %d content blocks; at most %d are allowed.", where, len(blocks), maxBlocks)
 	}
 	var all strings.Builder
 	for i, b := range blocks {
 		here := fmt.Sprintf("%s.%d", where, i)
 		k, err := kind(here, b)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
 		if k != "text" {
-			return "", r.unknown(here, k, "text")
+			return "", nil, r.unknown(here, k, "text")
 		}
-		text, err := r.text(b, prefix, here)
+		text, pin, err := r.text(b, prefix, here)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
 		if i > 0 {
 			all.WriteByte('\n')
 		}
 		all.WriteString(text)
+		if pin {
+			pins = append(pins, all.Len())
+		}
 	}
-	return all.String(), nil
+	return all.String(), pins, nil
 }
 
-func (r reader) text(raw json.RawMessage, prefix, where string) (string, error) {
+func (r reader) text(raw json.RawMessage, prefix, where string) (_ string, pin bool, _ error) {
 	var b textBlock
 	if err := r.read(raw, prefix, where, &b, func() any { return b }); err != nil {
-		return "", err
+		return "", false, err
 	}
 	if b.Text == nil {
-		return "", core.Invalid(where+".text", "%s.text is missing; it is a string.", where)
+		return "", false, core.Invalid(where+".text", "%s.text is missing; it is a string.", where)
 	}
-	return *b.Text, nil
+	return *b.Text, b.CacheControl != nil, nil
 }
 
 // read decodes a block into v and screens what value then returns.
@@ -139,39 +144,42 @@ func (r reader) read(raw json.RawMessage, prefix, where string, v any, value fun
 	return r.t.Screen(prefix, where+".", value())
 }
 
-func (r reader) toolUse(raw json.RawMessage, where string) (core.ToolCall, error) {
+func (r reader) toolUse(raw json.RawMessage, where string) (_ core.ToolCall, pin bool, _ error) {
 	var b toolUseBlock
 	if err := r.read(raw, blockNames+"tool_use.", where, &b, func() any { return b }); err != nil {
-		return core.ToolCall{}, err
+		return core.ToolCall{}, false, err
 	}
 	if b.ID == "" || b.Name == "" {
-		return core.ToolCall{}, core.Invalid(where, "%s needs an id and a name; send the block as the answer held it.", where)
+		return core.ToolCall{}, false, core.Invalid(where, "%s needs an id and a name; send the block as the answer held it.", where)
 	}
 	if len(b.Input) == 0 || b.Input[0] != '{' {
-		return core.ToolCall{}, core.Invalid(where+".input", "%s.input is missing or no object; it holds the arguments of the call.", where)
+		return core.ToolCall{}, false, core.Invalid(where+".input", "%s.input is missing or no object; it holds the arguments of the call.", where)
 	}
-	return core.ToolCall{ID: b.ID, Name: b.Name, Arguments: api.Compact(b.Input)}, nil
+	return core.ToolCall{ID: b.ID, Name: b.Name, Arguments: api.Compact(b.Input)}, b.CacheControl != nil, nil
 }
 
-func (r reader) toolResult(raw json.RawMessage, where string) (core.Message, error) {
+func (r reader) toolResult(raw json.RawMessage, where string) (_ core.Message, pin bool, _ error) {
 	var b toolResultBlock
 	if err := r.read(raw, blockNames+"tool_result.", where, &b, func() any { return b }); err != nil {
-		return core.Message{}, err
+		return core.Message{}, false, err
 	}
 	if b.ToolUseID == "" {
-		return core.Message{}, core.Invalid(where+".tool_use_id", "%s.tool_use_id is missing; it is the id of the tool_use block that this answers.", where)
+		return core.Message{}, false, core.Invalid(where+".tool_use_id", "%s.tool_use_id is missing; it is the id of the tool_use block that this answers.", where)
 	}
 	out := core.Message{Role: core.RoleTool, ToolCallID: b.ToolUseID}
+	pin = b.CacheControl != nil
 	if api.Present(b.Content) {
 		var err error
-		if out.Content, err = r.texts(b.Content, blockNames+"tool_result.content.", where+".content"); err != nil {
-			return out, err
+		var pins []int
+		if out.Content, pins, err = r.texts(b.Content, blockNames+"tool_result.content.", where+".content"); err != nil {
+			return out, false, err
 		}
+		pin = pin || len(pins) > 0
 	}
 	if b.IsError != nil && *b.IsError {
 		out.Content = "Error: " + out.Content
 	}
-	return out, nil
+	return out, pin, nil
 }
 
 func (r reader) thinking(raw json.RawMessage, where string) (string, error) {

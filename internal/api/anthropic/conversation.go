@@ -32,6 +32,8 @@ type turn struct {
 	names   map[string]string // of the tools that were called, by the id of the call
 	results []core.Message
 	known   map[string]bool // ids of the results
+	pins    []int           // places in the text up to which the prompt is to be kept
+	kept    []int           // results up to which it is to be kept, by index
 }
 
 // say appends a text. What an assistant wrote in one message goes together as it was written.
@@ -71,9 +73,7 @@ func (c *conversation) add(i int, m *message) error {
 	t := c.open(role, where)
 	where += ".content"
 	if role == core.RoleSystem {
-		text, err := c.texts(m.Content, "system.", where)
-		t.say(text)
-		return err
+		return c.system(t, m.Content, where)
 	}
 	blocks, text, err := list(where, m.Content)
 	if err != nil {
@@ -106,8 +106,11 @@ func (c *conversation) block(raw json.RawMessage, where string) error {
 	t := c.last()
 	switch {
 	case k == "text":
-		text, err := c.text(raw, blockNames+"text.", where)
+		text, pin, err := c.text(raw, blockNames+"text.", where)
 		t.say(text)
+		if pin {
+			t.pins = append(t.pins, t.text.Len())
+		}
 		return err
 	case k == "tool_result" && t.role == core.RoleUser:
 		return c.result(raw, where)
@@ -126,11 +129,24 @@ func (c *conversation) block(raw json.RawMessage, where string) error {
 	return c.unknown(where, k, "text, tool_use, thinking or redacted_thinking")
 }
 
+// system reads a system message, whose text is pinned as its last block says.
+func (c *conversation) system(t *turn, raw json.RawMessage, where string) error {
+	text, pinned, err := c.texts(raw, "system.", where)
+	t.say(text)
+	for _, at := range pinned {
+		t.pins = append(t.pins, t.text.Len()-len(text)+at)
+	}
+	return err
+}
+
 func (c *conversation) call(raw json.RawMessage, where string) error {
 	t := c.last()
-	call, err := c.toolUse(raw, where)
+	call, pin, err := c.toolUse(raw, where)
 	if err != nil {
 		return err
+	}
+	if pin {
+		t.pins = append(t.pins, t.text.Len())
 	}
 	if t.names[call.ID] != "" {
 		return core.Invalid(where+".id", "%s.id is %s, which another tool_use of this turn has; ids are given once.", where, api.Show(call.ID))
@@ -143,7 +159,7 @@ func (c *conversation) call(raw json.RawMessage, where string) error {
 // result reads a tool_result block, which must answer a call of the turn before and stand before any text.
 func (c *conversation) result(raw json.RawMessage, where string) error {
 	t := c.last()
-	out, err := c.toolResult(raw, where)
+	out, pin, err := c.toolResult(raw, where)
 	if err != nil {
 		return err
 	}
@@ -161,28 +177,38 @@ func (c *conversation) result(raw json.RawMessage, where string) error {
 		return core.Invalid(where, "%s is a tool_result after a text; results come first in what the user says.", where)
 	}
 	t.known[out.ToolCallID] = true
+	if pin {
+		t.kept = append(t.kept, len(t.results))
+	}
 	t.results = append(t.results, out)
 	return nil
 }
 
-// finish checks what only the whole shows, and makes core's messages of the turns.
-func (c *conversation) finish() ([]core.Message, error) {
+// finish checks what only the whole shows, and makes core's messages of the turns, and its pins.
+func (c *conversation) finish() ([]core.Message, []core.Pin, error) {
 	out := make([]core.Message, 0, len(c.turns))
+	var pins []core.Pin
 	for i, t := range c.turns {
 		if i+1 < len(c.turns) {
 			if err := answered(t, c.turns[i+1]); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
+		for _, k := range t.kept {
+			pins = append(pins, core.Pin{Message: len(out) + k, Byte: len(t.results[k].Content)})
+		}
 		out = append(out, t.results...)
+		for _, at := range t.pins {
+			pins = append(pins, core.Pin{Message: len(out), Byte: at})
+		}
 		if t.said || len(t.results) == 0 {
 			out = append(out, core.Message{Role: t.role, Content: t.text.String(), Reasoning: t.thought.String(), ToolCalls: t.calls})
 		}
 	}
 	if t := c.last(); t.role == core.RoleAssistant {
-		return out, begun(t)
+		return out, pins, begun(t)
 	}
-	return out, nil
+	return out, pins, nil
 }
 
 // begun checks the assistant's last words, which the answer goes on from.

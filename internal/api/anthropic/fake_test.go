@@ -85,7 +85,7 @@ func used(prompt, cached, completion int) core.Event {
 }
 
 func hello() func(context.Context) iter.Seq2[core.Event, error] {
-	return play(core.Event{Text: "Hel"}, core.Event{Text: "lo \"you\"\n"}, core.Event{Finish: core.FinishStop}, used(9, 4, 2))
+	return play(core.Event{Text: "Hel", Start: &core.Usage{Prompt: 9, Cached: 4}}, core.Event{Text: "lo \"you\"\n"}, core.Event{Finish: core.FinishStop}, used(9, 4, 2))
 }
 
 func newFake() *fake { return &fake{events: hello(), tokens: 9} }

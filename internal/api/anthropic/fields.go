@@ -12,7 +12,8 @@ import (
 const (
 	noMedia  = "The models here read text only"
 	noServer = "The server runs no tools itself: give the model a tool of type custom and run it on your side"
-	cached   = "Prompts are cached by their own text for as long as there is room; no part is pinned."
+	cached   = "Prompts are cached by their own text for as long as there is room."
+	pinned   = "What stands before it is kept before other prompts, and counted in usage; up to 4 places."
 )
 
 // messageFields are those of POST /v1/messages.
@@ -46,7 +47,7 @@ func promptFields() api.Fields {
 	}, blockFields(), api.Fields{
 		api.Honours("system", "A string or a list of text blocks, which are joined by a line end."),
 		api.Honours("system.text", ""),
-		api.Ignores("system.cache_control", cached),
+		api.Honours("system.cache_control", pinned),
 		api.Refuses("system.citations", "Citations are not made", `[]`),
 	}, toolFields(), api.Fields{
 		api.Honours("thinking", "Absent: a model that can do without reasoning does not reason."),
@@ -61,7 +62,7 @@ func promptFields() api.Fields {
 		api.Honours("output_format", "The old name of output_config.format."),
 		api.Honours("output_format.type", "json_schema."),
 		api.Honours("output_format.schema", ""),
-		api.Ignores("cache_control", cached),
+		api.Honours("cache_control", pinned),
 		api.Ignores("user_profile_id", "The server knows its callers by their credentials."),
 		api.Refuses("speed", "There is one speed", `"standard"`),
 		api.Refuses("mcp_servers", noServer, `[]`),
@@ -75,21 +76,21 @@ func blockFields() api.Fields {
 	const at = blockNames
 	return api.Fields{
 		api.Honours(at+"text.text", ""),
-		api.Ignores(at+"text.cache_control", cached),
+		api.Honours(at+"text.cache_control", pinned),
 		api.Refuses(at+"text.citations", "Citations are not made", `[]`),
 		api.Honours(at+"tool_use.id", "From the assistant only, like every tool_use block."),
 		api.Honours(at+"tool_use.name", ""),
 		api.Honours(at+"tool_use.input", "An object."),
-		api.Ignores(at+"tool_use.cache_control", cached),
+		api.Honours(at+"tool_use.cache_control", pinned),
 		api.Refuses(at+"tool_use.caller", "Only the model itself calls tools here", `{"type":"direct"}`),
 		api.Refuses(at+"tool_use.toolset_name", "There are no sets of tools", `""`),
 		api.Honours(at+"tool_result.tool_use_id", "Of a tool_use block in the message before. Results come first in their message."),
 		api.Honours(at+"tool_result.content", "A string or a list of text blocks, which are joined by a line end; absent is empty."),
 		api.Honours(at+"tool_result.content.text", ""),
-		api.Ignores(at+"tool_result.content.cache_control", cached),
+		api.Honours(at+"tool_result.content.cache_control", pinned),
 		api.Refuses(at+"tool_result.content.citations", "Citations are not made", `[]`),
 		api.Honours(at+"tool_result.is_error", "The model reads the word Error and a colon before the result."),
-		api.Ignores(at+"tool_result.cache_control", cached),
+		api.Honours(at+"tool_result.cache_control", pinned),
 		api.Refuses(at+"tool_result.toolset_name", "There are no sets of tools", `""`),
 		api.Honours(at+"thinking.thinking", "From the assistant only; given to the chat template, which may leave it out."),
 		api.Ignores(at+"thinking.signature", "The server puts no trust in what it said before, so nothing needs proof."),
@@ -120,7 +121,7 @@ func toolFields() api.Fields {
 		api.Honours("tools.description", ""),
 		api.Honours("tools.input_schema", "A JSON schema of type object."),
 		api.Honours("tools.strict", ""),
-		api.Ignores("tools.cache_control", cached),
+		api.Honours("tools.cache_control", pinned),
 		api.Ignores("tools.eager_input_streaming", "A call's input is always streamed as it is made."),
 		api.Refuses("tools.defer_loading", "The model sees every tool from the start", `false`),
 		api.Refuses("tools.allowed_callers", "Only the model itself calls tools here", `[]`, `["direct"]`),

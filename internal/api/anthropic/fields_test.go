@@ -119,7 +119,7 @@ var blocks = map[string]reflect.Type{
 }
 
 func promptSamples() map[string]string {
-	return map[string]string{
+	samples := map[string]string{
 		"model": `"tiny"`, "messages.role": `"user"`, "messages.content": `[{"type":"text","text":"hi"}]`, "messages.content.text.text": `"hi"`,
 		"messages.content.tool_use.id": `"c"`, "messages.content.tool_use.name": `"f"`, "messages.content.tool_use.input": `{"a":1}`,
 		"messages.content.tool_result.tool_use_id": `"c"`, "messages.content.tool_result.content": `"x"`, "messages.content.tool_result.content.text": `"x"`,
@@ -131,6 +131,13 @@ func promptSamples() map[string]string {
 		"output_config.format": `{"type":"json_schema","schema":{}}`, "output_config.format.type": `"json_schema"`, "output_config.format.schema": `{"type":"object"}`,
 		"output_format": `{"type":"json_schema","schema":{}}`, "output_format.type": `"json_schema"`, "output_format.schema": `{"type":"object"}`,
 	}
+	for _, at := range []string{
+		"", "system.", "tools.", "messages.content.text.", "messages.content.tool_use.", "messages.content.tool_result.",
+		"messages.content.tool_result.content.",
+	} {
+		samples[at+"cache_control"] = `{"type":"ephemeral","ttl":"1h"}`
+	}
+	return samples
 }
 
 func TestFields(t *testing.T) {

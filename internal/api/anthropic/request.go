@@ -54,11 +54,11 @@ type prompt struct {
 	Thinking     *thinking         `json:"thinking,omitempty"`
 	OutputConfig *outputConfig     `json:"output_config,omitempty"`
 	OutputFormat *outputFormat     `json:"output_format,omitempty"`
+	CacheControl *cacheControl     `json:"cache_control,omitempty"`
 }
 
 // promptOthers are the fields that only Fields decides.
 type promptOthers struct {
-	CacheControl      json.RawMessage `json:"cache_control,omitempty"`
 	UserProfileID     json.RawMessage `json:"user_profile_id,omitempty"`
 	Speed             json.RawMessage `json:"speed,omitempty"`
 	MCPServers        json.RawMessage `json:"mcp_servers,omitempty"`
@@ -122,12 +122,16 @@ func (p *prompt) request(t api.Table) (*core.Request, error) {
 	if err := t.Screen("", "", p.promptOthers); err != nil {
 		return nil, err
 	}
-	messages, err := p.conversation(t)
+	messages, pins, err := p.conversation(t)
 	if err != nil {
 		return nil, err
 	}
 	req := &core.Request{Model: p.Model, Messages: messages}
-	if req.Tools, err = tools(t, p.Tools); err != nil {
+	var kept bool
+	if req.Tools, kept, err = tools(t, p.Tools); err != nil {
+		return nil, err
+	}
+	if req.Pins, err = p.pins(messages, pins, kept); err != nil {
 		return nil, err
 	}
 	if req.ToolChoice, err = p.ToolChoice.choice(req.Tools); err != nil {
@@ -159,24 +163,22 @@ func (p *prompt) resume(req *core.Request) error {
 }
 
 // conversation is the system prompt and the messages.
-func (p *prompt) conversation(t api.Table) ([]core.Message, error) {
+func (p *prompt) conversation(t api.Table) ([]core.Message, []core.Pin, error) {
 	if len(p.Messages) == 0 {
-		return nil, core.Invalid("messages", "messages is missing or empty; a conversation has at least one message.")
+		return nil, nil, core.Invalid("messages", "messages is missing or empty; a conversation has at least one message.")
 	}
 	if len(p.Messages) > core.MaxMessages {
-		return nil, core.Invalid("messages", "The conversation has %d messages; at most %d are allowed.", len(p.Messages), core.MaxMessages)
+		return nil, nil, core.Invalid("messages", "The conversation has %d messages; at most %d are allowed.", len(p.Messages), core.MaxMessages)
 	}
 	c := conversation{reader: reader{t}}
 	if api.Present(p.System) {
-		text, err := c.texts(p.System, "system.", "system")
-		if err != nil {
-			return nil, err
+		if err := c.system(c.open(core.RoleSystem, "system"), p.System, "system"); err != nil {
+			return nil, nil, err
 		}
-		c.open(core.RoleSystem, "system").say(text)
 	}
 	for i := range p.Messages {
 		if err := c.add(i, &p.Messages[i]); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	return c.finish()

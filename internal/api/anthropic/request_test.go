@@ -32,7 +32,7 @@ func TestRequestReachesTheGenerator(t *testing.T) {
 		t.Fatal(w.Body)
 	}
 	want := &core.Request{
-		ID: "req-1", Principal: core.Principal{Tenant: "t9"}, Model: "tiny",
+		ID: "req-1", Principal: core.Principal{Tenant: "t9"}, Model: "tiny", Pins: []core.Pin{{Byte: 7}},
 		Messages: []core.Message{
 			{Role: core.RoleSystem, Content: "be kind\nbe brief"},
 			{Role: core.RoleUser, Content: "one\n\ntwo\nthree"},

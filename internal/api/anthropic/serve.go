@@ -34,11 +34,6 @@ func (h *handler) messages(w http.ResponseWriter, r *http.Request) error {
 	if !body.streams() {
 		return whole(w, s, a, top, *body.MaxTokens)
 	}
-	// The runtime is at work by now. What it will have taken from its cache is known at the end only, so the stream begins with
-	// the count of the whole prompt; without one (the model just died, the client just left) the events say what happened.
-	if n, err := h.count.CountTokens(r.Context(), req); err == nil {
-		top.Usage.InputTokens = n
-	}
 	return stream(w, s, a, top, *body.MaxTokens)
 }
 
@@ -65,7 +60,7 @@ func (h *handler) countTokens(w http.ResponseWriter, r *http.Request) error {
 func silent(s *core.Stream) *core.Stream {
 	return &core.Stream{Placement: s.Placement, Events: func(yield func(core.Event, error) bool) {
 		for ev, err := range s.Events {
-			out := core.Event{}
+			out := core.Event{Start: ev.Start}
 			switch {
 			case err != nil:
 			case ev.Usage != nil:
@@ -74,7 +69,7 @@ func silent(s *core.Stream) *core.Stream {
 				out.Usage = &u
 			case ev.Finish != "":
 				out.Finish = core.FinishLength
-			default:
+			case ev.Start == nil:
 				continue
 			}
 			if !yield(out, err) {

@@ -61,6 +61,9 @@ func stream(w http.ResponseWriter, s *core.Stream, a *assembler, top messageAnsw
 			return fail(w, out.sse, err)
 		}
 		if !out.sse.Started() {
+			if ev.Start != nil {
+				top.Usage = usageOf(*ev.Start)
+			}
 			if err := out.send(streamEvent{Type: "message_start", Message: &top}); err != nil {
 				return err
 			}

@@ -20,11 +20,12 @@ type customTool struct {
 	Description *string         `json:"description,omitempty"`
 	InputSchema json.RawMessage `json:"input_schema"`
 	Strict      *bool           `json:"strict,omitempty"`
+
+	CacheControl *cacheControl `json:"cache_control,omitempty"`
 }
 
 // toolOthers are the fields that only Fields decides.
 type toolOthers struct {
-	CacheControl        json.RawMessage `json:"cache_control,omitempty"`
 	EagerInputStreaming json.RawMessage `json:"eager_input_streaming,omitempty"`
 	DeferLoading        json.RawMessage `json:"defer_loading,omitempty"`
 	AllowedCallers      json.RawMessage `json:"allowed_callers,omitempty"`
@@ -34,55 +35,57 @@ type toolOthers struct {
 var toolName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
 
 // tools reads the tool definitions.
-func tools(t api.Table, in []json.RawMessage) ([]core.Tool, error) {
+// The last result says whether they are to be kept in the prompt.
+func tools(t api.Table, in []json.RawMessage) (_ []core.Tool, pin bool, _ error) {
 	if len(in) > core.MaxTools {
-		return nil, core.Invalid("tools", "tools has %d entries; at most %d are allowed.", len(in), core.MaxTools)
+		return nil, false, core.Invalid("tools", "tools has %d entries; at most %d are allowed.", len(in), core.MaxTools)
 	}
 	var out []core.Tool
 	for i, raw := range in {
 		where := fmt.Sprintf("tools.%d", i)
-		tool, err := oneTool(t, where, raw)
+		tool, kept, err := oneTool(t, where, raw)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if slices.ContainsFunc(out, func(o core.Tool) bool { return o.Name == tool.Name }) {
-			return nil, core.Invalid(where+".name", "%s.name is %s, which another tool has; each tool needs a name of its own.", where, api.Show(tool.Name))
+			return nil, false, core.Invalid(where+".name", "%s.name is %s, which another tool has; each tool needs a name of its own.", where, api.Show(tool.Name))
 		}
+		pin = pin || kept
 		out = append(out, tool)
 	}
-	return out, nil
+	return out, pin, nil
 }
 
-func oneTool(t api.Table, where string, raw json.RawMessage) (core.Tool, error) {
+func oneTool(t api.Table, where string, raw json.RawMessage) (_ core.Tool, pin bool, _ error) {
 	var head struct {
 		Type any `json:"type"`
 	}
 	if raw[0] != '{' || json.Unmarshal(raw, &head) != nil {
-		return core.Tool{}, core.Invalid(where, "%s is not a tool; a tool is an object with name, description and input_schema.", where)
+		return core.Tool{}, false, core.Invalid(where, "%s is not a tool; a tool is an object with name, description and input_schema.", where)
 	}
 	// A built-in tool has fields of its own, so it is refused before they are looked at.
 	if k, ok := head.Type.(string); ok && k != "custom" {
-		return core.Tool{}, core.Invalid(where+".type", "%s.type is %s. %s.", where, api.Show(k), noServer)
+		return core.Tool{}, false, core.Invalid(where+".type", "%s.type is %s. %s.", where, api.Show(k), noServer)
 	}
 	var b customTool
 	if err := strict(where, raw, &b); err != nil {
-		return core.Tool{}, err
+		return core.Tool{}, false, err
 	}
 	if err := t.Screen("tools.", where+".", b.toolOthers); err != nil {
-		return core.Tool{}, err
+		return core.Tool{}, false, err
 	}
 	if !toolName.MatchString(b.Name) {
-		return core.Tool{}, core.Invalid(where+".name", "%s.name is %s; it has 1 to 128 letters, digits, '_' and '-'.", where, api.Show(b.Name))
+		return core.Tool{}, false, core.Invalid(where+".name", "%s.name is %s; it has 1 to 128 letters, digits, '_' and '-'.", where, api.Show(b.Name))
 	}
 	schema, err := objectSchema(where+".input_schema", b.InputSchema)
 	if err != nil {
-		return core.Tool{}, err
+		return core.Tool{}, false, err
 	}
 	out := core.Tool{Name: b.Name, Parameters: schema, Strict: b.Strict != nil && *b.Strict}
 	if b.Description != nil {
 		out.Description = *b.Description
 	}
-	return out, nil
+	return out, b.CacheControl != nil, nil
 }
 
 // objectSchema takes a JSON schema whose type is object. What stands in it is for those to judge who enforce it.

@@ -27,8 +27,8 @@ type block struct {
 
 // usage counts tokens. The prompt's are the sum of the three counts of input.
 type usage struct {
-	InputTokens              int `json:"input_tokens" doc:"prompt tokens that were computed; in message_start all of the prompt's"`
-	CacheCreationInputTokens int `json:"cache_creation_input_tokens" doc:"always 0: whatever is computed is kept while there is room"`
+	InputTokens              int `json:"input_tokens" doc:"prompt tokens that were computed and are not kept on demand"`
+	CacheCreationInputTokens int `json:"cache_creation_input_tokens" doc:"prompt tokens that were computed and are kept, because cache_control asked for it"`
 	CacheReadInputTokens     int `json:"cache_read_input_tokens" doc:"prompt tokens that were not computed again"`
 	OutputTokens             int `json:"output_tokens"`
 

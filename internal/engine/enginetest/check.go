@@ -20,6 +20,10 @@ func (a *answer) add(t *testing.T, ev core.Event, choices int) {
 		a.usage = ev.Usage
 		return
 	}
+	if first := !a.begun; first != (ev.Start != nil) || first && ev.Start.Prompt < 1 {
+		t.Errorf("the first event tells what the prompt cost, and no other one does: %+v", ev)
+	}
+	a.begun = true
 	if ev.Choice < 0 || ev.Choice >= choices {
 		t.Errorf("choice %d of %d", ev.Choice, choices)
 	}

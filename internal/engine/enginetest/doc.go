@@ -178,6 +178,7 @@ type answer struct {
 	finish map[int]core.FinishReason
 	stops  map[int]string
 	usage  *core.Usage
+	begun  bool // an event came
 	err    error
 }
 

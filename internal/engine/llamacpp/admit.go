@@ -72,6 +72,7 @@ func (l *loop) start(c *choice) error {
 	if c.index == 0 {
 		j.started = time.Now()
 		j.usage.Prompt, j.usage.Cached = len(j.prompt), reuse
+		l.pinned(c, true)
 	}
 	l.count.Cached += uint64(reuse) //nolint:gosec // not negative
 	l.force(c)                      // what the constraint forces at the start is computed with the prompt

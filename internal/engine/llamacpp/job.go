@@ -19,6 +19,7 @@ type job struct {
 	ctx     context.Context //nolint:containedctx // the request's own end, watched by the loop that serves many requests
 	req     engine.GenerateRequest
 	prompt  []llama.Token
+	pins    []int // places in it, ascending, up to which it is to be kept
 	out     outlet
 	choices []*choice
 	open    int // choices not finished
@@ -26,6 +27,7 @@ type job struct {
 	started time.Time              // when the first sequence was taken
 	first   time.Time              // when the first token was there
 	logits  []float32              // after the whole prompt, for the choices that are still to begin
+	told    bool                   // the first event was given out
 	reveal  map[llama.Token][]byte // control tokens that have text in this answer
 }
 
@@ -113,6 +115,7 @@ func (m *model) Push(ctx context.Context, req engine.GenerateRequest, to engine.
 		return err
 	}
 	j := &job{ctx: ctx, req: req, prompt: prompt, out: outlet{to: to}, open: req.Choices, reveal: m.reveal(req.Reveal)}
+	j.pins = m.pins(&req, prompt)
 	for i := range req.Choices {
 		c := &choice{job: j, index: i, text: text.New(req.Stop), guide: guided}
 		if i > 0 && guided != nil {

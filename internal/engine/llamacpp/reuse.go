@@ -288,22 +288,23 @@ func (l *loop) save(s *slot) {
 	s.saved = len(s.held)
 }
 
-func (l *loop) keep(s *slot, pinned bool) {
+// keep puts the state of a slot into the store, and reports whether it is there.
+func (l *loop) keep(s *slot, pinned bool) bool {
 	size := l.ctx.SeqSize(s.id)
 	if size == 0 {
-		return
+		return false
 	}
 	state, err := l.store.Buffer(size)
 	if err != nil {
-		return
+		return false
 	}
 	if l.ctx.SaveSeq(s.id, state.Bytes()) != size {
 		state.Release()
-		return
+		return false
 	}
 	line := l.view().Line(curve.Prefill, 0)
 	cost := max(1, line.Cost(l.facts.Batch)*time.Duration(len(s.held))/time.Duration(l.facts.Batch))
-	l.store.Put(prefix.Entry{Tenant: s.tenant, Tokens: slices.Clone(s.held), State: state, Cost: cost, Pinned: pinned})
+	return l.store.Put(prefix.Entry{Tenant: s.tenant, Tokens: slices.Clone(s.held), State: state, Cost: cost, Pinned: pinned})
 }
 
 // restoreState makes a slot hold the first n tokens of a state.

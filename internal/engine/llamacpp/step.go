@@ -37,7 +37,7 @@ func (l *loop) plan() (batch.Plan, []draft) {
 		switch c := sl.run; {
 		case c == nil:
 		case c.prefilling():
-			s.Prompts = append(s.Prompts, batch.Prompt{Seq: sl.id, Left: c.known() - c.done, Held: c.done, Turn: l.turns.Of(sl.id)})
+			s.Prompts = append(s.Prompts, batch.Prompt{Seq: sl.id, Left: c.left(), Held: c.done, Turn: l.turns.Of(sl.id)})
 		default:
 			s.Streams = append(s.Streams, sl.id)
 			s.Context = max(s.Context, len(sl.held))
@@ -98,6 +98,7 @@ func (l *loop) prefill(choices []*choice, plan batch.Plan) {
 	for i, c := range choices {
 		l.count.Prompt += uint64(max(0, min(plan.Tokens, len(c.job.prompt)-c.done)))
 		c.computed(plan.Tokens)
+		l.pinned(c, false)
 		if c.done < c.known() {
 			continue
 		}
@@ -241,6 +242,10 @@ func (c *choice) computed(n int) {
 
 // put gives out an event; it leaves when the step is over.
 func (l *loop) put(j *job, e core.Event) {
+	if !j.told {
+		j.told = true
+		e.Start = &core.Usage{Prompt: j.usage.Prompt, Cached: j.usage.Cached, Kept: j.usage.Kept}
+	}
 	j.out.put(e)
 	l.made = append(l.made, j.out.to)
 }

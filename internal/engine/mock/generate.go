@@ -13,6 +13,8 @@ import (
 
 // request is one running generation.
 type request struct {
+	told bool // the first event was given out
+
 	m       *model
 	req     engine.GenerateRequest
 	b       behaviour
@@ -98,7 +100,13 @@ func (r *request) serve(ctx context.Context, yield func(core.Event, error) bool)
 			if ev, err = r.step(ctx, c); err != nil {
 				break
 			}
-			if (ev.Text != "" || ev.Finish != "" || len(ev.Tokens) > 0) && !yield(ev, nil) {
+			if ev.Text == "" && ev.Finish == "" && len(ev.Tokens) == 0 {
+				continue
+			}
+			if !r.told {
+				r.told, ev.Start = true, &core.Usage{Prompt: len(r.prompt)}
+			}
+			if !yield(ev, nil) {
 				return
 			}
 		}

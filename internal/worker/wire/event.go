@@ -15,6 +15,7 @@ type Event struct {
 	Finish     string  `json:"finish,omitempty"`
 	StopString string  `json:"stop_string,omitempty"`
 	Usage      *Usage  `json:"usage,omitempty"`
+	Start      *Usage  `json:"start,omitempty"`
 }
 
 // Token is core.Token with JSON keys; bytes are base64.
@@ -27,7 +28,7 @@ type Token struct {
 
 // plain reports whether an event is only text of choice 0, which nearly all are.
 func plain(e *core.Event) bool {
-	return e.Choice == 0 && e.Finish == "" && e.Usage == nil && e.StopString == "" && len(e.Tokens) == 0
+	return e.Choice == 0 && e.Finish == "" && e.Usage == nil && e.Start == nil && e.StopString == "" && len(e.Tokens) == 0
 }
 
 func eventHeader(e *core.Event) ([]byte, error) {
@@ -35,10 +36,7 @@ func eventHeader(e *core.Event) ([]byte, error) {
 		return nil, nil
 	}
 	h := Event{Choice: e.Choice, Finish: string(e.Finish), StopString: e.StopString, Tokens: tokensOut(e.Tokens)}
-	if e.Usage != nil {
-		u := Usage(*e.Usage)
-		h.Usage = &u
-	}
+	h.Usage, h.Start = (*Usage)(e.Usage), (*Usage)(e.Start)
 	return json.Marshal(h)
 }
 
@@ -90,9 +88,6 @@ func (f *Frame) Event() (core.Event, error) {
 		return core.Event{}, broken("choice %d is out of range", h.Choice)
 	}
 	ev.Choice, ev.StopString, ev.Tokens = h.Choice, h.StopString, tokensIn(h.Tokens)
-	if h.Usage != nil {
-		u := core.Usage(*h.Usage)
-		ev.Usage = &u
-	}
+	ev.Usage, ev.Start = (*core.Usage)(h.Usage), (*core.Usage)(h.Start)
 	return ev, nil
 }

@@ -106,6 +106,7 @@ type Stats struct {
 type Usage struct {
 	Prompt     int `json:"prompt"`
 	Cached     int `json:"cached"`
+	Kept       int `json:"kept,omitempty"`
 	Completion int `json:"completion"`
 	Reasoning  int `json:"reasoning,omitempty"` // of the same form as core's; engines leave it
 

@@ -81,7 +81,8 @@ func TestEventsRoundTrip(t *testing.T) {
 			ev.Tokens = append(ev.Tokens, token([]core.Token{token(nil)}))
 		}
 		if rapid.Bool().Draw(t, "usage") {
-			ev.Usage = &core.Usage{Prompt: 1, Cached: 2, Completion: 3, Queued: 4, Prefill: 5, Decode: 6}
+			ev.Start = &core.Usage{Prompt: 7, Kept: 5}
+			ev.Usage = &core.Usage{Prompt: 1, Cached: 2, Kept: 1, Completion: 3, Queued: 4, Prefill: 5, Decode: 6}
 		}
 		c := NewConn(&loop{})
 		if err := c.SendEvent(1, &ev); err != nil {

@@ -14,6 +14,7 @@ func (x *index) put(n *entry, now int64, fx *effects) (*entry, bool) {
 	if len(n.tokens) < max(1, x.limits.minTokens) || n.size <= 0 || n.cost <= 0 || !room {
 		return nil, false
 	}
+	n.pinned = n.pinned && x.pinnable(n)
 	o := x.tenants[n.tenant]
 	at, exact := o.at(n.tokens)
 	e := n

@@ -487,3 +487,46 @@ func TestCloseGivesUp(t *testing.T) {
 		t.Errorf("left: %v", names(t, dir))
 	}
 }
+
+// TestPinning: a state is pinned when it is put or later, only up to half of the memory, and until its pin moves on.
+func TestPinning(t *testing.T) {
+	cfg := config("", newClock())
+	cfg.HostBytes = 100_000
+	s := open(t, cfg)
+	talk := tokensOf(1, 500)
+	if s.Pin("a", talk[:400]) {
+		t.Error("what is not there was pinned")
+	}
+	put(t, s, "a", slices.Clone(talk[:400]), 20_000)
+	if !s.Pin("a", talk[:400]) || s.Pin("a", talk[:300]) || s.Pin("b", talk[:400]) {
+		t.Error("only exactly what is there can be pinned, by whose it is")
+	}
+	put(t, s, "a", slices.Clone(talk), 20_000)
+	if h, _, err := get(t, s, "a", talk[:400]); err != nil || h.Tokens != 400 || s.Stats().HostEntries != 2 {
+		t.Errorf("%+v %v: a pinned state gave way to a longer one", h, err)
+	}
+	s.Unpin("a", talk, []int{400, 500})
+	put(t, s, "a", append(slices.Clone(talk), 7), 20_000)
+	if n := s.Stats().HostEntries; n != 2 {
+		t.Errorf("%d entries", n)
+	}
+	s.Unpin("a", append(slices.Clone(talk), 7, 8), []int{500})
+	put(t, s, "a", append(slices.Clone(talk), 7, 8), 20_000)
+	if n := s.Stats().HostEntries; n != 1 {
+		t.Errorf("%d entries: what is not pinned any more did not give way", n)
+	}
+	for i := range 4 { // two of them fill the half that may be pinned
+		one := tokensOf(10+i, 300)
+		put(t, s, "a", one, 20_000)
+		s.Pin("a", one)
+	}
+	for i := range 6 {
+		one := tokensOf(20+i, 300)
+		for range 9 {
+			put(t, s, "b", one, 20_000)
+		}
+	}
+	if s.Pin("a", tokensOf(12, 300)) || !s.Pin("a", tokensOf(10, 300)) || !s.Pin("a", tokensOf(11, 300)) {
+		t.Error("more than half of the memory is pinned, or less than may be")
+	}
+}
