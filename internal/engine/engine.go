@@ -107,6 +107,22 @@ type Prompt struct {
 	AddSpecial bool      `json:"add_special,omitempty"`
 }
 
+// Before is the prompt of the first n bytes of the segments' text.
+func (p Prompt) Before(n int) Prompt {
+	out := Prompt{AddSpecial: p.AddSpecial}
+	for _, s := range p.Segments {
+		if n < len(s.Text) {
+			s.Text = s.Text[:max(n, 0)]
+		}
+		n -= len(s.Text)
+		if s.Text == "" {
+			break
+		}
+		out.Segments = append(out.Segments, s)
+	}
+	return out
+}
+
 // Sampling is core.Sampling with every choice made.
 type Sampling struct {
 	Temperature      float64         `json:"temperature"`

@@ -7,3 +7,17 @@ func TestMemoryTotal(t *testing.T) {
 		t.Errorf("total %d", got)
 	}
 }
+
+func TestPromptBefore(t *testing.T) {
+	p := Prompt{AddSpecial: true, Segments: []Segment{{Text: "ab", Trusted: true}, {Text: "cd"}}}
+	for n, want := range map[int]string{-1: "", 0: "", 1: "a", 2: "ab", 3: "abc", 4: "abcd", 9: "abcd"} {
+		got := p.Before(n)
+		text := ""
+		for _, s := range got.Segments {
+			text += s.Text
+		}
+		if text != want || !got.AddSpecial || p.Segments[0].Text != "ab" || len(got.Segments) > 0 && !got.Segments[0].Trusted {
+			t.Errorf("%d: %+v", n, got)
+		}
+	}
+}

@@ -1,13 +1,10 @@
 package node
 
 import (
-	"bufio"
-	"context"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestSharedPathsAnswerByHeader asks the paths that OpenAI's and Anthropic's clients share, as each of them.
@@ -64,39 +61,6 @@ func TestSharedPathsAnswerByHeader(t *testing.T) {
 		}
 		if c.version != "" && header.Get("Request-Id") != header.Get("X-Request-Id") {
 			t.Errorf("%s: the ids are %q and %q", c.path, header.Get("Request-Id"), header.Get("X-Request-Id"))
-		}
-	}
-}
-
-// TestALeavingCallerFreesItsSequence leaves a long stream at its first piece and sees that nothing runs any more.
-func TestALeavingCallerFreesItsSequence(t *testing.T) {
-	s := start(t, options(t, settings(t, nil)))
-	ctx, leave := context.WithCancel(t.Context())
-	defer leave()
-	body := `{"max_tokens":100000,"stream":true,"messages":[{"role":"user","content":"#mock token_delay=20ms\n"}]}`
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.addr+"/v1/messages", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := c.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	for lines := bufio.NewScanner(res.Body); lines.Scan() && lines.Text() != "event: content_block_delta"; {
-	}
-	if _, body := s.call(t, http.MethodGet, "/api/v1/instances", ""); !strings.Contains(body, `"active":1`) {
-		t.Fatalf("nothing runs: %s", body)
-	}
-	leave()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		_, body := s.call(t, http.MethodGet, "/api/v1/instances", "")
-		if strings.Contains(body, `"active":0`) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the sequence is still held: %s", body)
 		}
 	}
 }

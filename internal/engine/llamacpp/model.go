@@ -11,6 +11,7 @@ import (
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/engine/llamacpp/guide"
 	"ashatai/internal/native/llama"
+	"ashatai/internal/proc"
 )
 
 // model is a loaded model: the loop that owns its context, and what needs no context.
@@ -34,7 +35,7 @@ func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, na
 	if generate && !native.Causal() {
 		return nil, core.Errorf(core.CodeUnsupported, "This model makes embeddings and does not generate text. Use it with /v1/embeddings.")
 	}
-	before := residentMemory()
+	before := proc.Resident()
 	var space *llama.Context
 	var err error
 	abort := llama.NewAbort()
@@ -53,7 +54,7 @@ func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, na
 	m.facts = engine.Facts{
 		Runtime: catalog.LlamaCpp, Device: "cpu", Context: min(l.context, space.PerSequence()), Sequences: l.sequences, Batch: l.batch, Threads: l.threads.Most(),
 		Vocabulary: native.Vocab.Len(), Dimensions: native.Dimensions(), Fallback: l.fallback,
-		Memory: engine.Memory{Weights: native.Size(), KV: l.kv, Compute: max(0, residentMemory()-before-l.kv), Cache: l.cache},
+		Memory: engine.Memory{Weights: native.Size(), KV: l.kv, Compute: max(0, proc.Resident()-before-l.kv), Cache: l.cache},
 	}
 	if generate {
 		m.facts.Capabilities = []core.Capability{core.CapGenerate}

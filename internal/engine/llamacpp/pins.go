@@ -12,7 +12,7 @@ import (
 func (m *model) pins(req *engine.GenerateRequest, prompt []llama.Token) []int {
 	var out []int
 	for _, at := range req.Pins {
-		before, err := m.tokens(engine.Prompt{Segments: before(req.Prompt.Segments, at), AddSpecial: req.Prompt.AddSpecial})
+		before, err := m.tokens(req.Prompt.Before(at))
 		if err != nil {
 			continue // it is only memory for later
 		}
@@ -25,30 +25,11 @@ func (m *model) pins(req *engine.GenerateRequest, prompt []llama.Token) []int {
 	return out
 }
 
-// before is the first n bytes of segments.
-func before(segments []engine.Segment, n int) []engine.Segment {
-	var out []engine.Segment
-	for _, s := range segments {
-		if n < len(s.Text) {
-			s.Text = s.Text[:max(n, 0)]
-		}
-		n -= len(s.Text)
-		if s.Text == "" {
-			break
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
 // left is how many tokens are to be computed until the end, or until the next pin: there the state is taken out.
 func (c *choice) left() int {
 	left := c.known() - c.done
-	if c.index > 0 {
-		return left
-	}
 	for _, p := range c.job.pins {
-		if p > c.done {
+		if c.index == 0 && p > c.done {
 			return min(left, p-c.done)
 		}
 	}
@@ -61,22 +42,18 @@ func (l *loop) pinned(c *choice, reused bool) {
 	if l.store == nil || c.index > 0 || len(j.pins) == 0 {
 		return
 	}
-	last := -1
-	for i, p := range j.pins {
+	last := 0
+	for _, p := range j.pins {
 		if p == c.done || reused && p < c.done {
-			last = i
-			if l.store.Pin(j.req.Tenant, j.prompt[:p]) {
+			if last = p; l.store.Pin(j.req.Tenant, j.prompt[:p]) {
 				j.usage.Kept = p
 			}
 		}
 	}
-	if last < 0 {
-		return
+	if j.usage.Kept < last && l.keep(c.slot, true) {
+		j.usage.Kept = last
 	}
-	if p := j.pins[last]; j.usage.Kept < p && l.keep(c.slot, true) {
-		j.usage.Kept = p
-	}
-	if last == len(j.pins)-1 {
-		l.store.Unpin(j.req.Tenant, j.prompt[:j.pins[last]], j.pins)
+	if last == slices.Max(j.pins) {
+		l.store.Unpin(j.req.Tenant, j.prompt[:last], j.pins)
 	}
 }

@@ -1,4 +1,4 @@
-package llamacpp
+package proc
 
 import (
 	"os"
@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// residentMemory is this process's resident memory in bytes, 0 when it cannot be read.
-func residentMemory() int64 {
+// Resident is this process's resident memory in bytes, 0 when it cannot be read.
+func Resident() int64 {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return 0

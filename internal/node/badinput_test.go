@@ -1,0 +1,107 @@
+package node
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// asked are small good requests, by path; MODEL and TEXT stand for their parts.
+func asked() map[string]string {
+	const talk = `"messages":[{"role":"user","content":"TEXT"}]`
+	return map[string]string{
+		"/v1/chat/completions":      `{"model":"MODEL","max_tokens":2,` + talk + `}`,
+		"/v1/completions":           `{"model":"MODEL","max_tokens":2,"prompt":"TEXT"}`,
+		"/v1/responses":             `{"model":"MODEL","max_output_tokens":2,"store":false,"input":"TEXT"}`,
+		"/v1/messages":              `{"model":"MODEL","max_tokens":2,` + talk + `}`,
+		"/v1/messages/count_tokens": `{"model":"MODEL",` + talk + `}`,
+		"/api/generate":             `{"model":"MODEL","stream":false,"options":{"num_predict":2},"prompt":"TEXT"}`,
+		"/api/chat":                 `{"model":"MODEL","stream":false,"options":{"num_predict":2},` + talk + `}`,
+		"/api/ai/process":           `{"modelName":"MODEL","prompt":"TEXT"}`,
+	}
+}
+
+func dialectOf(path string) string {
+	switch {
+	case strings.HasPrefix(path, "/v1/messages"):
+		return "anthropic"
+	case strings.HasPrefix(path, "/api/"):
+		return "ollama" // the calls of older servers have its shape
+	}
+	return "openai"
+}
+
+func filled(body, model, text string) string {
+	return strings.NewReplacer("MODEL", model, "TEXT", text).Replace(body)
+}
+
+// TestUnknownModels: 404 in the dialect's own shape, with the name that was meant.
+func TestUnknownModels(t *testing.T) {
+	s := start(t, options(t, settings(t, nil)))
+	for path, body := range asked() {
+		status, got := s.call(t, http.MethodPost, path, filled(body, "tinny", "hi"))
+		if status != http.StatusNotFound || !strings.Contains(got, "tiny") || !inShape(dialectOf(path), []byte(got)) {
+			t.Errorf("%s: %d %s", path, status, got)
+		}
+	}
+}
+
+// TestTooLongPrompts: 400 with both numbers, unless the caller allowed to cut; then a header and the usage say so.
+func TestTooLongPrompts(t *testing.T) {
+	s := start(t, options(t, settings(t, map[string]string{"engine.context": "256"})))
+	long := strings.Repeat("word ", 2000)
+	for path, body := range asked() {
+		if strings.HasSuffix(path, "count_tokens") {
+			continue // it counts what does not fit, too
+		}
+		status, got := s.call(t, http.MethodPost, path, filled(body, "tiny", long))
+		if status != http.StatusBadRequest || !strings.Contains(got, "2020 tokens") && !strings.Contains(got, "2005 tokens") || !strings.Contains(got, " 255 ") || !inShape(dialectOf(path), []byte(got)) {
+			t.Errorf("%s: %d %.300s", path, status, got)
+		}
+		if dialectOf(path) == "openai" && !strings.Contains(got, `"context_length_exceeded"`) {
+			t.Errorf("%s: %.300s", path, got)
+		}
+	}
+}
+
+// TestBadInput sends what is broken, hostile or too much to every call that makes text. Each is refused at once with a
+// reason, and the next request is served.
+func TestBadInput(t *testing.T) {
+	s := start(t, options(t, settings(t, nil)))
+	deep := strings.Repeat(`{"properties":{"a":`, 40_000) + "{}" + strings.Repeat("}}", 40_000)
+	for path, good := range asked() {
+		good := filled(good, "tiny", "hi")
+		with := func(field string) string { return strings.Replace(good, "{", "{"+field+",", 1) }
+		bad := map[string]string{
+			"nothing": "", "no JSON": "hello", "half": good[:len(good)-2], "two": good + good, "a list": "[" + good + "]", "not UTF-8": strings.Replace(good, "hi", "h\xff", 1),
+			"deep": strings.Repeat("[", 100_000), "a wrong type": strings.Replace(good, `"hi"`, `{"a":7}`, 1), "null": "null",
+		}
+		if dialectOf(path) != "ollama" {
+			bad["stops"] = with(`"stop":[` + strings.Repeat(`"x",`, 99_999) + `"x"]`)
+		}
+		if !strings.HasPrefix(path, "/api/ai/") {
+			bad["twice"], bad["unknown"] = with(`"model":"tiny"`), with(`"wibble":1`)
+			bad["a range"] = with(`"temperature":1e9,"options":{"temperature":1e9}`)
+			bad["a bomb"] = with(`"tools":[{"type":"function","name":"f","input_schema":` + deep + `,"function":{"name":"f","parameters":` + deep + `}}]`)
+		}
+		for name, body := range bad {
+			began := time.Now()
+			status, got := s.call(t, http.MethodPost, path, body)
+			if took := time.Since(began); status != http.StatusBadRequest || !inShape(dialectOf(path), []byte(got)) || took > slowest {
+				t.Errorf("%s, %s: %d after %v: %.300s", path, name, status, took, got)
+			}
+		}
+		status, got := s.call(t, http.MethodPost, path, fmt.Sprintf(`{"x":%q}`, strings.Repeat("y", 40<<20)))
+		if status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: too much is %d %.300s", path, status, got)
+		}
+		if status, got := s.call(t, http.MethodPost, path, good); status != http.StatusOK {
+			t.Errorf("%s: after all that %d %s", path, status, got)
+		}
+	}
+}
+
+// slowest is what a refusal may take; this machine may be busy with other tests.
+const slowest = 100 * time.Millisecond * 5
