@@ -157,7 +157,7 @@ func runtimeOf(s string) (string, error) {
 		name = short
 	}
 	if name != "" && !runtimeName.MatchString(name) {
-		return "", fmt.Errorf("%q is not the name of a runtime; write llamacpp or mock", s)
+		return "", fmt.Errorf("%q is not the name of a runtime; write llamacpp, onnx or mock", s)
 	}
 	return name, nil
 }
