@@ -12,6 +12,7 @@ func layers() map[string]int {
 		"obs": 1, "life": 1,
 		"config": 2, "netx": 2, "proc": 2, "sandbox": 2, "blob": 2, "store": 2,
 		"chat": 2, "gguf": 2, "modelfile": 2, "tokenizer": 2, "onnxfile": 2, "engine": 2, "fleet/plan": 2,
+		"jobs":    3,
 		"engine/": 4, "worker": 4,
 		"fleet": 5, "models": 5, "infer": 5, "project": 5, "optimize": 5,
 		"convo": 5, "auth": 5, "backup": 5,

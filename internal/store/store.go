@@ -20,6 +20,7 @@ type DB interface {
 	Objects() Objects
 	Items() Items
 	Accounts() Accounts
+	Jobs() Jobs
 	// Check looks for damage. It reads the whole database, and its error is a sentence for the operator.
 	Check(ctx context.Context) error
 	// Close ends all use; closing again does nothing.

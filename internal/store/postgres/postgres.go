@@ -28,7 +28,7 @@ import (
 const (
 	connectTimeout = 10 * time.Second
 	application    = "ashatai"
-	txTries        = 30
+	txTries        = 3
 	leastConns     = 4 // a migration needs two at once
 )
 
@@ -41,6 +41,7 @@ type DB struct {
 	sql   *sql.DB
 	close func() error
 
+	alone sync.RWMutex                 // held by a transaction that must not meet another
 	claim atomic.Pointer[pgxpool.Conn] // holds the lock of Claim
 }
 
@@ -138,15 +139,20 @@ func (db *DB) Claim(ctx context.Context) error {
 }
 
 // inTx runs do in a transaction that no other can be told from coming before or after. PostgreSQL ends one of two that
-// cannot both be so; that one runs again.
+// cannot both be so; that one runs again, and soon alone: where many change one table they could end each other for ever.
 func (db *DB) inTx(ctx context.Context, do func(query.DBTX) error) error {
-	var err error
 	for range txTries {
-		if err = db.tryTx(ctx, do); !isConflict(err) {
+		db.alone.RLock()
+		err := db.tryTx(ctx, do)
+		db.alone.RUnlock()
+		if !isConflict(err) {
 			return err
 		}
 	}
-	return err
+	// One server uses a database, so that whoever could conflict is in this process.
+	db.alone.Lock()
+	defer db.alone.Unlock()
+	return db.tryTx(ctx, do)
 }
 
 func (db *DB) tryTx(ctx context.Context, do func(query.DBTX) error) error {
@@ -175,3 +181,6 @@ func isConflict(err error) bool {
 
 // Side is the database as a side of a copy.
 func (db *DB) Side() transfer.Side { return transfer.Side{DB: db.sql, Name: db.place, Postgres: true} }
+
+// Pool is the pool of connections, for the queue of jobs, which has tables of its own.
+func (db *DB) Pool() *pgxpool.Pool { return db.pool }

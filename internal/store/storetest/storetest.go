@@ -76,6 +76,9 @@ func RunRows(t *testing.T, target Target) {
 		{"groups round trip", groupsRoundTrip},
 		{"keys round trip", keysRoundTrip},
 		{"sessions round trip", sessionsRoundTrip},
+		{"a job's life", jobLife},
+		{"jobs are listed", jobLists},
+		{"jobs outlive a killed process", jobRecovery},
 	})
 }
 
