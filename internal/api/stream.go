@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -112,6 +113,12 @@ func (s *SSE) Comment(text string) error {
 	}
 	s.buf.WriteByte('\n')
 	return s.send()
+}
+
+// Numbered sends v as one event's data under a number, which a client that lost its line sends back in Last-Event-ID.
+func (s *SSE) Numbered(id int64, name string, v any) error {
+	s.line("id: ", strconv.FormatInt(id, 10))
+	return s.JSON(name, v)
 }
 
 func (s *SSE) line(prefix, text string) {

@@ -11,6 +11,7 @@ import (
 
 	"ashatai/internal/cli/console"
 	"ashatai/internal/cli/human"
+	"ashatai/internal/cli/jobs"
 	"ashatai/internal/cli/keep"
 )
 
@@ -122,6 +123,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.serve(), a.run(), a.list(), a.show(), a.ps(), a.stop(), a.pull(), a.create(), a.cp(), a.alias(), a.optimize(), a.rm(), a.doctor(), a.version(), a.completion(),
 	)
+	root.AddCommand(jobs.Command(a.console()))
 	root.AddCommand(keep.Commands(a.console(), a.deps.Keep)...)
 	return root
 }
@@ -130,7 +132,7 @@ func (a *app) root() *cobra.Command {
 func (a *app) console() console.Console {
 	return console.Console{
 		Printf: a.out.printf, Table: a.table, JSON: a.json, Plain: plain, Plural: human.Plural,
-		Usage: usage, NoArgs: noArgs, OneArg: oneArg, NoSuch: noSuchCommand,
+		Server: a.server, Usage: usage, NoArgs: noArgs, OneArg: oneArg, NoSuch: noSuchCommand,
 	}
 }
 
@@ -161,5 +163,24 @@ func Main(ctx context.Context, args []string, deps Deps) int {
 				return ExitInterrupted
 			}
 		}
+	}
+}
+
+// server gives a command the flags that name a server.
+func (a *app) server(cmd *cobra.Command) func() (console.Server, error) {
+	var flags serverFlags
+	flags.add(cmd)
+	return func() (console.Server, error) {
+		c, err := a.client(cmd, flags)
+		if err != nil {
+			return console.Server{}, err
+		}
+		return console.Server{Call: c.call, Open: func(ctx context.Context, path string) (io.ReadCloser, error) {
+			resp, err := c.open(ctx, http.MethodGet, path, nil)
+			if err != nil {
+				return nil, err
+			}
+			return resp.Body, nil
+		}}, nil
 	}
 }

@@ -45,6 +45,9 @@ func (a *app) pull() *cobra.Command {
 			if req.Source, err = source(cmd, c, args[0]); err != nil {
 				return err
 			}
+			if req.Detach {
+				return a.detached(cmd, c, req, asJSON)
+			}
 			show := a.progress()
 			if asJSON {
 				show = progressJSON{a.out}
@@ -55,8 +58,23 @@ func (a *app) pull() *cobra.Command {
 	flags.add(cmd)
 	cmd.Flags().StringVar(&req.Name, "name", "", "the `name` that the model gets (default: its name in the registry, else made from the file's name)")
 	cmd.Flags().StringVar(&req.SHA256, "sha256", "", "what the file's SHA-256 must be, in `hex`; a URL needs it")
+	cmd.Flags().BoolVar(&req.Detach, "detach", false, "print the id of the job and let it go on alone; see `ashatai job`")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the progress as lines of JSON")
 	return cmd
+}
+
+// detached begins a pull and prints its job's id alone.
+func (a *app) detached(cmd *cobra.Command, c *client, req pullRequest, asJSON bool) error {
+	var p pullProgress
+	raw, err := c.call(cmd.Context(), http.MethodPost, "/api/v1/pull", req, &p)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return a.raw(raw)
+	}
+	a.out.printf("%s\n", plain(p.Job))
+	return nil
 }
 
 // source makes a path whole, since the server does not know this program's folder.

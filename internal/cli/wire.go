@@ -92,9 +92,11 @@ type pullRequest struct {
 	Source string `json:"source"`
 	Name   string `json:"name,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
+	Detach bool   `json:"detach,omitempty"`
 }
 
 type pullProgress struct {
+	Job       string        `json:"job"`
 	Status    string        `json:"status"`
 	Total     int64         `json:"total"`
 	Completed int64         `json:"completed"`

@@ -101,6 +101,7 @@ func (s *Service) Stop(ctx context.Context) error {
 		cancel(errStopping)
 	}
 	s.mu.Unlock()
+	s.bell.ring()
 	return s.queue.stop(ctx)
 }
 
@@ -168,10 +169,7 @@ func (s *Service) Cancel(ctx context.Context, id string) (core.Job, error) {
 	if _, err := s.Get(ctx, id); err != nil {
 		return core.Job{}, err
 	}
-	s.mu.Lock()
-	stopping := s.stopping
-	s.mu.Unlock()
-	if !stopping {
+	if !s.isStopping() {
 		if _, err := s.cfg.Store.End(ctx, id, core.JobEnd{State: core.JobCancelled}, s.cfg.Now()); err != nil {
 			return core.Job{}, err
 		}
@@ -183,6 +181,12 @@ func (s *Service) Cancel(ctx context.Context, id string) (core.Job, error) {
 		s.bell.ring()
 	}
 	return s.Get(ctx, id)
+}
+
+func (s *Service) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
 }
 
 const (
@@ -200,21 +204,14 @@ func (s *Service) Follow(ctx context.Context, id string, after int64, tell func(
 		if err != nil {
 			return err
 		}
-		for {
-			events, err := s.cfg.Store.Events(ctx, id, after, followPage)
-			if err != nil {
-				return err
-			}
-			if len(events) == 0 {
-				break
-			}
-			after = events[len(events)-1].Seq
-			if err := tell(events); err != nil {
-				return err
-			}
+		if after, err = s.log(ctx, id, after, tell); err != nil {
+			return err
 		}
 		if j.State.Ended() {
 			return nil
+		}
+		if s.isStopping() {
+			return core.Errorf(core.CodeDraining, "The server stops; the job %s goes on at the next start.", id)
 		}
 		again := time.NewTimer(lookAgain)
 		select {
@@ -225,6 +222,29 @@ func (s *Service) Follow(ctx context.Context, id string, after int64, tell func(
 			return ctx.Err()
 		}
 		again.Stop()
+	}
+}
+
+// Log is Follow for what is there now.
+func (s *Service) Log(ctx context.Context, id string, after int64, tell func([]core.JobEvent) error) error {
+	if _, err := s.Get(ctx, id); err != nil {
+		return err
+	}
+	_, err := s.log(ctx, id, after, tell)
+	return err
+}
+
+// log tells the events after a number, and returns the last one's.
+func (s *Service) log(ctx context.Context, id string, after int64, tell func([]core.JobEvent) error) (int64, error) {
+	for {
+		events, err := s.cfg.Store.Events(ctx, id, after, followPage)
+		if err != nil || len(events) == 0 {
+			return after, err
+		}
+		after = events[len(events)-1].Seq
+		if err := tell(events); err != nil {
+			return after, err
+		}
 	}
 }
 

@@ -189,6 +189,13 @@ func TestOutcomes(t *testing.T) {
 		if err := s.Follow(t.Context(), j.ID, log[2].Seq, func(e []core.JobEvent) error { rest = append(rest, e...); return nil }); err != nil || !slices.Equal(rest, log[3:]) {
 			t.Errorf("%v, %v", rest, err)
 		}
+		rest = nil
+		if err := s.Log(t.Context(), j.ID, log[3].Seq, func(e []core.JobEvent) error { rest = append(rest, e...); return nil }); err != nil || !slices.Equal(rest, log[4:]) {
+			t.Errorf("%v, %v", rest, err)
+		}
+		if err := s.Log(t.Context(), "x", 0, nil); core.CodeOf(err) != core.CodeNotFound {
+			t.Errorf("log of nothing: %v", err)
+		}
 		broken := errors.New("gone")
 		if err := s.Follow(t.Context(), j.ID, 0, func([]core.JobEvent) error { return broken }); !errors.Is(err, broken) {
 			t.Errorf("a reader that is gone: %v", err)

@@ -74,14 +74,6 @@ func (a v1Creator) Copy(ctx context.Context, source, destination string) (*core.
 	return a.m.Copy(ctx, source, destination)
 }
 
-type v1Puller struct{ m *models.Models }
-
-func (a v1Puller) Pull(ctx context.Context, req v1.PullRequest, progress func(v1.PullProgress)) (*core.Manifest, error) {
-	return a.m.Pull(ctx, models.PullRequest{Source: req.Source, Name: req.Name, SHA256: req.SHA256}, func(p models.Progress) {
-		progress(v1.PullProgress{Status: p.Status, Total: p.Total, Completed: p.Completed, Digest: p.Digest})
-	})
-}
-
 // v1Fleet gives the server's own API its view of what is loaded.
 type v1Fleet struct {
 	f *fleet.Fleet

@@ -19,7 +19,7 @@ func (n *Node) ollamaDialect(gen metered) api.Dialect {
 	text := ollamaText{gen, n.models}
 	return ollama.New(ollama.Config{
 		Generator: text, Embedder: text, Tokens: text, Fleet: ollamaFleet{n.fleet, n.infer, n.models},
-		Models: ollamaModels{n.models, n.fleet, n.optimize}, Blobs: ollamaBlobs{n.models}, Version: n.opt.Version,
+		Models: ollamaModels{n.models, n.fleet, n.optimize, puller{n.jobs, n.models}}, Blobs: ollamaBlobs{n.models}, Version: n.opt.Version,
 	})
 }
 
@@ -140,6 +140,7 @@ type ollamaModels struct {
 
 	f *fleet.Fleet
 	o *optimize.Service
+	p puller
 }
 
 func (a ollamaModels) Create(ctx context.Context, c ollama.Creation, progress func(string)) error {
@@ -180,7 +181,9 @@ func (a ollamaModels) Remove(ctx context.Context, name string) error {
 }
 
 func (a ollamaModels) Pull(ctx context.Context, name string, progress func(ollama.Progress)) error {
-	_, err := a.Models.Pull(ctx, models.PullRequest{Source: name}, func(p models.Progress) { progress(ollama.Progress(p)) })
+	_, err := a.p.pull(ctx, models.PullRequest{Source: name}, func(_ string, p core.JobProgress) {
+		progress(ollama.Progress{Status: p.Status, Digest: p.Digest, Completed: p.Completed, Total: p.Total})
+	})
 	return err
 }
 

@@ -23,6 +23,7 @@ import (
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
+	"ashatai/internal/jobs"
 	"ashatai/internal/models"
 	"ashatai/internal/models/fetch"
 	"ashatai/internal/models/source"
@@ -60,6 +61,7 @@ type Node struct {
 	infer    *infer.Service
 	convo    *convo.Service
 	auth     *auth.Service
+	jobs     *jobs.Service
 	server   *server
 
 	optimize *optimize.Service
@@ -92,7 +94,7 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
 	}
 	n.metrics, n.activity = obs.NewMetrics(opt.Version), obs.NewActivity(nil)
-	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAccounts, n.openModels, n.openOptimize, n.makeFleet, n.makeConvo, n.makeServer} {
+	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAccounts, n.openModels, n.openOptimize, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -216,6 +218,10 @@ func (n *Node) run(ctx context.Context) error {
 		n.stop(ctx)
 		return err
 	}
+	if err := n.jobs.Start(ctx); err != nil {
+		n.stop(ctx)
+		return err
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", n.set.Server.Addr)
 	if err != nil {
@@ -283,7 +289,7 @@ func (n *Node) stop(ctx context.Context) {
 	n.log.InfoContext(ctx, "the server stops", slog.Duration("drain", n.set.Server.DrainTimeout))
 	n.optimize.Stop()
 	// The fleet first: it lets running streams finish and refuses new ones, which need the HTTP server to hear it.
-	err := errors.Join(n.fleet.Stop(ctx), n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx))
+	err := errors.Join(n.jobs.Stop(ctx), n.fleet.Stop(ctx), n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx))
 	if err != nil {
 		n.log.WarnContext(ctx, "the stop was not clean", slog.String("error", err.Error()))
 	}

@@ -73,7 +73,7 @@ func (n *Node) dialects() []api.Dialect {
 	gen := metered{n.infer, n.metrics, n.activity}
 	v := version(n.opt)
 	own := v1.Config{
-		Version: v, Models: v1Models{n.models, n.fleet, n.optimize}, Puller: v1Puller{n.models},
+		Version: v, Models: v1Models{n.models, n.fleet, n.optimize}, Puller: v1Puller{puller{n.jobs, n.models}}, Jobs: v1Jobs{n.jobs, puller{n.jobs, n.models}},
 		Fleet: v1Fleet{n.fleet, n.infer, n.models}, Tokens: n.infer,
 		Creator: v1Creator{n.models}, Optimizer: v1Optimizer{n, n.optimize, n.models, n.fleet, n.runtimes},
 		Chats: n.convo, ChatItems: n.convo.Items(), Activity: n.activity, Budget: n.budget, More: n.identityRoutes(),

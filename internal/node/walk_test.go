@@ -42,6 +42,9 @@ func newWalk(t *testing.T) *walk {
 	if err := n.convo.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := n.jobs.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { n.stop(t.Context()) })
 	n.health.started()
 	w := &walk{n: n, ids: map[string][]string{}}

@@ -20,9 +20,24 @@ func (h handlers) pull(w http.ResponseWriter, r *http.Request) error {
 	if req.Source == "" {
 		return core.Invalid("source", "The field source is missing; it is the name of a model in a hub or a registry, a URL, or the path of a file.")
 	}
+	if req.Detach {
+		return h.detach(w, r, req)
+	}
 	return h.lines(w, r, req.Stream, func(ctx context.Context, tell func(PullProgress)) (*core.Manifest, error) {
 		return h.c.Puller.Pull(ctx, req, tell)
 	})
+}
+
+// detach begins a pull that goes on without the caller.
+func (h handlers) detach(w http.ResponseWriter, r *http.Request, req PullRequest) error {
+	if h.c.Jobs == nil {
+		return core.Invalid("detach", "This server runs no jobs, so a pull needs a caller who waits.")
+	}
+	j, err := h.c.Jobs.Pull(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	return api.WriteJSON(w, http.StatusOK, PullProgress{Job: j.ID, Status: string(j.State)})
 }
 
 // lines runs do and writes what it tells as lines of JSON with the model at the end, or only that where stream is false. Do

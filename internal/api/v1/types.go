@@ -95,10 +95,12 @@ type PullRequest struct {
 	Name   string `json:"name" doc:"the name it gets; empty: made from the file's name"`
 	SHA256 string `json:"sha256" doc:"what the file's SHA-256 must be, in hex; a URL needs it"`
 	Stream *bool  `json:"stream" doc:"false: one answer at the end; else lines of progress"`
+	Detach bool   `json:"detach" doc:"answer at once with the job's id, and go on without the caller"`
 }
 
 // PullProgress is one line of a pull. The last one has the status "success" and the model, or an error.
 type PullProgress struct {
+	Job       string        `json:"job,omitempty" doc:"id of the job that does it; see /api/v1/jobs"`
 	Status    string        `json:"status,omitempty" doc:"what is being done; success at the end"`
 	Total     int64         `json:"total,omitempty" doc:"bytes in all, where known"`
 	Completed int64         `json:"completed,omitempty" doc:"bytes done"`

@@ -57,6 +57,7 @@ type Config struct {
 	Fleet   Fleet
 	Tokens  Tokens
 
+	Jobs      Jobs      // nil: this server runs none
 	Optimizer Optimizer // nil: this server makes no weights
 
 	Chats     Archive // keeps the page's chats; nil: this server keeps none
@@ -80,7 +81,7 @@ func Dialect(c Config) api.Dialect {
 		Prefixes:   []string{"/api/v1/"},
 		WriteError: api.WriteError,
 		Error:      api.ErrorBody{},
-		Routes:     slices.Concat(h.modelRoutes(), h.createRoutes(), h.optimizeRoutes(), h.fleetRoutes(), h.chatRoutes(), h.activityRoutes(), c.More),
+		Routes:     slices.Concat(h.modelRoutes(), h.createRoutes(), h.optimizeRoutes(), h.jobRoutes(), h.fleetRoutes(), h.chatRoutes(), h.activityRoutes(), c.More),
 	}
 }
 
