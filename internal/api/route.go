@@ -37,6 +37,7 @@ type ObjectKind string
 const (
 	ObjectNone    ObjectKind = ""
 	ObjectModel   ObjectKind = "model"
+	ObjectJob     ObjectKind = "job"     // work of the server; every operator's
 	ObjectStored  ObjectKind = "stored"  // a chat, response or conversation; its owner's alone
 	ObjectUser    ObjectKind = "user"    // an account
 	ObjectGroup   ObjectKind = "group"   // of accounts

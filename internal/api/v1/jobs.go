@@ -64,15 +64,19 @@ func (h handlers) jobRoutes() []api.Route {
 			Response: response, Statuses: []int{http.StatusBadRequest, http.StatusNotFound}, Handle: handle,
 		}
 	}
+	ofOne := func(r api.Route) api.Route {
+		r.Object = api.ObjectJob
+		return r
+	}
 	events := read(one+"/events", "Follows a job's log as server-sent events, after the number in Last-Event-ID or in after.", nil, h.jobEvents)
 	events.Stream, events.Produces = JobEvent{}, "text/event-stream"
 	return []api.Route{
 		read("/api/v1/jobs", "Lists the jobs, the newest first, of a kind and in a state where the query names them.", JobList{}, h.listJobs),
-		read(one, "Shows a job.", Job{}, h.getJob),
-		events,
+		ofOne(read(one, "Shows a job.", Job{}, h.getJob)),
+		ofOne(events),
 		{
 			Method: http.MethodPost, Path: one + "/cancel", Summary: "Cancels a job that has not ended.",
-			Scope: core.ScopeOperate, Limit: api.LimitWrite, Audit: api.AuditChange, Response: Job{},
+			Scope: core.ScopeOperate, Limit: api.LimitWrite, Audit: api.AuditChange, Object: api.ObjectJob, Response: Job{},
 			Statuses: []int{http.StatusNotFound}, Handle: h.cancelJob,
 		},
 	}
