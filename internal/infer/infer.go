@@ -149,6 +149,7 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 // start sends a request off, with what its answer is held to.
 func (s *Service) start(ctx context.Context, j *job, req *core.Request, p prompt) (*core.Stream, error) {
 	if !p.talk {
+		j.native()
 		return j.start(ctx)
 	}
 	a := j.answer
@@ -165,6 +166,7 @@ func (s *Service) start(ctx context.Context, j *job, req *core.Request, p prompt
 	if j.work.Constraint, err = s.constrain(ctx, j.target, req, p.form, p.opened); err != nil {
 		return nil, err
 	}
+	j.native()
 	budget := req.Thinking.Budget
 	if budget == 0 && !p.effort && j.work.Choices == 1 {
 		budget = effortBudget(req.Thinking.Effort, req.MaxTokens)

@@ -517,3 +517,18 @@ func TestLogprobs(t *testing.T) {
 		t.Errorf("%q", got.String())
 	}
 }
+
+// TestNativeGrammar is a format in the engine's own language, of a conversation and of raw text.
+func TestNativeGrammar(t *testing.T) {
+	const grammar = `root ::= "yes"`
+	for _, req := range []*core.Request{user("q"), {Prompt: "q"}} {
+		f := newFake()
+		req.Format = core.Format{Kind: core.FormatGBNF, Source: grammar}
+		if _, err := f.service().Generate(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		if f.req.Grammar != grammar || f.req.Constraint.Kind != "" {
+			t.Errorf("the engine was asked for %q and %+v", f.req.Grammar, f.req.Constraint)
+		}
+	}
+}
