@@ -53,6 +53,8 @@ type loop struct {
 	made   []engine.Sink // that this step gave events to
 	draft  []llama.Token // scratch
 
+	helpFrom int // logits from which two processors draw
+
 	in       chan *job
 	asked    chan chan engine.Stats
 	fetched  chan *fetch  // loads from disk that ended
@@ -75,7 +77,7 @@ const (
 
 func newLoop(ctx context.Context, lib *llama.Library, v *llama.Vocab, space *llama.Context, abort *llama.Abort, facts engine.Facts, opt options, lay layout) (*loop, error) {
 	l := &loop{
-		life: context.WithoutCancel(ctx), vocab: v, ctx: space, abort: abort, facts: facts, opt: opt, cells: lay.cells, tile: tileFlash,
+		life: context.WithoutCancel(ctx), vocab: v, ctx: space, abort: abort, helpFrom: helpFrom, facts: facts, opt: opt, cells: lay.cells, tile: tileFlash,
 		rows: llama.NewBatch(space.MaxBatch()), pieces: make([][]byte, v.Len()), loaded: lay.threads, paces: map[int64]*threads.Controller{},
 		crew: crew{lib: lib, most: lay.threads.Most()},
 		in:   make(chan *job), asked: make(chan chan engine.Stats), fetched: make(chan *fetch), quit: make(chan struct{}), finished: make(chan struct{}),

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine/llamacpp/batch"
@@ -72,10 +71,10 @@ func (l *loop) advance(choices []*choice) {
 	if !l.succeeded(l.decode(choices, l.runs(curve.Decode, choices, 1)), choices) {
 		return
 	}
-	for row, c := range choices {
+	for _, c := range choices {
 		c.computed(1)
-		l.sample(c, l.ctx.Logits(row))
 	}
+	l.sampleAll(choices)
 }
 
 // prefill computes the next tokens of each prompt, and samples the first token where a prompt is complete.
@@ -137,43 +136,6 @@ func (l *loop) restore(c *choice) {
 	}
 	if len(s.held) == 0 || !l.ctx.Truncate(s.id, len(s.held)) {
 		l.clear(s)
-	}
-}
-
-// sample takes the next token of c from logits, which it changes, and gives out what it completes.
-func (l *loop) sample(c *choice, logits []float32) {
-	j := c.job
-	if c.slot == nil || j.ctx.Err() != nil {
-		return // ended earlier in this step, or about to be dropped
-	}
-	if j.first.IsZero() {
-		j.first = time.Now()
-		j.usage.Prefill = j.first.Sub(j.started)
-	}
-	if l.give(c, nil) { // what was forced before the first token
-		return
-	}
-	if j.req.IgnoreEOS {
-		l.forbidEnd(logits)
-	}
-	var raw []float32
-	if j.req.Logprobs {
-		raw = append(raw, logits...)
-	}
-	t, ok := c.sampler.Sample(logits)
-	switch {
-	case !ok && c.guide != nil && c.guide.Err() != nil:
-		l.fail(j, c.guide.Err())
-		return
-	case !ok, l.vocab.IsEOG(t):
-		l.finish(c, c.text.End(), core.FinishStop)
-		return
-	}
-	c.answer = append(c.answer, t)
-	c.chosen = len(c.answer)
-	l.force(c)
-	if !l.give(c, raw) && c.guide != nil {
-		c.guide.Prepare() // the mask is made while the tokens are computed
 	}
 }
 
