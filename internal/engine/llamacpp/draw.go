@@ -34,7 +34,7 @@ func (l *loop) sampleAll(choices []*choice) {
 		}
 	}
 	half := 0
-	if n := len(choices); n > 1 && n*l.vocab.Len() >= l.helpFrom && l.crew.now > 1 {
+	if n := len(choices); n > 1 && n*l.vocab.Len() >= l.helpFrom && l.crew.Now() > 1 {
 		half = n / 2
 	}
 	var other sync.WaitGroup

@@ -12,6 +12,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/llamacpp/batch"
+	"ashatai/internal/engine/llamacpp/crew"
 	"ashatai/internal/engine/llamacpp/curve"
 	"ashatai/internal/engine/llamacpp/prefix"
 	"ashatai/internal/engine/llamacpp/threads"
@@ -45,7 +46,7 @@ type loop struct {
 	pace   *threads.Controller // of paces, the one for the share that holds now
 	paces  map[int64]*threads.Controller
 	loaded threads.Counts // the most threads, before sharing
-	crew   crew
+	crew   *crew.Crew
 	costs  *costs
 	turns  batch.Turns
 	store  *prefix.Store // nil when prefixes live in sequences only
@@ -79,7 +80,7 @@ func newLoop(ctx context.Context, lib *llama.Library, v *llama.Vocab, space *lla
 	l := &loop{
 		life: context.WithoutCancel(ctx), vocab: v, ctx: space, abort: abort, helpFrom: helpFrom, facts: facts, opt: opt, cells: lay.cells, tile: tileFlash,
 		rows: llama.NewBatch(space.MaxBatch()), pieces: make([][]byte, v.Len()), loaded: lay.threads, paces: map[int64]*threads.Controller{},
-		crew: crew{lib: lib, most: lay.threads.Most()},
+		crew: crew.New(lib, lay.threads.Most()),
 		in:   make(chan *job), asked: make(chan chan engine.Stats), fetched: make(chan *fetch), quit: make(chan struct{}), finished: make(chan struct{}),
 	}
 	if opt.repeatable || facts.Batch < 2*tileFlash {
@@ -151,7 +152,7 @@ func (l *loop) stop() {
 func (l *loop) run() {
 	defer close(l.finished)
 	defer l.shut()
-	l.crew.start(l.ctx)
+	l.crew.Start(l.ctx)
 	for l.receive() {
 		l.drop()
 		l.admit()
@@ -215,7 +216,7 @@ func (l *loop) idle() bool {
 func (l *loop) figures() engine.Stats {
 	s := l.count
 	s.Began = maps.Clone(l.count.Began)
-	s.Waiting, s.Threads = len(l.queue), l.crew.now
+	s.Waiting, s.Threads = len(l.queue), l.crew.Now()
 	if l.store != nil {
 		c := l.store.Stats()
 		s.Cache = engine.CacheStats{
@@ -309,7 +310,7 @@ func (l *loop) shut() {
 	l.costs.save()
 	l.rows.Close()
 	l.ctx.Close()
-	l.crew.stop()
+	l.crew.Stop()
 }
 
 // decode runs one call into the library for the given choices and measures it.
@@ -355,7 +356,7 @@ func (l *loop) compute(what curve.Sample) llama.DecodeStatus {
 	// Steps are compared with their like: so many rows, on sequences so long.
 	like := bits.Len(uint(l.rows.Len()))<<8 | bits.Len(uint(what.Context>>8))
 	what.Threads = l.pace.Next(group, like)
-	l.crew.use(what.Threads)
+	l.crew.Use(what.Threads)
 	start := time.Now()
 	status := l.ctx.Decode(l.rows)
 	took := time.Since(start)

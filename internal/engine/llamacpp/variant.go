@@ -9,6 +9,7 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
+	"ashatai/internal/engine/llamacpp/crew"
 	"ashatai/internal/engine/llamacpp/duel"
 	"ashatai/internal/gguf"
 	"ashatai/internal/native/llama"
@@ -78,7 +79,7 @@ func (r *Runtime) Variant(ctx context.Context, spec engine.VariantSpec, step fun
 	}
 	step(stageCompare, 0)
 	found, err := duel.Run(ctx, duel.Config{
-		Library: lib, AsIs: spec.Load.Path, Other: spec.Out, Threads: plan.threads.Most(), Poll: polling, MaxDivergence: spec.MaxDivergence,
+		Library: lib, AsIs: spec.Load.Path, Other: spec.Out, Threads: plan.threads.Most(), Poll: crew.Polling, MaxDivergence: spec.MaxDivergence,
 		Step: func(measuring bool, part float64) {
 			if measuring {
 				step(stageMeasure, part)

@@ -1,6 +1,9 @@
-package llamacpp
+package crew
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"ashatai/internal/gguf/gguftest"
@@ -11,11 +14,23 @@ import (
 // TestCrewWithFewerThreads computes with all threads, with some and with one, as on a machine that has more processors than
 // this crew's threads need to notice.
 func TestCrewWithFewerThreads(t *testing.T) {
-	lib, err := libraries(t).open()
+	dir := os.Getenv("ASHATAI_TEST_LIB")
+	if dir == "" {
+		t.Skip("needs llama.cpp's libraries, see make test")
+	}
+	lib, err := llama.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	native, err := lib.LoadModel(tiny(t, gguftest.Options{}), lib.ModelDefaults())
+	path := filepath.Join(t.TempDir(), "tiny.gguf")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(gguftest.TinyLlama(f, gguftest.Options{}), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	native, err := lib.LoadModel(path, lib.ModelDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,8 +44,8 @@ func TestCrewWithFewerThreads(t *testing.T) {
 	done := make(chan struct{})
 	go func() { // its thread is bound, and ends with it
 		defer close(done)
-		c := crew{lib: lib, most: 3}
-		c.start(ctx)
+		c := New(lib, 3)
+		c.Start(ctx)
 		if c.pool == nil {
 			t.Error("no pool")
 			return
@@ -39,7 +54,7 @@ func TestCrewWithFewerThreads(t *testing.T) {
 		rows := llama.NewBatch(8)
 		defer rows.Close()
 		for pos, n := range []int{3, 2, 1, 2, 3} {
-			c.use(n)
+			c.Use(n)
 			rows.Reset()
 			rows.Add(1, pos, 0, true)
 			if s := ctx.Decode(rows); s != llama.DecodeOK {
@@ -50,7 +65,7 @@ func TestCrewWithFewerThreads(t *testing.T) {
 			}
 		}
 		ctx.Close()
-		c.stop()
+		c.Stop()
 	}()
 	<-done
 }

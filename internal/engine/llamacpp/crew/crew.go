@@ -1,4 +1,6 @@
-package llamacpp
+// Package crew is the threads that compute for one context of the library, and how many of them do. It decides nothing:
+// package threads does.
+package crew
 
 import (
 	"runtime"
@@ -7,13 +9,13 @@ import (
 	"ashatai/internal/proc"
 )
 
-// crew is the threads that compute for one context: the loop's own and a pool. Only the loop uses it.
+// Crew is the caller's own thread and a pool. One goroutine uses it, from Start to Stop.
 //
 // When the crew takes all processors, each thread is bound to one. The threads wait for each other dozens of times a token,
 // and the system, whenever some other program needed a processor for a moment, would now and then put two of them on one
 // and leave the other idle: such a step takes three times as long. With fewer threads than processors nothing is bound (a
 // pool of its own has threads that never were), so that several models, or a busy neighbour, are placed around each other.
-type crew struct {
+type Crew struct {
 	lib  *llama.Library
 	ctx  *llama.Context
 	pool *llama.ThreadPool // nil when it could not be made; the library then starts threads for every step
@@ -23,14 +25,20 @@ type crew struct {
 	all  []int // processors of this process, when the crew takes all of them
 }
 
-// polling is how long the pool's threads spin for the next step before they sleep, on the library's scale from 0 to 100.
-const polling = 50
+// Polling is how long the pool's threads spin for the next step before they sleep, on the library's scale from 0 to 100.
+const Polling = 50
 
-// start makes the pool; the calling goroutine keeps its thread until it ends.
-func (c *crew) start(ctx *llama.Context) {
+// New makes a crew of at most so many threads.
+func New(lib *llama.Library, most int) *Crew { return &Crew{lib: lib, most: most} }
+
+// Now is how many threads compute.
+func (c *Crew) Now() int { return c.now }
+
+// Start makes the pool; the calling goroutine keeps its thread until it ends.
+func (c *Crew) Start(ctx *llama.Context) {
 	runtime.LockOSThread()
 	c.ctx = ctx
-	p := llama.PoolParams{Threads: c.most, Poll: polling}
+	p := llama.PoolParams{Threads: c.most, Poll: Polling}
 	if all := proc.Processors(); len(all) == c.most && c.most > 1 {
 		p.Pin = all
 	}
@@ -42,8 +50,8 @@ func (c *crew) start(ctx *llama.Context) {
 	ctx.Attach(pool)
 }
 
-// use sets the number of threads for the next steps.
-func (c *crew) use(n int) {
+// Use sets the number of threads for the next steps.
+func (c *Crew) Use(n int) {
 	if n == c.now {
 		return
 	}
@@ -64,9 +72,9 @@ func (c *crew) use(n int) {
 }
 
 // roam makes the unbound threads compute; where they cannot be made the bound ones go on.
-func (c *crew) roam() {
+func (c *Crew) roam() {
 	if c.free == nil {
-		pool, err := c.lib.NewThreadPool(llama.PoolParams{Threads: c.most - 1, Poll: polling})
+		pool, err := c.lib.NewThreadPool(llama.PoolParams{Threads: c.most - 1, Poll: Polling})
 		if err != nil {
 			return
 		}
@@ -75,8 +83,8 @@ func (c *crew) roam() {
 	c.ctx.Attach(c.free)
 }
 
-// stop ends the pool, after its context.
-func (c *crew) stop() {
+// Stop ends the pool, after its context.
+func (c *Crew) Stop() {
 	for _, p := range []*llama.ThreadPool{c.pool, c.free} {
 		if p != nil {
 			p.Close()
