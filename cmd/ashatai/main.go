@@ -31,7 +31,7 @@ func main() {
 	code := cli.Main(ctx, os.Args[1:], cli.Deps{
 		Version: version, Build: build, Env: os.Environ(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Interrupts: interrupts,
-		Serve: serve, Doctor: doctor, Spawn: spawn, Keep: keep(),
+		Serve: serve, Doctor: doctor, Spawn: spawn, Keep: keep(), Offline: offline,
 	})
 	stop()
 	os.Exit(code) //nolint:gocritic // what was deferred has run

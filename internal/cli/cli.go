@@ -13,6 +13,7 @@ import (
 	"ashatai/internal/cli/human"
 	"ashatai/internal/cli/jobs"
 	"ashatai/internal/cli/keep"
+	"ashatai/internal/cli/people"
 )
 
 // Deps is what the command line is given by the program around it.
@@ -35,6 +36,8 @@ type Deps struct {
 	// Spawn starts a server on addr (host:port) that outlives this program, and returns without waiting until it is
 	// ready. Nil: no chat offers it.
 	Spawn func(ctx context.Context, addr string) error
+	// Offline opens the API for accounts on a home that no server uses; the caller ends it. Nil: only servers are asked.
+	Offline func(ctx context.Context, o OfflineOptions) (http.RoundTripper, func() error, error)
 	// Keep are the commands on the data of a home.
 	Keep keep.Deps
 }
@@ -45,6 +48,12 @@ type ServeOptions struct {
 	Home   string            // data folder
 	Config string            // settings file
 	Set    map[string]string // "logs.level" → value: settings that win over files and environment
+}
+
+// OfflineOptions say which home; empty fields were not given.
+type OfflineOptions struct {
+	Home   string
+	Config string
 }
 
 // DoctorOptions are the flags of doctor. An empty field was not given.
@@ -125,6 +134,7 @@ func (a *app) root() *cobra.Command {
 	)
 	root.AddCommand(jobs.Command(a.console()))
 	root.AddCommand(keep.Commands(a.console(), a.deps.Keep)...)
+	root.AddCommand(people.Commands(a.console(), a.people())...)
 	return root
 }
 

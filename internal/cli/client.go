@@ -47,7 +47,7 @@ type serverFlags struct{ server, key string }
 
 func (f *serverFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.server, "server", "", "the server's `URL` (default $ASHATAI_SERVER, else http://127.0.0.1:7077)")
-	cmd.Flags().StringVar(&f.key, "api-key", "", "the `key` that the server asks for (default $ASHATAI_API_KEY)")
+	cmd.Flags().StringVar(&f.key, "api-key", "", "the `key` that the server asks for (default $ASHATAI_API_KEY, else that of ashatai login)")
 }
 
 func (a *app) client(cmd *cobra.Command, f serverFlags) (*client, error) {
@@ -58,6 +58,13 @@ func (a *app) client(cmd *cobra.Command, f serverFlags) (*client, error) {
 	key := f.key
 	if key == "" {
 		key = lookup(a.deps.Env, "ASHATAI_API_KEY")
+	}
+	if key == "" {
+		kept, err := a.credentials()
+		if err != nil {
+			return nil, err
+		}
+		key = kept[base]
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, usage(cmd, "The API key holds a space or a character that no key has.")

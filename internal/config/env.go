@@ -133,6 +133,9 @@ func DefaultHome(env []string) (string, error) {
 	return "", core.Errorf(core.CodeInvalidRequest, "There is no home folder in the environment (HOME), so the data folder must be named: --home DIR.")
 }
 
+// ServerNamed reports whether the flag or ASHATAI_SERVER names a server.
+func ServerNamed(flag string, env []string) bool { return flag != "" || lookup(env, serverVar) != "" }
+
 // ServerURL is the server that commands talk to: the flag, else ASHATAI_SERVER, else this machine's.
 func ServerURL(flag string, env []string) string {
 	if flag != "" {

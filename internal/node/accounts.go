@@ -43,7 +43,7 @@ func (n *Node) authenticator() gate.Authenticator {
 
 // identityRoutes are the rows of the server's own API for accounts.
 func (n *Node) identityRoutes() []api.Route {
-	return identity.Routes(identity.Config{Users: n.auth, Groups: n.auth, Keys: n.auth, Logins: n.auth, Cookie: gate.SessionCookie})
+	return identity.Routes(identity.Config{Users: n.auth, Groups: n.auth, Keys: n.auth, Logins: n.auth, Cookie: gate.SessionCookie, Stored: n.storedOf})
 }
 
 // readyLines is what a server prints when it answers: where, and while there are no accounts the link for the first.

@@ -22,7 +22,7 @@ func version(o Options) v1.Version {
 
 // v1Models gives the server's own API its view of the installed models.
 type v1Models struct {
-	m *models.Models
+	m visible
 	f *fleet.Fleet
 	o *optimize.Service
 }
@@ -51,7 +51,7 @@ func (a v1Models) Remove(ctx context.Context, name string) ([]core.Alias, error)
 
 // forget drops what was made of weights that no model has any more.
 func (a v1Models) forget(ctx context.Context, digest string) error {
-	list, err := a.m.List(ctx)
+	list, err := a.m.Models.List(ctx) // all of them, whoever asks
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (a v1Models) forget(ctx context.Context, digest string) error {
 	return nil
 }
 
-type v1Creator struct{ m *models.Models }
+type v1Creator struct{ m visible }
 
 func (a v1Creator) Create(ctx context.Context, req v1.CreateRequest, progress func(string)) (*core.Manifest, error) {
 	return a.m.Create(ctx, models.CreateRequest{
@@ -78,7 +78,7 @@ func (a v1Creator) Copy(ctx context.Context, source, destination string) (*core.
 type v1Fleet struct {
 	f *fleet.Fleet
 	i *infer.Service
-	m *models.Models
+	m visible
 }
 
 // keepAlive translates a wish: 0 is "at once", which the fleet knows as the shortest time.
@@ -114,7 +114,7 @@ func (a v1Fleet) Instances(ctx context.Context) ([]v1.Instance, error) {
 		return nil, err
 	}
 	out := make([]v1.Instance, 0, len(list))
-	for _, i := range list {
+	for _, i := range loaded(ctx, list) {
 		out = append(out, instance(i))
 	}
 	return out, nil
@@ -148,10 +148,10 @@ func (a v1Fleet) Runtimes(ctx context.Context) ([]v1.Runtime, error) {
 }
 
 // nativeScanner gives the old API its view of the models folder.
-type nativeScanner struct{ m *models.Models }
+type nativeScanner struct{ m visible }
 
-func (a nativeScanner) Report(context.Context) (*native.Report, error) {
-	return nativeReport(a.m.Report()), nil
+func (a nativeScanner) Report(ctx context.Context) (*native.Report, error) {
+	return nativeReport(a.m.report(ctx, a.m.Report())), nil
 }
 
 func (a nativeScanner) Scan(ctx context.Context) (*native.Report, error) {
@@ -159,7 +159,7 @@ func (a nativeScanner) Scan(ctx context.Context) (*native.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nativeReport(r), nil
+	return nativeReport(a.m.report(ctx, r)), nil
 }
 
 func nativeReport(r models.Report) *native.Report {

@@ -16,10 +16,10 @@ import (
 
 // ollamaDialect builds Ollama's dialect from the server's parts.
 func (n *Node) ollamaDialect(gen metered) api.Dialect {
-	text := ollamaText{gen, n.models}
+	text := ollamaText{gen, n.visible()}
 	return ollama.New(ollama.Config{
-		Generator: text, Embedder: text, Tokens: text, Fleet: ollamaFleet{n.fleet, n.infer, n.models},
-		Models: ollamaModels{n.models, n.fleet, n.optimize, puller{n.jobs, n.models}}, Blobs: ollamaBlobs{n.models}, Version: n.opt.Version,
+		Generator: text, Embedder: text, Tokens: text, Fleet: ollamaFleet{n.fleet, n.infer, n.visible()},
+		Models: ollamaModels{n.visible(), n.fleet, n.optimize, puller{n.jobs, n.models}}, Blobs: ollamaBlobs{n.visible()}, Version: n.opt.Version,
 	})
 }
 
@@ -55,7 +55,7 @@ func bounded(m *core.Manifest, w ollama.Wish) ollama.Wish {
 // ollamaText gives Ollama's dialect text and vectors.
 type ollamaText struct {
 	gen metered
-	m   *models.Models
+	m   visible
 }
 
 func (a ollamaText) Generate(ctx context.Context, req *core.Request, w ollama.Wish) (*core.Stream, error) {
@@ -86,7 +86,7 @@ func (a ollamaText) Detokenize(ctx context.Context, model string, tokens []int, 
 type ollamaFleet struct {
 	f *fleet.Fleet
 	i *infer.Service
-	m *models.Models
+	m visible
 }
 
 func (a ollamaFleet) Load(ctx context.Context, model string, w ollama.Wish) error {
@@ -119,7 +119,7 @@ func (a ollamaFleet) Running(ctx context.Context) ([]ollama.Running, error) {
 		return nil, err
 	}
 	out := []ollama.Running{}
-	for _, i := range list {
+	for _, i := range loaded(ctx, list) {
 		if i.State != "ready" {
 			continue
 		}
@@ -136,7 +136,7 @@ func (a ollamaFleet) Running(ctx context.Context) ([]ollama.Running, error) {
 
 // ollamaModels gives Ollama's dialect its view of what is installed.
 type ollamaModels struct {
-	*models.Models
+	visible
 
 	f *fleet.Fleet
 	o *optimize.Service
@@ -144,7 +144,7 @@ type ollamaModels struct {
 }
 
 func (a ollamaModels) Create(ctx context.Context, c ollama.Creation, progress func(string)) error {
-	_, err := a.Models.Create(ctx, models.CreateRequest{
+	_, err := a.visible.Create(ctx, models.CreateRequest{
 		Name: c.Name, From: c.From, SHA256: c.SHA256, System: c.System, Template: c.Template, License: c.License,
 		Defaults: c.Sampling, Stop: c.Stop, Window: c.Context, Messages: c.Messages,
 	}, progress)
@@ -153,7 +153,7 @@ func (a ollamaModels) Create(ctx context.Context, c ollama.Creation, progress fu
 
 // List has an entry for each alias besides, as Ollama has one for each name of a model.
 func (a ollamaModels) List(ctx context.Context) ([]*core.Manifest, error) {
-	list, err := a.Models.List(ctx)
+	list, err := a.visible.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -171,12 +171,12 @@ func (a ollamaModels) List(ctx context.Context) ([]*core.Manifest, error) {
 }
 
 func (a ollamaModels) Copy(ctx context.Context, from, to string) error {
-	_, err := a.Models.Copy(ctx, from, to)
+	_, err := a.visible.Copy(ctx, from, to)
 	return err
 }
 
 func (a ollamaModels) Remove(ctx context.Context, name string) error {
-	_, err := v1Models{a.Models, a.f, a.o}.Remove(ctx, name)
+	_, err := v1Models{a.visible, a.f, a.o}.Remove(ctx, name)
 	return err
 }
 
@@ -188,7 +188,7 @@ func (a ollamaModels) Pull(ctx context.Context, name string, progress func(ollam
 }
 
 // ollamaBlobs gives Ollama's dialect the uploaded files.
-type ollamaBlobs struct{ m *models.Models }
+type ollamaBlobs struct{ m visible }
 
 func (a ollamaBlobs) HasBlob(_ context.Context, sha string) bool { return a.m.HasBlob(sha) }
 

@@ -72,6 +72,9 @@ type puller struct {
 
 // begin keeps the job of a pull.
 func (p puller) begin(ctx context.Context, req models.PullRequest) (core.Job, error) {
+	if err := whole(ctx); err != nil {
+		return core.Job{}, err
+	}
 	who := core.PrincipalFrom(ctx)
 	shown, _, _ := strings.Cut(req.Source, "?") // what follows may be a signature
 	return p.jobs.Add(ctx, jobs.Request{

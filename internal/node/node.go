@@ -178,7 +178,7 @@ func (n *Node) makeFleet(context.Context) error {
 		DefaultKeepAlive: n.set.Fleet.KeepAlive, Processors: proc.CPUs(), LoadTimeout: n.set.Fleet.LoadTimeout, DrainTimeout: n.set.Server.DrainTimeout,
 		Log: n.log, Metrics: fleetMetrics{n.metrics},
 	})
-	n.infer = infer.New(n.models, inferFleet{n.fleet}, infer.Config{
+	n.infer = infer.New(n.visible(), inferFleet{n.fleet}, infer.Config{
 		Sampling: infer.DefaultSampling(), Timeout: n.set.Server.RequestTimeout,
 		Runtime: n.runtimeOf, Settings: n.settingsOf, Estimate: estimate,
 	})

@@ -18,7 +18,6 @@ import (
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
-	"ashatai/internal/models"
 	"ashatai/internal/optimize"
 	"ashatai/internal/proc"
 )
@@ -75,7 +74,7 @@ func (n *Node) chooseWeights(m *core.Manifest, s *infer.Settings) {
 type v1Optimizer struct {
 	n *Node
 	o *optimize.Service
-	m *models.Models
+	m visible
 	f *fleet.Fleet
 	r map[string]engine.Runtime
 }

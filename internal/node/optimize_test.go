@@ -106,7 +106,7 @@ func TestOptimizeIsRefused(t *testing.T) {
 		if err := n.fleet.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		a := v1Optimizer{n, n.optimize, n.models, n.fleet, n.runtimes}
+		a := v1Optimizer{n, n.optimize, n.visible(), n.fleet, n.runtimes}
 		if _, err := a.Optimize(t.Context(), "no-such-model", nil, func(v1.OptimizeProgress) {}); core.CodeOf(err) != core.CodeModelNotFound {
 			t.Error(err)
 		}
@@ -120,7 +120,7 @@ func TestOptimizeIsRefused(t *testing.T) {
 		if a.Optimized(list[0]) != nil {
 			t.Error("something was found by nobody")
 		}
-		if err := (v1Models{n.models, n.fleet, n.optimize}).forget(t.Context(), list[0].Digest); err != nil {
+		if err := (v1Models{n.visible(), n.fleet, n.optimize}).forget(t.Context(), list[0].Digest); err != nil {
 			t.Error(err)
 		}
 		if err := n.fleet.Stop(t.Context()); err != nil {

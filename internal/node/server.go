@@ -73,23 +73,23 @@ func (n *Node) dialects() []api.Dialect {
 	gen := metered{n.infer, n.metrics, n.activity}
 	v := version(n.opt)
 	own := v1.Config{
-		Version: v, Models: v1Models{n.models, n.fleet, n.optimize}, Puller: v1Puller{puller{n.jobs, n.models}}, Jobs: v1Jobs{n.jobs, puller{n.jobs, n.models}},
-		Fleet: v1Fleet{n.fleet, n.infer, n.models}, Tokens: n.infer,
-		Creator: v1Creator{n.models}, Optimizer: v1Optimizer{n, n.optimize, n.models, n.fleet, n.runtimes},
+		Version: v, Models: v1Models{n.visible(), n.fleet, n.optimize}, Puller: v1Puller{puller{n.jobs, n.models}}, Jobs: v1Jobs{n.jobs, puller{n.jobs, n.models}},
+		Fleet: v1Fleet{n.fleet, n.infer, n.visible()}, Tokens: n.infer,
+		Creator: v1Creator{n.visible()}, Optimizer: v1Optimizer{n, n.optimize, n.visible(), n.fleet, n.runtimes},
 		Chats: n.convo, ChatItems: n.convo.Items(), Activity: n.activity, Budget: n.budget, More: n.identityRoutes(),
 	}
-	own.Aliases = n.models
+	own.Aliases = n.visible()
 	var all []api.Dialect
 	document := sync.OnceValues(func() ([]byte, error) { return api.OpenAPI(n.opt.Version, all) })
 	all = []api.Dialect{
-		openai.New(gen, n.infer, n.models, n.openaiConfig()),
-		native.New(gen, n.models, nativeScanner{n.models}, nativeProjects{project.New(gen, project.Config{})}, native.Config{Log: n.log}),
+		openai.New(gen, n.infer, n.visible(), n.openaiConfig()),
+		native.New(gen, n.visible(), nativeScanner{n.visible()}, nativeProjects{project.New(gen, project.Config{})}, native.Config{Log: n.log}),
 		n.ollamaDialect(gen),
 		v1.Dialect(own),
 		admin.Dialect(admin.Config{Logins: n.auth, Keys: n.auth, Credential: gate.Credential}),
 		ops.Dialect(ops.Config{Health: n.health, Metrics: n.metricsHandler(), Document: document, Page: web.Handler()}),
 	}
-	all = withAnthropic(all, anthropic.New(gen, n.infer, n.models))
+	all = withAnthropic(all, anthropic.New(gen, n.infer, n.visible()))
 	return all
 }
 

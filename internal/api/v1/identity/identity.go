@@ -54,6 +54,8 @@ type Config struct {
 	Keys   Keys
 	Logins Logins
 	Cookie string // name of the cookie of a browser's login
+	// Stored gathers what an account stored, for its export; nil: nothing is kept.
+	Stored func(ctx context.Context, u core.User) ([]Kept, error)
 }
 
 type handlers struct{ Config }
@@ -142,6 +144,7 @@ func (h handlers) administration() []api.Route {
 			api.ObjectUser, PasswordRequest{}, Done{}, h.setPassword),
 		row(change, http.MethodDelete, user, "Removes an account with its keys, sessions and everything that it stored.",
 			api.ObjectUser, nil, Done{}, h.deleteUser),
+		row(one, http.MethodGet, user+"/export", "Gives all that is kept of an account, for its owner.", api.ObjectUser, nil, Export{}, h.export),
 		row(read, http.MethodGet, groups, "Lists the groups.", api.ObjectNone, nil, GroupList{}, h.groups),
 		row(change, http.MethodPost, groups, "Makes a group.", api.ObjectGroup, GroupRequest{}, Group{}, h.createGroup),
 		row(change, http.MethodPatch, group, "Renames a group.", api.ObjectGroup, GroupRequest{}, Done{}, h.renameGroup),

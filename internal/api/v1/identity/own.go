@@ -105,10 +105,7 @@ func (h handlers) sessions(w http.ResponseWriter, r *http.Request) error {
 	out := SessionList{Sessions: []Session{}}
 	current := core.PrincipalFrom(r.Context()).Session
 	for _, s := range list {
-		out.Sessions = append(out.Sessions, Session{
-			ID: s.ID, User: s.User, Device: s.Device, Address: s.Address, Created: s.Created, Expires: s.Expires, Used: s.Used,
-			Current: s.ID == current,
-		})
+		out.Sessions = append(out.Sessions, sessionOf(s, current))
 	}
 	return api.WriteJSON(w, http.StatusOK, out)
 }

@@ -135,6 +135,13 @@ type Session struct {
 	Current bool      `json:"current" doc:"whether it is the one that asks"`
 }
 
+func sessionOf(s core.Session, current string) Session {
+	return Session{
+		ID: s.ID, User: s.User, Device: s.Device, Address: s.Address, Created: s.Created, Expires: s.Expires, Used: s.Used,
+		Current: s.ID == current,
+	}
+}
+
 // SessionList is logins.
 type SessionList struct {
 	Sessions []Session `json:"sessions"`

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"ashatai/internal/core"
+)
+
+// credentialFile is where login keeps what opens servers: in the user's folder of settings, or empty where there is none.
+func (a *app) credentialFile() string {
+	dir := lookup(a.deps.Env, "XDG_CONFIG_HOME")
+	if runtime.GOOS == "windows" {
+		dir = lookup(a.deps.Env, "APPDATA")
+	} else if home := lookup(a.deps.Env, "HOME"); dir == "" && home != "" {
+		dir = filepath.Join(home, ".config")
+	}
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, "ashatai", "credentials.json")
+}
+
+// credentials are what is kept, by the address of the server: what opens one is never sent to another.
+func (a *app) credentials() (map[string]string, error) {
+	file := a.credentialFile()
+	kept := map[string]string{}
+	if file == "" {
+		return kept, nil
+	}
+	b, err := os.ReadFile(file) //nolint:gosec // the user's own folder
+	if errors.Is(err, fs.ErrNotExist) {
+		return kept, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &kept)
+	}
+	if err != nil {
+		return nil, core.Wrap(core.CodeInternal, err, "The file %s, where logins are kept, cannot be read; remove it and log in again.", file)
+	}
+	return kept, nil
+}
+
+// keep stores a credential for a server, or forgets it where it is empty. Nobody but the user can read the file, at no
+// moment.
+func (a *app) keep(server, credential string) error {
+	kept, err := a.credentials()
+	if err != nil {
+		return err
+	}
+	file := a.credentialFile()
+	if file == "" {
+		return core.Errorf(core.CodeUnavailable, "There is no folder to keep the login in: HOME is not set.")
+	}
+	if kept[server] = credential; credential == "" {
+		delete(kept, server)
+	}
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(kept); err != nil {
+		return err
+	}
+	dir := filepath.Dir(file)
+	err = os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = replace(dir, file, b.Bytes())
+	}
+	if err != nil {
+		return core.Wrap(core.CodeUnavailable, err, "The login cannot be kept in %s: %s.", file, reason(err))
+	}
+	return nil
+}
+
+// replace writes a file that only its owner can read in the place of another, whole or not at all.
+func replace(dir, file string, data []byte) error {
+	f, err := os.CreateTemp(dir, ".credentials-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

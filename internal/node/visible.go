@@ -1,0 +1,121 @@
+package node
+
+import (
+	"context"
+	"slices"
+
+	"ashatai/internal/core"
+	"ashatai/internal/fleet"
+	"ashatai/internal/models"
+)
+
+// visible is the installed models as the credential of a request may use them: of a key with a list of models, the others
+// do not exist. Every dialect and infer look models up here, so that no way leads around it.
+type visible struct{ *models.Models }
+
+func (n *Node) visible() visible { return visible{n.models} }
+
+// Resolve finds a model by name. Errors: CodeModelNotFound also for one that is not on the key's list.
+func (v visible) Resolve(ctx context.Context, name string) (*core.Manifest, error) {
+	m, err := v.Models.Resolve(ctx, name)
+	allowed := core.PrincipalFrom(ctx).Models
+	if allowed == "" || err == nil && allowed.Has(m.Name) {
+		return m, err
+	}
+	if name != "" {
+		return nil, hidden(name)
+	}
+	list, err := v.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range list { // the default is not for this key; the first chat model that is takes its place
+		if m.Can(core.CapChat) || m.Can(core.CapGenerate) {
+			return m, nil
+		}
+	}
+	return nil, core.Errorf(core.CodeModelNotFound, "None of the models that this key may use is installed.")
+}
+
+// List lists the models that may be used.
+func (v visible) List(ctx context.Context) ([]*core.Manifest, error) {
+	list, err := v.Models.List(ctx)
+	allowed := core.PrincipalFrom(ctx).Models
+	if err != nil || allowed == "" {
+		return list, err
+	}
+	out := []*core.Manifest{}
+	for _, m := range list {
+		if allowed.Has(m.Name) {
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
+func hidden(name string) error {
+	return core.Errorf(core.CodeModelNotFound, "There is no model %.200q that this key may use.", name)
+}
+
+// whole refuses keys for some models only: what they installed could take the place of a model that they may not see.
+func whole(ctx context.Context) error {
+	if core.PrincipalFrom(ctx).Models == "" {
+		return nil
+	}
+	return core.Errorf(core.CodeForbidden, "A key for some models only cannot install, make or copy models.")
+}
+
+// Create makes a model. Errors: CodeForbidden for a key with a list of models.
+func (v visible) Create(ctx context.Context, req models.CreateRequest, progress func(string)) (*core.Manifest, error) {
+	if err := whole(ctx); err != nil {
+		return nil, err
+	}
+	return v.Models.Create(ctx, req, progress)
+}
+
+// Copy gives a model another name. Errors as of Create.
+func (v visible) Copy(ctx context.Context, from, to string) (*core.Manifest, error) {
+	if err := whole(ctx); err != nil {
+		return nil, err
+	}
+	return v.Models.Copy(ctx, from, to)
+}
+
+// Pull installs a model. Errors as of Create.
+func (v visible) Pull(ctx context.Context, req models.PullRequest, progress func(models.Progress)) (*core.Manifest, error) {
+	if err := whole(ctx); err != nil {
+		return nil, err
+	}
+	return v.Models.Pull(ctx, req, progress)
+}
+
+// Metadata reads what a model's file says about itself.
+func (v visible) Metadata(ctx context.Context, name string) (map[string]any, error) {
+	if _, err := v.Resolve(ctx, name); err != nil {
+		return nil, err
+	}
+	return v.Models.Metadata(ctx, name)
+}
+
+// loaded leaves the instances out whose models are not to be seen.
+func loaded(ctx context.Context, list []fleet.Instance) []fleet.Instance {
+	allowed := core.PrincipalFrom(ctx).Models
+	return slices.DeleteFunc(list, func(i fleet.Instance) bool { return !allowed.Has(i.Name) })
+}
+
+// report is what lies in the models folder, without the files of models that are not to be seen.
+func (visible) report(ctx context.Context, r models.Report) models.Report {
+	if core.PrincipalFrom(ctx).Models == "" {
+		return r
+	}
+	r.Failed = nil
+	allowed := core.PrincipalFrom(ctx).Models
+	r.Loaded = slices.DeleteFunc(slices.Clone(r.Loaded), func(f models.ScannedFile) bool { return !allowed.Has(f.Name) })
+	return r
+}
+
+// Aliases lists the names that stand for models, without those of models that are not to be seen.
+func (v visible) Aliases(ctx context.Context) []core.Alias {
+	allowed := core.PrincipalFrom(ctx).Models
+	return slices.DeleteFunc(v.Models.Aliases(ctx), func(a core.Alias) bool { return !allowed.Has(a.Model) })
+}
