@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ashatai/internal/cli/human"
+	"ashatai/internal/cli/people"
 	"ashatai/internal/config"
 	"ashatai/internal/core"
 )
@@ -60,7 +61,7 @@ func (a *app) client(cmd *cobra.Command, f serverFlags) (*client, error) {
 		key = lookup(a.deps.Env, "ASHATAI_API_KEY")
 	}
 	if key == "" {
-		kept, err := a.credentials()
+		kept, err := people.Kept(a.deps.Env)
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ package people
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,16 +27,25 @@ type Caller interface {
 // Place says where to call: the flags of the commands.
 type Place struct{ Server, Key, Home, Config string }
 
+// Client calls one server, or what stands for one.
+type Client struct {
+	Base string // its address
+	Call func(ctx context.Context, method, path string, body, into any) (json.RawMessage, error)
+}
+
 // Deps is what the commands are lent.
 type Deps struct {
-	// Call connects to a place. With offline, a home that no server uses will do. The caller calls close.
-	Call func(cmd *cobra.Command, at Place, offline bool) (c Caller, end func() error, err error)
-	// Secret asks for a password without showing it; with pipe it reads a line of standard input.
-	Secret func(ctx context.Context, prompt string, pipe bool) (string, error)
-	// Line asks for a line.
-	Line func(ctx context.Context, prompt string) (string, error)
-	// Raw prints an answer of the server, indented.
-	Raw func(answer json.RawMessage) error
+	Env  []string
+	In   io.Reader
+	Tell func(format string, args ...any)   // writes to the person
+	Raw  func(answer json.RawMessage) error // prints an answer of the server, indented
+
+	// Server connects to a server by the flags --server and --api-key, and Named says whether the flag or the environment
+	// names one.
+	Server func(cmd *cobra.Command, server, key string) (Client, error)
+	Named  func(server string) bool
+	// Offline opens a home that no server uses; nil: there is no such way.
+	Offline func(ctx context.Context, home, config string) (Client, func() error, error)
 }
 
 // Commands are login, logout, user and key.
@@ -67,7 +77,7 @@ func (f *flags) add(cmd *cobra.Command, offline bool) {
 
 // do runs what a command does with a connection.
 func (g group) do(cmd *cobra.Command, f flags, offline bool, what func(ctx context.Context, c Caller) error) (err error) {
-	c, end, err := g.deps.Call(cmd, f.at, offline)
+	c, end, err := g.connect(cmd, f.at, offline)
 	if err != nil {
 		return err
 	}
@@ -154,11 +164,11 @@ func (g group) keepKey(ctx context.Context, c Caller, f flags) error {
 func (g group) logIn(ctx context.Context, c Caller, f flags, name string, pipe bool) error {
 	var err error
 	if name == "" {
-		if name, err = g.deps.Line(ctx, "Name: "); err != nil {
+		if name, err = g.askLine(ctx, "Name: "); err != nil {
 			return err
 		}
 	}
-	password, err := g.deps.Secret(ctx, "Password: ", pipe)
+	password, err := g.secret(ctx, "Password: ", pipe)
 	if err != nil {
 		return err
 	}

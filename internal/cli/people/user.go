@@ -58,11 +58,11 @@ func (g group) userCreate() *cobra.Command {
 
 // newPassword asks twice, so that a slip of the finger locks nobody out.
 func (g group) newPassword(ctx context.Context, pipe bool) (string, error) {
-	one, err := g.deps.Secret(ctx, "New password: ", pipe)
+	one, err := g.secret(ctx, "New password: ", pipe)
 	if err != nil || pipe {
 		return one, err
 	}
-	two, err := g.deps.Secret(ctx, "The same again: ", false)
+	two, err := g.secret(ctx, "The same again: ", false)
 	if err == nil && one != two {
 		err = errDiffer()
 	}

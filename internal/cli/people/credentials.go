@@ -1,4 +1,4 @@
-package cli
+package people
 
 import (
 	"bytes"
@@ -8,16 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"ashatai/internal/core"
 )
 
 // credentialFile is where login keeps what opens servers: in the user's folder of settings, or empty where there is none.
-func (a *app) credentialFile() string {
-	dir := lookup(a.deps.Env, "XDG_CONFIG_HOME")
+func credentialFile(env []string) string {
+	dir := lookup(env, "XDG_CONFIG_HOME")
 	if runtime.GOOS == "windows" {
-		dir = lookup(a.deps.Env, "APPDATA")
-	} else if home := lookup(a.deps.Env, "HOME"); dir == "" && home != "" {
+		dir = lookup(env, "APPDATA")
+	} else if home := lookup(env, "HOME"); dir == "" && home != "" {
 		dir = filepath.Join(home, ".config")
 	}
 	if dir == "" {
@@ -26,9 +27,9 @@ func (a *app) credentialFile() string {
 	return filepath.Join(dir, "ashatai", "credentials.json")
 }
 
-// credentials are what is kept, by the address of the server: what opens one is never sent to another.
-func (a *app) credentials() (map[string]string, error) {
-	file := a.credentialFile()
+// Kept are the credentials that are kept, by the address of the server: what opens one is never sent to another.
+func Kept(env []string) (map[string]string, error) {
+	file := credentialFile(env)
 	kept := map[string]string{}
 	if file == "" {
 		return kept, nil
@@ -48,12 +49,12 @@ func (a *app) credentials() (map[string]string, error) {
 
 // keep stores a credential for a server, or forgets it where it is empty. Nobody but the user can read the file, at no
 // moment.
-func (a *app) keep(server, credential string) error {
-	kept, err := a.credentials()
+func keep(env []string, server, credential string) error {
+	kept, err := Kept(env)
 	if err != nil {
 		return err
 	}
-	file := a.credentialFile()
+	file := credentialFile(env)
 	if file == "" {
 		return core.Errorf(core.CodeUnavailable, "There is no folder to keep the login in: HOME is not set.")
 	}
@@ -70,7 +71,7 @@ func (a *app) keep(server, credential string) error {
 		err = replace(dir, file, b.Bytes())
 	}
 	if err != nil {
-		return core.Wrap(core.CodeUnavailable, err, "The login cannot be kept in %s: %s.", file, reason(err))
+		return core.Wrap(core.CodeUnavailable, err, "The login cannot be kept in %s: %s.", file, err)
 	}
 	return nil
 }
@@ -90,4 +91,15 @@ func replace(dir, file string, data []byte) error {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
+}
+
+// lookup finds a variable; the last one of a name counts.
+func lookup(env []string, name string) string {
+	value := ""
+	for _, e := range env {
+		if k, v, ok := strings.Cut(e, "="); ok && k == name {
+			value = v
+		}
+	}
+	return value
 }
