@@ -119,3 +119,21 @@ func (v visible) Aliases(ctx context.Context) []core.Alias {
 	allowed := core.PrincipalFrom(ctx).Models
 	return slices.DeleteFunc(v.Models.Aliases(ctx), func(a core.Alias) bool { return !allowed.Has(a.Model) })
 }
+
+// Remove removes a model. Of those that are not to be seen there is none.
+func (v visible) Remove(ctx context.Context, name string) error {
+	if core.PrincipalFrom(ctx).Models != "" {
+		if _, err := v.Resolve(ctx, name); err != nil {
+			return err
+		}
+	}
+	return v.Models.Remove(ctx, name)
+}
+
+// RemoveAlias removes a name that stands for a model. Errors as of Create.
+func (v visible) RemoveAlias(ctx context.Context, name string) error {
+	if err := whole(ctx); err != nil {
+		return err
+	}
+	return v.Models.RemoveAlias(ctx, name)
+}
