@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"ashatai/internal/cli/failure"
 	"ashatai/internal/cli/sse"
 	"ashatai/internal/core"
 )
@@ -81,7 +82,7 @@ func (c *client) chat(ctx context.Context, req chatRequest, show func(string) er
 		if string(data) == "[DONE]" {
 			return reply, nil
 		}
-		if e := parseError(data, http.StatusInternalServerError); e != nil {
+		if e := failure.Parse(data, http.StatusInternalServerError); e != nil {
 			return reply, e
 		}
 		piece, err := reply.take(data)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/failure"
 	"ashatai/internal/cli/human"
 	"ashatai/internal/cli/people"
 	"ashatai/internal/config"
@@ -216,7 +217,7 @@ func (c *client) foreign(resp *http.Response, err error) error {
 func (c *client) refusal(resp *http.Response) error {
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err == nil {
-		if e := parseError(raw, resp.StatusCode); e != nil {
+		if e := failure.Parse(raw, resp.StatusCode); e != nil {
 			return e
 		}
 	}

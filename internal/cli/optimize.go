@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/failure"
 	"ashatai/internal/cli/human"
 )
 
@@ -103,7 +104,7 @@ func (a *app) followTrials(r io.Reader, asJSON bool) error {
 		if len(line) == 0 {
 			continue
 		}
-		if e := parseError(line, http.StatusInternalServerError); e != nil {
+		if e := failure.Parse(line, http.StatusInternalServerError); e != nil {
 			return e
 		}
 		var p optimizeProgress

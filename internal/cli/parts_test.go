@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"ashatai/internal/cli/failure"
 	"ashatai/internal/cli/sse"
 )
 
@@ -84,7 +85,7 @@ func FuzzEvents(f *testing.F) {
 			}
 			if err == nil {
 				_, _ = new(chatReply).take(data)
-				_ = parseError(data, 500)
+				_ = failure.Parse(data, 500)
 			}
 		}
 	})

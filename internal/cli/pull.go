@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/failure"
 	"ashatai/internal/cli/human"
 	"ashatai/internal/core"
 )
@@ -123,7 +124,7 @@ func follow(r io.Reader, show progressView) error {
 		if len(line) == 0 {
 			continue
 		}
-		if e := parseError(line, http.StatusInternalServerError); e != nil {
+		if e := failure.Parse(line, http.StatusInternalServerError); e != nil {
 			show.end(false)
 			return e
 		}

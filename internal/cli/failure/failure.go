@@ -1,4 +1,5 @@
-package cli
+// Package failure reads the error objects of a server's answers. It makes no words of its own.
+package failure
 
 import (
 	"encoding/json"
@@ -7,8 +8,8 @@ import (
 	"ashatai/internal/core"
 )
 
-// failure is the error object of both APIs: the OpenAI one has a type besides, the server's own a request id.
-type failure struct {
+// object is the error object of both APIs: the OpenAI one has a type besides, the server's own a request id.
+type object struct {
 	Error *struct {
 		Message   string `json:"message"`
 		Code      string `json:"code"`
@@ -16,10 +17,10 @@ type failure struct {
 	} `json:"error"`
 }
 
-// parseError reads an error object, and returns nil where there is none. Status is that of the answer, and decides what
+// Parse reads an error object, and returns nil where there is none. Status is that of the answer, and decides what
 // kind of error it is where the code is a word of another API.
-func parseError(raw []byte, status int) *core.Error {
-	var f failure
+func Parse(raw []byte, status int) *core.Error {
+	var f object
 	if err := json.Unmarshal(raw, &f); err != nil || f.Error == nil || f.Error.Message == "" {
 		return nil //nolint:nilerr // then it is no error object
 	}
