@@ -14,7 +14,7 @@ import (
 
 	"ashatai/internal/cli"
 	"ashatai/internal/config"
-	"ashatai/internal/node"
+	"ashatai/internal/node" //nolint:depguard // the real API that the commands call; in this test alone
 )
 
 // desk is a user at a command line, with a home of data and no server.
@@ -85,7 +85,10 @@ func TestAccountsOnAHome(t *testing.T) {
 	d.run(0, "", at("user", "disable", "--enable", "bob")...)
 	d.run(0, "another horse\n", at("user", "passwd", "bob", "--password-stdin")...)
 	var list struct {
-		Users []struct{ Name, Role string }
+		Users []struct {
+			Name string `json:"name"`
+			Role string `json:"role"`
+		} `json:"users"`
 	}
 	out, _ = d.run(0, "", at("user", "list", "--json")...)
 	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list.Users) != 2 || list.Users[1].Role != "viewer" {
