@@ -135,6 +135,7 @@ func kindsOf(log []core.JobEvent) string {
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, base Config) {
+		t.Helper()
 		s := begin(t, base, Kind{Name: "k", Workers: 4, Run: func(_ context.Context, task *Task) (any, error) {
 			var what string
 			if err := json.Unmarshal(task.Args, &what); err != nil {
@@ -206,6 +207,7 @@ func TestOutcomes(t *testing.T) {
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, base Config) {
+		t.Helper()
 		begun := make(chan string)
 		var ran atomic.Int64
 		s := begin(t, base, Kind{Name: "k", Workers: 1, Run: func(ctx context.Context, task *Task) (any, error) {
@@ -248,6 +250,7 @@ func TestCancel(t *testing.T) {
 func TestStopAndStart(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, base Config) {
+		t.Helper()
 		begun := make(chan struct{})
 		s := begin(t, base, Kind{Name: "k", Workers: 1, Run: func(ctx context.Context, _ *Task) (any, error) {
 			close(begun)

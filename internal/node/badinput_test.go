@@ -48,7 +48,7 @@ func TestUnknownModels(t *testing.T) {
 	}
 }
 
-// TestTooLongPrompts: 400 with both numbers, unless the caller allowed to cut; then a header and the usage say so.
+// TestTooLongPrompts: 400 with both numbers.
 func TestTooLongPrompts(t *testing.T) {
 	s := start(t, options(t, settings(t, map[string]string{"engine.context": "256"})))
 	long := strings.Repeat("word ", 2000)
