@@ -21,15 +21,17 @@ const helpFrom = 1 << 18
 // sampleAll takes the next token of each choice, whose rows are those of the last call. Choices that look at many logits are
 // drawn on two processors.
 func (l *loop) sampleAll(choices []*choice) {
-	ready := make([]bool, len(choices))
+	rows := make([][]float32, len(choices)) // nil where no token is wanted; only this goroutine asks the context
 	for row, c := range choices {
-		ready[row] = l.ready(c)
+		if l.ready(c) {
+			rows[row] = l.ctx.Logits(row)
+		}
 	}
 	out := make([]drawn, len(choices))
 	draw := func(from, to int) {
 		for row := from; row < to; row++ {
-			if ready[row] {
-				out[row] = l.draw(choices[row], l.ctx.Logits(row))
+			if rows[row] != nil {
+				out[row] = l.draw(choices[row], rows[row])
 			}
 		}
 	}
@@ -44,7 +46,7 @@ func (l *loop) sampleAll(choices []*choice) {
 	draw(half, len(choices))
 	other.Wait()
 	for row, c := range choices {
-		if ready[row] {
+		if rows[row] != nil {
 			l.accept(c, out[row])
 		}
 	}

@@ -179,7 +179,7 @@ func (l *loop) receive() bool {
 		case a := <-l.asked:
 			a <- l.figures()
 		case f := <-l.fetched:
-			f.done = true
+			f.arrived()
 		case <-l.quit:
 			return false
 		default:
@@ -198,7 +198,7 @@ func (l *loop) receive() bool {
 	case a := <-l.asked:
 		a <- l.figures()
 	case f := <-l.fetched:
-		f.done = true
+		f.arrived()
 	case <-l.quit:
 		return false
 	case <-rest:

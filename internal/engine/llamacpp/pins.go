@@ -29,7 +29,7 @@ func (m *model) pins(req *engine.GenerateRequest, prompt []llama.Token) []int {
 func (c *choice) left() int {
 	left := c.known() - c.done
 	for _, p := range c.job.pins {
-		if c.index == 0 && p > c.done {
+		if c.index == 0 && p-c.done >= tilePlain { // a single token is computed along another path
 			return min(left, p-c.done)
 		}
 	}

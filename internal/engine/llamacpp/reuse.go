@@ -55,13 +55,24 @@ type fetch struct {
 	loaded prefix.Loaded
 	err    error
 	done   bool // the loop has it, or knows that it cannot be had
+	left   bool // nobody waits for it any more
 }
 
 // drop gives the memory back.
 func (f *fetch) drop() {
+	if f != nil {
+		f.left = true
+	}
 	if f != nil && f.done && f.err == nil && f.loaded.State != nil {
 		f.loaded.State.Release()
 		f.loaded.State = nil
+	}
+}
+
+// arrived takes a load from disk that ended. What nobody waits for any more is given back.
+func (f *fetch) arrived() {
+	if f.done = true; f.left {
+		f.drop()
 	}
 }
 

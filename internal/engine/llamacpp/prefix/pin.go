@@ -6,7 +6,7 @@ import "slices"
 // else does, while there is room.
 const pinShare = 2
 
-// Pin pins the state of exactly these tokens, and reports whether there is one.
+// Pin pins a state that holds these tokens, the one of exactly these where there is one, and reports whether there is any.
 func (s *Store) Pin(tenant string, tokens []int32) bool {
 	found := false
 	ok := s.change(func(x *index, fx *effects) { found = x.pin(tenant, tokens, s.nanos(), fx) })
@@ -24,10 +24,12 @@ func (s *Store) Unpin(tenant string, tokens []int32, but []int) {
 func (x *index) pin(tenant string, tokens []int32, now int64, fx *effects) bool {
 	o := x.tenants[tenant]
 	at, exact := o.at(tokens)
-	if !exact || !o[at].resident() || x.expired(o[at].created, now) {
+	var e *entry
+	if exact && o[at].resident() && !x.expired(o[at].created, now) {
+		e = o[at]
+	} else if e = x.covers(tenant, tokens, now); e == nil {
 		return false
 	}
-	e := o[at]
 	e.heat = e.heat.use(now)
 	if e.pinned || !x.pinnable(e) {
 		return true
