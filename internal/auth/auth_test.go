@@ -283,6 +283,50 @@ func TestPasswordsChange(t *testing.T) {
 	want(t, "nobody's", w.SetPassword(t.Context(), "nobody", horse, ""), core.CodeNotFound)
 }
 
+// slowSessions lets something happen before a session is made.
+type slowSessions struct {
+	store.Sessions
+	before func()
+}
+
+func (s slowSessions) Create(ctx context.Context, l core.Session) error {
+	s.before()
+	return s.Sessions.Create(ctx, l)
+}
+
+// TestALoginThatIsOvertaken: a session that is made with a password which was replaced meanwhile is none.
+func TestALoginThatIsOvertaken(t *testing.T) {
+	w := open(t, nil)
+	u := w.user("ann", core.AccountAdmin)
+	w.logins = slowSessions{w.logins, func() {
+		if err := w.SetPassword(t.Context(), u.ID, "another horse", ""); err != nil {
+			t.Error(err)
+		}
+	}}
+	_, err := w.Login(t.Context(), "ann", horse, core.Client{Address: "192.0.2.1"})
+	want(t, "the login", err, core.CodeUnauthenticated)
+	if list, err := w.Sessions(t.Context(), u.ID); err != nil || len(list) != 0 {
+		t.Errorf("sessions %v, %v", list, err)
+	}
+}
+
+// TestAResetIsNotUndone: a change of a password that knew the one before a reset comes too late.
+func TestAResetIsNotUndone(t *testing.T) {
+	w := open(t, nil)
+	u := w.user("ann", core.AccountAdmin)
+	stale, err := w.User(t.Context(), u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.SetPassword(t.Context(), u.ID, "another horse", ""); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "the change", w.setPassword(t.Context(), u.ID, "a third horse", "", &stale.Password), core.CodeConflict)
+	if _, err := w.Login(t.Context(), "ann", "another horse", core.Client{Address: "192.0.2.1"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRehash(t *testing.T) {
 	t.Parallel()
 	w := open(t, nil)

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -47,10 +48,21 @@ func (s *Service) Login(ctx context.Context, name, password string, from core.Cl
 		return nil, wrong()
 	}
 	s.tries.succeeded(both)
+	l, err := s.begin(ctx, u, from)
+	if err != nil {
+		return nil, err
+	}
+	// Whoever changed the password or disabled the account while it was looked at has ended the sessions of that time; this
+	// one may have come after.
+	after, found, err := s.users.ByName(ctx, name)
+	if err != nil || !found || after.Disabled || after.Password != u.Password {
+		_, gone := s.logins.Delete(ctx, u.ID, l.Session.ID)
+		return nil, errors.Join(wrong(), err, gone)
+	}
 	if stale {
 		s.rehash(ctx, u, password)
 	}
-	return s.begin(ctx, u, from)
+	return l, nil
 }
 
 // rehash writes a password's hash anew at today's cost, unless the password was changed meanwhile. The login does not

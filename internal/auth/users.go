@@ -187,22 +187,27 @@ func (s *Service) SetPassword(ctx context.Context, ref, next, butSession string)
 	if err != nil {
 		return err
 	}
-	if err := s.setHash(ctx, u.ID, next); err != nil {
-		return err
-	}
-	return s.logins.DeleteAll(ctx, u.ID, butSession)
+	return s.setPassword(ctx, u.ID, next, butSession, nil)
 }
 
-func (s *Service) setHash(ctx context.Context, id, next string) error {
+// setPassword puts a password in place. With old it does so only while that hash is still the account's: an admin may have
+// reset it meanwhile.
+func (s *Service) setPassword(ctx context.Context, id, next, butSession string, old *string) error {
 	hash, err := s.hasher.Hash(ctx, next)
 	if err != nil {
 		return err
 	}
 	_, err = s.users.Change(ctx, id, string(core.AccountAdmin), func(u *core.User) error {
+		if old != nil && u.Password != *old {
+			return core.Errorf(core.CodeConflict, "The password was changed meanwhile. Log in with the new one.")
+		}
 		u.Password, u.Updated = hash, s.cfg.Now().UTC()
 		return nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.logins.DeleteAll(ctx, id, butSession)
 }
 
 // ChangePassword is SetPassword for an account's owner, who must know the old one. Errors: CodeForbidden for a wrong one.
@@ -222,7 +227,10 @@ func (s *Service) ChangePassword(ctx context.Context, p core.Principal, old, nex
 	if !ok {
 		return core.Errorf(core.CodeForbidden, "The old password is wrong.")
 	}
-	return s.SetPassword(ctx, u.ID, next, p.Session)
+	if err := password.Check("password", next); err != nil {
+		return err
+	}
+	return s.setPassword(ctx, u.ID, next, p.Session, &u.Password)
 }
 
 // DeleteUser removes an account, found by id or name, and everything that it stored. Errors: CodeNotFound, CodeConflict for

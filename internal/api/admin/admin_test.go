@@ -52,7 +52,7 @@ type call struct {
 func play(t *testing.T, h http.Handler, c call) map[string]any {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), c.method, c.path, strings.NewReader(c.body))
-	r.RemoteAddr = "127.0.0.1:4711"
+	r.RemoteAddr, r.Host = "127.0.0.1:4711", "localhost"
 	if name, value, ok := strings.Cut(c.header, ": "); ok {
 		r.Header.Set(name, value)
 	}
@@ -120,7 +120,7 @@ func TestKeysAsOldClientsKnowThem(t *testing.T) {
 	one := play(t, h, call{"POST", "/api/admin/keys/create", `{"name":"ci","expiresAt":"9999-12-31T23:59:59.9999999"}`, token, 200, made})
 	two := play(t, h, call{"POST", "/api/admin/keys/create", `{"name":"bob's","assignToUserId":"` + bob.ID + `","expiresAt":"2099-01-01T00:00:00","scopes":"read"}`, token, 200, made})
 	for body, status := range map[string]int{
-		`{"name":" "}`: 400, `{"name":"x","expiresAt":"soon"}`: 400, `{"name":"x","scopes":"boss"}`: 400, `{"name":"x","assignToUserId":"usr_x"}`: 404,
+		`{"name":" "}`: 400, `{"name":"x","expiresAt":"soon"}`: 400, `{"name":"x","scopes":"boss"}`: 400, `{"name":"x","scopes":" ,"}`: 400, `{"name":"x","assignToUserId":"usr_x"}`: 404,
 		`{"name":"x","assignToUserId":"bob","scopes":"admin"}`: 403, `{`: 400,
 	} {
 		play(t, h, call{"POST", "/api/admin/keys/create", body, token, status, `{"success":false,"message":*}`})

@@ -66,6 +66,9 @@ func scopes(list string) (core.Scope, error) {
 	if err != nil {
 		return 0, core.Invalid("scopes", "scopes: %s.", err)
 	}
+	if s == 0 && list != "" { // nothing asked for would mean everything
+		return 0, core.Invalid("scopes", "scopes names no scope; leave it out for all that the account has.")
+	}
 	if strings.Contains(list, "ai:") {
 		s |= core.ScopeRead
 	}

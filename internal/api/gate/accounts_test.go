@@ -64,7 +64,7 @@ func TestAccounts(t *testing.T) {
 			path = "/x"
 		}
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
-		r.RemoteAddr = c.remote
+		r.RemoteAddr, r.Host = c.remote, "localhost:7077"
 		if c.header != nil {
 			r.Header = c.header
 		}

@@ -242,7 +242,9 @@ func TestHosts(t *testing.T) {
 		{"10.0.0.1:7077", "whatever", []string{"ai.example"}, 403},
 		{"10.0.0.1:7077", "10.0.0.1:7077", []string{"ai.example"}, 204},
 	} {
-		h := build(t, func(o *gate.Options) { o.Hosts = gate.Hosts{Bound: c.bound, Allowed: c.allowed} }, row(ok))
+		h := build(t, func(o *gate.Options) {
+			o.Auth, o.Hosts = gate.Local{Anyone: true}, gate.Hosts{Bound: c.bound, Allowed: c.allowed}
+		}, row(ok))
 		if w := h.do(t, func(r *http.Request) { r.Host = c.host }, "POST", "/x"); w.Code != c.want {
 			t.Errorf("bound %s, host %q, allowed %v: %d", c.bound, c.host, c.allowed, w.Code)
 		}

@@ -16,12 +16,15 @@ type Local struct {
 	// Anyone lets callers from other machines in as well: the operator's explicit wish. They may do everything but
 	// administer, so that the first account cannot be a stranger's.
 	Anyone bool
+	// Names are further names of this machine, beside localhost and its loopback addresses.
+	Names []string
 }
 
-// Authenticate looks at the address of the connection, never at a header that a caller could write.
+// Authenticate looks at the address of the connection. Headers only take away: a connection from this machine may carry
+// somebody else's request, from a proxy here, or from a browser here that a page sent to a name of its own.
 func (l Local) Authenticate(r *http.Request) (core.Principal, error) {
 	p := core.Local()
-	if loopback(r.RemoteAddr) {
+	if loopback(r.RemoteAddr) && l.own(hostName(r.Host)) && !forwarded(r) {
 		return p, nil
 	}
 	if l.Anyone {
@@ -30,8 +33,22 @@ func (l Local) Authenticate(r *http.Request) (core.Principal, error) {
 	}
 	return core.Principal{}, core.Errorf(
 		core.CodeUnauthenticated,
-		"This server has no accounts and answers callers on its own machine only. Call it there, or have its operator make accounts or set server.insecure_no_auth.",
+		"This server has no accounts and answers callers on its own machine only, not through a proxy. Call it there, or have its operator make accounts or set server.insecure_no_auth.",
 	)
+}
+
+// own reports whether a name in the Host header is one of this machine's. HTTP/1.0 has none, and no browser speaks it.
+func (l Local) own(name string) bool {
+	return name == "" || localName(name) || slices.ContainsFunc(l.Names, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+func forwarded(r *http.Request) bool {
+	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"} {
+		if r.Header.Get(h) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func loopback(hostport string) bool {

@@ -69,19 +69,35 @@ func (c *call) panicked(r *http.Request, p any) {
 	c.fail(r, core.Errorf(core.CodeInternal, "The server failed to do this. Its log has the cause under this request's id."))
 }
 
-// patientBody gives each read its own deadline: a large body may take its time, a body that stops arriving may not.
+// patientBody gives each read its own deadline: a large body may take its time, a body that stops arriving or
+// trickles may not.
 type patientBody struct {
 	io.ReadCloser
 
 	rc      *http.ResponseController
 	timeout time.Duration
+	begun   time.Time
+	bytes   int64
 }
+
+// slowest is how fast a body must come on the whole, in bytes a second: one byte before each deadline would hold its place
+// for days.
+const slowest = 1 << 10
 
 // Read reads under a deadline, and lifts it at the body's end: the server then only watches for the client's leaving.
 // After any other error the deadline stays, since net/http reads on to empty the connection.
 func (b *patientBody) Read(p []byte) (int, error) {
-	_ = b.rc.SetReadDeadline(time.Now().Add(b.timeout))
+	now := time.Now()
+	if b.begun.IsZero() {
+		b.begun = now
+	}
+	whole := b.begun.Add(b.timeout + time.Duration(b.bytes)*time.Second/slowest)
+	if next := now.Add(b.timeout); next.Before(whole) {
+		whole = next
+	}
+	_ = b.rc.SetReadDeadline(whole)
 	n, err := b.ReadCloser.Read(p)
+	b.bytes += int64(n)
 	if err == io.EOF {
 		_ = b.rc.SetReadDeadline(time.Time{})
 	}

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"ashatai/internal/api"
@@ -134,6 +135,8 @@ func (h handlers) administration() []api.Route {
 	}
 	one := read
 	one.Statuses = []int{http.StatusNotFound}
+	seen := one // what people wrote: that it was looked at is on record
+	seen.Audit = api.AuditChange
 	const users, user, groups, group = "/api/v1/users", "/api/v1/users/{id}", "/api/v1/groups", "/api/v1/groups/{id}"
 	return []api.Route{
 		row(read, http.MethodGet, users, "Lists the accounts.", api.ObjectNone, nil, UserList{}, h.users),
@@ -144,7 +147,7 @@ func (h handlers) administration() []api.Route {
 			api.ObjectUser, PasswordRequest{}, Done{}, h.setPassword),
 		row(change, http.MethodDelete, user, "Removes an account with its keys, sessions and everything that it stored.",
 			api.ObjectUser, nil, Done{}, h.deleteUser),
-		row(one, http.MethodGet, user+"/export", "Gives all that is kept of an account, for its owner.", api.ObjectUser, nil, Export{}, h.export),
+		row(seen, http.MethodGet, user+"/export", "Gives all that is kept of an account, for its owner.", api.ObjectUser, nil, Export{}, h.export),
 		row(read, http.MethodGet, groups, "Lists the groups.", api.ObjectNone, nil, GroupList{}, h.groups),
 		row(change, http.MethodPost, groups, "Makes a group.", api.ObjectGroup, GroupRequest{}, Group{}, h.createGroup),
 		row(change, http.MethodPatch, group, "Renames a group.", api.ObjectGroup, GroupRequest{}, Done{}, h.renameGroup),
@@ -152,10 +155,16 @@ func (h handlers) administration() []api.Route {
 	}
 }
 
+// overTLS reports whether the browser speaks TLS, to this server or to the proxy in front of it. Who forges the header only
+// keeps the cookie from himself.
+func overTLS(r *http.Request) bool {
+	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+}
+
 // setCookie gives a browser its login. Scripts do not see it, and other sites' pages cannot send it along with a post.
 func (h handlers) setCookie(w http.ResponseWriter, r *http.Request, token string, until time.Time) {
 	c := &http.Cookie{ //nolint:gosec // Secure wherever there is TLS; without it a browser would drop the cookie
-		Name: h.Cookie, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil, Expires: until,
+		Name: h.Cookie, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: overTLS(r), Expires: until,
 	}
 	if token == "" {
 		c.MaxAge = -1

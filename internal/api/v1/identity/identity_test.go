@@ -78,7 +78,7 @@ type request struct {
 func (s *site) ask(q request, status int, out any) *httptest.ResponseRecorder {
 	s.t.Helper()
 	r := httptest.NewRequestWithContext(s.t.Context(), q.method, q.path, strings.NewReader(q.body))
-	r.RemoteAddr = "127.0.0.1:4711"
+	r.RemoteAddr, r.Host = "127.0.0.1:4711", "localhost"
 	if q.remote != "" {
 		r.RemoteAddr = q.remote
 	}
@@ -228,6 +228,7 @@ func TestKeysOverHTTP(t *testing.T) {
 		t.Errorf("%+v", k)
 	}
 	s.ask(request{method: "POST", path: "/api/v1/keys", body: `{"name":"x","scopes":["boss"]}`, credential: bob}, 400, nil)
+	s.ask(request{method: "POST", path: "/api/v1/keys", body: `{"name":"x","scopes":[""]}`, credential: bob}, 400, nil)
 	s.ask(request{method: "POST", path: "/api/v1/keys", body: `{"name":"x","scopes":["admin"]}`, credential: bob}, 403, nil)
 	s.ask(request{method: "POST", path: "/api/v1/keys", body: `{"name":"x","user":"ann"}`, credential: bob}, 404, nil)
 	var list identity.KeyList

@@ -164,6 +164,9 @@ func parse(param string, names []string) (core.Scope, error) {
 	if err != nil {
 		return 0, core.Invalid(param, "%s: %s.", param, err)
 	}
+	if s == 0 && len(names) > 0 { // nothing asked for would mean everything
+		return 0, core.Invalid(param, "%s names no scope; leave it out for all that the account has.", param)
+	}
 	return s, nil
 }
 
