@@ -121,7 +121,7 @@ const (
 func kindOf(p, database string) kind {
 	top, rest, deep := strings.Cut(p, "/")
 	switch {
-	case strings.HasPrefix(p, database): // with its -wal and -shm
+	case p == database, slices.Contains([]string{"-wal", "-shm", "-journal"}, strings.TrimPrefix(p, database)):
 		return kindSkip
 	case top == "cache", top == "optimized", !deep && (top == "lock" || top == "serve.log"):
 		return kindSkip

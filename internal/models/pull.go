@@ -139,6 +139,12 @@ func (m *Models) release(sha string) error {
 	return m.dropUnused(sha)
 }
 
+// CheckPull says what is wrong with a request, as Pull would, before anything is done. Errors: CodeInvalidRequest.
+func CheckPull(req PullRequest) error {
+	_, err := parseSource(req)
+	return err
+}
+
 func parseSource(req PullRequest) (supply, error) {
 	src := supply{sha: strings.TrimPrefix(strings.ToLower(strings.TrimSpace(req.SHA256)), "sha256:")}
 	if src.sha != "" && !blob.ValidSHA256(src.sha) {

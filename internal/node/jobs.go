@@ -75,6 +75,9 @@ func (p puller) begin(ctx context.Context, req models.PullRequest) (core.Job, er
 	if err := whole(ctx); err != nil {
 		return core.Job{}, err
 	}
+	if err := models.CheckPull(req); err != nil { // a wrong source may hold what no list of jobs is to show
+		return core.Job{}, err
+	}
 	who := core.PrincipalFrom(ctx)
 	shown, _, _ := strings.Cut(req.Source, "?") // what follows may be a signature
 	return p.jobs.Add(ctx, jobs.Request{

@@ -65,10 +65,14 @@ func whole(ctx context.Context) error {
 	return core.Errorf(core.CodeForbidden, "A key for some models only cannot install, make or copy models.")
 }
 
-// Create makes a model. Errors: CodeForbidden for a key with a list of models.
+// Create makes a model. Errors: CodeForbidden for a key with a list of models, CodeConflict for a name that is taken and a
+// caller who may add models but not put others in place of those that people use.
 func (v visible) Create(ctx context.Context, req models.CreateRequest, progress func(string)) (*core.Manifest, error) {
 	if err := whole(ctx); err != nil {
 		return nil, err
+	}
+	if _, err := v.Models.Resolve(ctx, req.Name); err == nil && !core.PrincipalFrom(ctx).Scopes.Has(core.ScopeOperate) {
+		return nil, core.Errorf(core.CodeConflict, "There is a model %.200q already; to replace it needs the scope operate. Choose another name.", req.Name)
 	}
 	return v.Models.Create(ctx, req, progress)
 }
@@ -79,6 +83,14 @@ func (v visible) Copy(ctx context.Context, from, to string) (*core.Manifest, err
 		return nil, err
 	}
 	return v.Models.Copy(ctx, from, to)
+}
+
+// SetAlias makes a name stand for a model. Errors as of Create: the name could be one that others mean a hidden model by.
+func (v visible) SetAlias(ctx context.Context, name, model string) (core.Alias, error) {
+	if err := whole(ctx); err != nil {
+		return core.Alias{}, err
+	}
+	return v.Models.SetAlias(ctx, name, model)
 }
 
 // Pull installs a model. Errors as of Create.

@@ -52,6 +52,9 @@ func TestModelsOfAKey(t *testing.T) {
 			t.Errorf("%s hides a model from an admin: %s", path, got)
 		}
 	}
+	admin(t, "POST", "/api/v1/users", `{"name":"pub","role":"publisher","password":"correct horse"}`, 200)
+	publisher := s.as(s.as("")(t, "POST", "/api/v1/login", `{"name":"pub","password":"correct horse"}`, 200)["token"].(string))
+	publisher(t, "POST", "/api/create", `{"model":"hush","from":"tiny","stream":false}`, 409)
 	chat := func(model string) string {
 		return `{"model":"` + model + `","messages":[{"role":"user","content":"#mock reply=Paris"}],"max_tokens":8}`
 	}
@@ -77,6 +80,7 @@ func TestModelsOfAKey(t *testing.T) {
 		key(t, c[0], c[1], c[2], 404)
 	}
 	key(t, "POST", "/api/copy", `{"source":"hush","destination":"mine"}`, 403)
+	key(t, "PUT", "/api/v1/aliases/gpt-4o", `{"model":"tiny"}`, 403)
 	key(t, "POST", "/api/create", `{"model":"mine","from":"tiny","stream":false}`, 403)
 	key(t, "POST", "/api/v1/pull", `{"source":"/x.gguf","stream":false}`, 403)
 }
