@@ -1,6 +1,7 @@
 // The chat that is open: its messages, the answer that streams, and what is kept on the server.
 
 import { aborted, get, Problem, send, told } from "../lib/api.ts";
+import { account } from "../lib/account.svelte.ts";
 import { recall, remember } from "../lib/keep.ts";
 import { shared } from "../lib/shared.svelte.ts";
 import { requestOf } from "./request.ts";
@@ -20,9 +21,15 @@ export interface Failure {
   text: string;
 }
 
+// own is a key of this account alone: the next one at this browser is not to begin with a system prompt of this one.
+function own(key: string): string {
+  const user = account.me?.user.id ?? "";
+  return user === "" ? key : `${key}.${user}`;
+}
+
 function remembered(): Settings {
   try {
-    return { ...plain, ...JSON.parse(recall("settings") || "{}") as Partial<Settings> };
+    return { ...plain, ...JSON.parse(recall(own("settings")) || "{}") as Partial<Settings> };
   } catch {
     return { ...plain };
   }
@@ -92,7 +99,7 @@ export class Session {
 
   // keepSettings keeps them for this chat, and for new ones.
   keepSettings(): void {
-    remember("settings", JSON.stringify($state.snapshot(this.settings)));
+    remember(own("settings"), JSON.stringify($state.snapshot(this.settings)));
     if (this.id === "" || this.missing !== "") return;
     send<Summary>("PATCH", `/api/v1/chats/${this.id}`, { settings: $state.snapshot(this.settings) }).then(this.changed, () => undefined);
   }
