@@ -77,3 +77,26 @@ func TestTricklingBody(t *testing.T) {
 		t.Errorf("it was kept for %s", took)
 	}
 }
+
+// TestKeysDoNotMultiplyARate: the keys of one account are counted together.
+func TestKeysDoNotMultiplyARate(t *testing.T) {
+	l := gate.NewLimits(gate.LimitOptions{PerMinute: 2})
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", http.NoBody)
+	refused := 0
+	for _, key := range []string{"a", "b", "c", "d"} {
+		release, err := l.Admit(r, row(ok), core.Principal{User: "ann", Key: key})
+		if err != nil {
+			refused++
+			continue
+		}
+		release()
+	}
+	if refused != 2 {
+		t.Errorf("%d of 4 requests were refused, with a limit of 2", refused)
+	}
+	if release, err := l.Admit(r, row(ok), core.Principal{User: "bob", Key: "e"}); err != nil {
+		t.Errorf("another account: %v", err)
+	} else {
+		release()
+	}
+}

@@ -116,12 +116,10 @@ func remote(r *http.Request) string {
 	return host
 }
 
-// caller is whose requests are counted together: a key, a user, and for nobody in particular the address.
+// caller is whose requests are counted together: an account with all its keys, since it can make more of them, and for
+// nobody in particular the address.
 func caller(r *http.Request, p core.Principal) string {
-	switch {
-	case p.Key != "":
-		return "key " + p.Key
-	case p.User != "" && p.User != core.Local().User:
+	if p.User != "" && p.User != core.Local().User {
 		return "user " + p.User
 	}
 	return "addr " + remote(r)
