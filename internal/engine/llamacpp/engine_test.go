@@ -13,7 +13,12 @@ import (
 
 func open(t *testing.T, spec engine.LoadSpec) *model {
 	t.Helper()
-	m, err := libraries(t).Load(t.Context(), spec, nil)
+	return openWith(t, libraries(t), spec)
+}
+
+func openWith(t *testing.T, r *Runtime, spec engine.LoadSpec) *model {
+	t.Helper()
+	m, err := r.Load(t.Context(), spec, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -187,8 +187,7 @@ func TestConstraintsThatCannotBeEnforced(t *testing.T) {
 			t.Errorf("%v: %v", c, err)
 		}
 	}
-	without := open(t, engine.LoadSpec{Path: realModel(t), Context: 512, Sequences: 1, Batch: 128})
-	without.guides = noGuides(t)
+	without := openWith(t, withoutGuides(t), engine.LoadSpec{Path: realModel(t), Context: 512, Sequences: 1, Batch: 128})
 	if _, err := without.Generate(t.Context(), constrained("Hello", engine.Constraint{Kind: core.FormatJSON}, 5)); core.CodeOf(err) != core.CodeUnavailable {
 		t.Errorf("%v", err)
 	}
@@ -265,9 +264,10 @@ func TestDraftsUnderAConstraint(t *testing.T) {
 	}
 }
 
-func noGuides(t *testing.T) *guide.Maker {
+// withoutGuides is the runtime on a machine that lacks the library of constraints.
+func withoutGuides(t *testing.T) *Runtime {
 	t.Helper()
-	m := guide.NewLibrary(t.TempDir()).NewMaker(func() guide.Vocabulary { return guide.Vocabulary{} })
-	t.Cleanup(m.Close)
-	return m
+	r := *libraries(t)
+	r.guides = guide.NewLibrary(t.TempDir())
+	return &r
 }
