@@ -36,7 +36,10 @@ func TestOutboxIsLeft(t *testing.T) {
 	o := NewOutbox()
 	ctx, cancel := context.WithCancel(t.Context())
 	o.Event(core.Event{Text: "a"})
-	for range o.Stream(ctx, cancel) {
+	for _, err := range o.Stream(ctx, cancel) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 	if ctx.Err() == nil {

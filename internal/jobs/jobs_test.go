@@ -336,6 +336,7 @@ func TestFullDisk(t *testing.T) {
 func TestMany(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, base Config) {
+		t.Helper()
 		const n = 100
 		var runs [n]atomic.Int64
 		s := begin(t, base, Kind{Name: "k", Workers: 8, Run: func(_ context.Context, task *Task) (any, error) {

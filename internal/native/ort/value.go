@@ -72,7 +72,7 @@ func (l *Library) Texts(shape []int64, texts []string) (*Value, error) {
 		return nil, fmt.Errorf("%d texts are no tensor of the shape %v", len(texts), shape)
 	}
 	v := &Value{l: l}
-	if err := l.check(l.fn.CreateTensor(l.allocator, unsafe.SliceData(shape), uint64(len(shape)), String, &v.h)); err != nil {
+	if err := l.check(l.fn.CreateTensor(l.allocator, unsafe.SliceData(shape), uint64(len(shape)), String, &v.h)); err != nil { //nolint:gosec // memory of this call, which the library copies
 		return nil, err
 	}
 	if len(texts) == 0 {
@@ -84,9 +84,9 @@ func (l *Library) Texts(shape []int64, texts []string) (*Value, error) {
 	for i, s := range texts {
 		p := text(s)
 		pin.Pin(p)
-		list[i] = unsafe.Pointer(p)
+		list[i] = unsafe.Pointer(p) //nolint:gosec // memory of this call, which the library copies
 	}
-	if err := l.check(l.fn.FillStrings(v.h, unsafe.SliceData(list), uint64(len(list)))); err != nil {
+	if err := l.check(l.fn.FillStrings(v.h, unsafe.SliceData(list), uint64(len(list)))); err != nil { //nolint:gosec // memory of this call, which the library copies
 		v.Close()
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (v *Value) Data() ([]byte, error) {
 	if err := v.l.check(v.l.fn.TensorData(v.h, &p)); err != nil {
 		return nil, err
 	}
-	return unsafe.Slice((*byte)(p), size), nil
+	return unsafe.Slice((*byte)(p), size), nil //nolint:gosec // memory of the library, as long as the value is open
 }
 
 // AppendTexts appends the texts of the tensor, each behind its length in four bytes, little-endian.
@@ -146,7 +146,7 @@ func (v *Value) AppendTexts(to []byte) ([]byte, error) {
 		return nil, err
 	}
 	all, offsets := make([]byte, size+1), make([]uint64, n+1)
-	if err := v.l.check(v.l.fn.StringsContent(v.h, unsafe.Pointer(unsafe.SliceData(all)), size, unsafe.SliceData(offsets), n)); err != nil {
+	if err := v.l.check(v.l.fn.StringsContent(v.h, unsafe.Pointer(unsafe.SliceData(all)), size, unsafe.SliceData(offsets), n)); err != nil { //nolint:gosec // memory of this call, which the library fills
 		return nil, err
 	}
 	offsets[n] = size
