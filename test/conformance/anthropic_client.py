@@ -42,7 +42,8 @@ with client.messages.create(model=model, messages=question, max_tokens=5, extra_
         if not kinds or kinds[-1] != event.type:
             kinds.append(event.type)
         if event.type == "message_start":
-            assert event.message.usage.input_tokens == prompt, event
+            begun = event.message.usage
+            assert begun.input_tokens + begun.cache_read_input_tokens + begun.cache_creation_input_tokens == prompt, event
 assert kinds == [
     "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop"
 ], kinds
