@@ -48,6 +48,11 @@ assert kinds == [
     "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop"
 ], kinds
 
+# The model goes on from what the caller began, and only what it adds is the answer.
+begun = [{"role": "assistant", "content": "The capital of France is"}]
+added = client.messages.create(model=model, messages=question + begun, max_tokens=10, extra_body=greedy)
+assert "Paris" in added.content[0].text and "capital" not in added.content[0].text, added
+
 spoken = client.messages.create(
     model=model,
     max_tokens=60,
@@ -114,7 +119,6 @@ assert fails(anthropic.NotFoundError, "claude", model="claude-opus-4-1").type ==
 assert fails(anthropic.BadRequestError, "temperature", extra_body={"temperature": 9}).type == "invalid_request_error"
 fails(anthropic.BadRequestError, "messages.0.content.0.type", messages=[{"role": "user", "content": [image]}])
 fails(anthropic.BadRequestError, "tool_use_id", messages=history[:1] + history[2:])
-fails(anthropic.BadRequestError, "prefill", messages=question + [{"role": "assistant", "content": "It is"}])
 fails(anthropic.BadRequestError, "web_search_20250305", tools=[{"type": "web_search_20250305", "name": "web_search"}])
 fails(anthropic.BadRequestError, "container", container="c")
 fails(anthropic.BadRequestError, "context", messages=[{"role": "user", "content": "word " * 9000}])
