@@ -19,8 +19,11 @@ func TestKill(t *testing.T) {
 	s := newHost(t, weights(size))
 	killed := make(chan struct{})
 	var sent sync.Mutex
+	var answers sync.WaitGroup
 	total := 0
 	s.bends(func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		answers.Add(1)
+		defer answers.Done()
 		s.serve(writerFunc{w, func(b []byte) (int, error) { // all streams together stop after so many bytes
 			sent.Lock()
 			room := min(len(b), before-total)
@@ -65,6 +68,7 @@ func TestKill(t *testing.T) {
 	}
 	_ = cmd.Wait() // it was killed
 	close(killed)
+	answers.Wait() // the last of them counts its bytes after they have gone out
 
 	blobs, err := blob.Open(j.Blobs.Dir())
 	if err != nil {
