@@ -4,8 +4,8 @@ import (
 	"slices"
 	"time"
 
-	"ashatai/internal/engine/llamacpp/sample"
 	"ashatai/internal/engine/llamacpp/spec"
+	"ashatai/internal/engine/sample"
 	"ashatai/internal/native/llama"
 )
 

@@ -8,9 +8,9 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/llamacpp/guide"
-	"ashatai/internal/engine/llamacpp/sample"
 	"ashatai/internal/engine/llamacpp/spec"
-	"ashatai/internal/engine/llamacpp/text"
+	"ashatai/internal/engine/sample"
+	"ashatai/internal/engine/text"
 	"ashatai/internal/native/llama"
 )
 

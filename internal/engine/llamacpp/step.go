@@ -8,8 +8,8 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/engine/llamacpp/batch"
 	"ashatai/internal/engine/llamacpp/curve"
-	"ashatai/internal/engine/llamacpp/sample"
-	"ashatai/internal/engine/llamacpp/text"
+	"ashatai/internal/engine/sample"
+	"ashatai/internal/engine/text"
 	"ashatai/internal/native/llama"
 )
 

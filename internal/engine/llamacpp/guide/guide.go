@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"ashatai/internal/engine"
-	"ashatai/internal/engine/llamacpp/sample"
+	"ashatai/internal/engine/sample"
 	"ashatai/internal/native/llg"
 )
 

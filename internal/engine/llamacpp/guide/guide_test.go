@@ -14,7 +14,7 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
-	"ashatai/internal/engine/llamacpp/sample"
+	"ashatai/internal/engine/sample"
 	"ashatai/internal/native/llama"
 )
 
