@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,10 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"ashatai/internal/core"
@@ -331,6 +334,41 @@ func TestFullDisk(t *testing.T) {
 	if j, _ := end(t, s, add(t, s, "k", nil).ID); j.State != core.JobDone || runs.Load() != 1 {
 		t.Errorf("%+v after %d runs", j, runs.Load())
 	}
+}
+
+// TestRest: no job, no work for River, neither before the first nor after the last, and a job wakes it again.
+func TestRest(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, base Config) {
+		t.Helper()
+		s := begin(t, base, Kind{Name: "k", Workers: 1, Run: func(context.Context, *Task) (any, error) { return nil, nil }})
+		rests := func() bool { return false }
+		idle := func(d *time.Duration, mu sync.Locker, awake *bool) {
+			*d = time.Millisecond
+			rests = func() bool { mu.Lock(); defer mu.Unlock(); return !*awake }
+		}
+		switch q := s.queue.(type) {
+		case *riverQueue[*sql.Tx]:
+			idle(&q.idle, &q.mu, &q.awake)
+		case *riverQueue[pgx.Tx]:
+			idle(&q.idle, &q.mu, &q.awake)
+		}
+		for range 3 {
+			if !rests() {
+				t.Fatal("River works, and there is no job")
+			}
+			if j, _ := end(t, s, add(t, s, "k", nil).ID); j.State != core.JobDone {
+				t.Fatal(j.State)
+			}
+			for !rests() {
+				select {
+				case <-t.Context().Done():
+					t.Fatal("River works on without a job")
+				case <-time.After(time.Millisecond):
+				}
+			}
+		}
+	})
 }
 
 func TestMany(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,8 +19,13 @@ import (
 const (
 	// River's own cooldown of 100 ms would be most of what a short job takes.
 	fetchCooldown = 5 * time.Millisecond
-	// A look at an empty queue is one statement that writes nothing.
-	fetchPoll = 100 * time.Millisecond
+	// On SQLite an added job is fetched at once, and the poll is for a fetch that failed. On PostgreSQL River hears of it from
+	// the database alone, which takes a connection of its own, or by asking.
+	pollSQLite   = 5 * time.Second
+	pollPostgres = 100 * time.Millisecond
+	// River without a job still asks the database and its own lists some thirty times a second, which is more of a
+	// processor than a stream of tokens takes. So it runs only while there are jobs, and this long after the last.
+	restAfter = 30 * time.Second
 )
 
 // queue is River over either database.
@@ -31,13 +38,13 @@ type queue interface {
 
 func newQueue(cfg Config, work func(ctx context.Context, id string)) (queue, error) {
 	if cfg.Postgres != nil {
-		q := &riverQueue[pgx.Tx]{driver: riverpgxv5.New(cfg.Postgres), empty: func(ctx context.Context) error {
+		q := &riverQueue[pgx.Tx]{driver: riverpgxv5.New(cfg.Postgres), poll: pollPostgres, empty: func(ctx context.Context) error {
 			_, err := cfg.Postgres.Exec(ctx, emptyQueue)
 			return err
 		}}
 		return q, q.open(cfg, work)
 	}
-	q := &riverQueue[*sql.Tx]{driver: riversqlite.New(cfg.SQLite), empty: func(ctx context.Context) error {
+	q := &riverQueue[*sql.Tx]{driver: riversqlite.New(cfg.SQLite), poll: pollSQLite, empty: func(ctx context.Context) error {
 		_, err := cfg.SQLite.ExecContext(ctx, emptyQueue)
 		return err
 	}}
@@ -47,11 +54,21 @@ func newQueue(cfg Config, work func(ctx context.Context, id string)) (queue, err
 // emptyQueue drops what a former process queued: the product's own record says what is to be done.
 const emptyQueue = "DELETE FROM river_job"
 
-// riverQueue is River over a database whose transactions are T.
+// riverQueue is River over a database whose transactions are T. It works between start and stop, and rests while no job is
+// there.
 type riverQueue[T any] struct {
 	driver riverdriver.Driver[T]
 	client *river.Client[T]
 	empty  func(ctx context.Context) error
+	poll   time.Duration
+
+	left  atomic.Int64  // jobs that were added and not done; it goes up under mu alone
+	idle  time.Duration // until it rests
+	timer *time.Timer   // calls rest
+
+	mu    sync.Mutex
+	life  context.Context //nolint:containedctx // start's, for when it wakes; nil while it must not
+	awake bool
 }
 
 // args are all that River keeps of a job.
@@ -79,14 +96,16 @@ func (w *worker) Work(ctx context.Context, j *river.Job[args]) error {
 func (w *worker) Timeout(*river.Job[args]) time.Duration { return -1 }
 
 func (q *riverQueue[T]) open(cfg Config, work func(ctx context.Context, id string)) (err error) {
+	q.idle, q.timer = restAfter, time.AfterFunc(time.Hour, q.rest)
+	q.timer.Stop()
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &worker{do: work})
+	river.AddWorker(workers, &worker{do: func(ctx context.Context, id string) { defer q.done(); work(ctx, id) }})
 	queues := map[string]river.QueueConfig{}
 	for _, k := range cfg.Kinds {
 		queues[k.Name] = river.QueueConfig{MaxWorkers: k.Workers}
 	}
 	q.client, err = river.NewClient(q.driver, &river.Config{
-		Queues: queues, Workers: workers, FetchCooldown: fetchCooldown, FetchPollInterval: fetchPoll, MaxAttempts: 1, JobTimeout: -1,
+		Queues: queues, Workers: workers, FetchCooldown: fetchCooldown, FetchPollInterval: q.poll, MaxAttempts: 1, JobTimeout: -1,
 		// One process works on a database at a time, and tells itself of new jobs: no polling of notices, no leader and
 		// none of a leader's duties. Retries and rescue are the record's.
 		PollOnly: true, LeaderElectionDisabled: true,
@@ -117,14 +136,70 @@ func (q *riverQueue[T]) prepare(ctx context.Context) error {
 	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return err
 	}
+	q.left.Store(0)
 	return q.empty(ctx)
 }
 
-func (q *riverQueue[T]) start(ctx context.Context) error { return q.client.Start(ctx) }
+func (q *riverQueue[T]) start(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.life = ctx
+	return q.wake()
+}
 
-func (q *riverQueue[T]) stop(ctx context.Context) error { return q.client.Stop(ctx) }
+// wake makes River work where there is something to do; the lock is held.
+func (q *riverQueue[T]) wake() error {
+	if q.life == nil || q.awake || q.left.Load() == 0 {
+		return nil
+	}
+	if err := q.client.Start(q.life); err != nil {
+		return err
+	}
+	q.awake = true
+	return nil
+}
+
+// rest stops River when nothing was left to do for a while.
+func (q *riverQueue[T]) rest() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.awake || q.left.Load() != 0 {
+		return
+	}
+	if err := q.client.Stop(q.life); err == nil {
+		q.awake = false
+	}
+}
+
+// done counts a job that is done. It is called by River's worker and takes no lock: rest waits for the workers.
+func (q *riverQueue[T]) done() {
+	if q.left.Add(-1) == 0 {
+		q.timer.Reset(q.idle)
+	}
+}
+
+func (q *riverQueue[T]) stop(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.timer.Stop()
+	q.life = nil
+	if !q.awake {
+		return nil
+	}
+	q.awake = false
+	return q.client.Stop(ctx)
+}
 
 func (q *riverQueue[T]) insert(ctx context.Context, id, kind string) error {
-	_, err := q.client.Insert(ctx, args{ID: id}, &river.InsertOpts{Queue: kind, MaxAttempts: 1})
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.left.Add(1)
+	err := q.wake()
+	if err == nil {
+		_, err = q.client.Insert(ctx, args{ID: id}, &river.InsertOpts{Queue: kind, MaxAttempts: 1})
+	}
+	if err != nil {
+		q.done()
+	}
 	return err
 }
