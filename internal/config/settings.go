@@ -27,6 +27,7 @@ type Settings struct {
 	Pull            Pull             `key:"pull" doc:"Where models come from that are pulled by name."`
 	Database        Database         `key:"database" doc:"The server's own database."`
 	Storage         Storage          `key:"storage" doc:"What callers ask the server to store: chats, responses, conversations."`
+	Jobs            Jobs             `key:"jobs" doc:"Work that outlives the request that asked for it, such as pulls."`
 	Accounts        Accounts         `key:"accounts" doc:"Who may use the server. Without accounts that is whoever is on its machine."`
 	RateLimit       RateLimit        `key:"rate_limit" doc:"How many requests one caller may send."`
 	APIKey          APIKey           `key:"api_key" doc:"Paths that need credentials also while there are no accounts."`
@@ -185,6 +186,11 @@ type Storage struct {
 	Retention time.Duration `key:"retention" min:"0s" max:"87600h" doc:"How long a stored chat, response or conversation stays after its last change; 0s: for ever."`
 }
 
+// Jobs settings.
+type Jobs struct {
+	Retention time.Duration `key:"retention" min:"0s" max:"87600h" doc:"How long a job and its log stay after its end; 0s: for ever."`
+}
+
 // Accounts settings.
 type Accounts struct {
 	Registration bool `key:"registration" doc:"Let anybody who reaches the server make an account with the role user, once there is an admin."`
@@ -246,6 +252,7 @@ func Default() *Settings {
 		Pull:      Pull{Streams: 4},
 		Database:  Database{Path: "ashatai.db"},
 		Storage:   Storage{Retention: 30 * 24 * time.Hour},
+		Jobs:      Jobs{Retention: 30 * 24 * time.Hour},
 		RateLimit: RateLimit{RequestsPerMinute: 60, RequestsPerHour: 1000},
 		HTTPS:     HTTPS{Port: 7443},
 		GPU:       GPU{BatchSize: 512},

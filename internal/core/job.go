@@ -17,6 +17,11 @@ const (
 	JobCancelled JobState = "cancelled"
 )
 
+// JobStates are all states, in the order of a job's life.
+func JobStates() []JobState {
+	return []JobState{JobQueued, JobRunning, JobDone, JobFailed, JobCancelled}
+}
+
 // Ended reports whether nothing more happens to a job in this state.
 func (s JobState) Ended() bool { return s == JobDone || s == JobFailed || s == JobCancelled }
 
@@ -58,7 +63,7 @@ const (
 
 // JobEvent is one entry of a job's log.
 type JobEvent struct {
-	Seq  int64 // from 1, without gaps
+	Seq  int64 // from 1; there are gaps where old progress was deleted
 	Kind JobEventKind
 	Body string // JSON
 	Time time.Time

@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ashatai/internal/core"
+	"ashatai/internal/life"
 	"ashatai/internal/store"
 )
 
@@ -37,8 +38,10 @@ type Config struct {
 	SQLite   *sql.DB       // the writing connection of the store; nil on PostgreSQL
 	Postgres *pgxpool.Pool // the store's pool; nil on SQLite
 	Kinds    []Kind
-	Log      *slog.Logger
-	Now      func() time.Time
+	// Retention is how long a job stays after its end; 0: for ever.
+	Retention time.Duration
+	Log       *slog.Logger
+	Now       func() time.Time
 }
 
 // Service runs jobs between Start and Stop.
@@ -47,11 +50,15 @@ type Service struct {
 	kinds map[string]Kind
 	queue queue
 	bell  bell
+	life  life.Base // of the goroutine that deletes what is old
 
 	mu       sync.Mutex
 	running  map[string]context.CancelCauseFunc
 	stopping bool
 }
+
+// mostLost is how often in a row a job may be running when the server is killed: it may be what kills it.
+const mostLost = 5
 
 // The reasons for which a running job's context ends.
 var (
@@ -76,7 +83,8 @@ func (s *Service) Start(ctx context.Context) error {
 	if err := s.queue.prepare(ctx); err != nil {
 		return core.Wrap(core.CodeUnavailable, err, "The queue of jobs cannot be made ready; the log has the cause.")
 	}
-	ids, err := s.cfg.Store.Recover(ctx, s.cfg.Now())
+	ids, err := s.cfg.Store.Recover(ctx, store.LostJobs{Most: mostLost, Error: core.Errorf(core.CodeInternal,
+		"The server was killed %d times in a row while it did this job, so it is not tried again; ask for it anew once the cause is found.", mostLost)}, s.cfg.Now())
 	if err != nil {
 		return err
 	}
@@ -90,7 +98,10 @@ func (s *Service) Start(ctx context.Context) error {
 		}
 	}
 	// The queue's own life is Stop's business: a caller's context that ends would drop running jobs without a word.
-	return s.queue.start(context.WithoutCancel(ctx))
+	if err := s.queue.start(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	return s.life.Launch(ctx, s.sweeping)
 }
 
 // Stop ends running jobs, which are queued for the next start, and returns when none runs.
@@ -102,7 +113,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	s.bell.ring()
-	return s.queue.stop(ctx)
+	return errors.Join(s.life.Stop(ctx), s.queue.stop(ctx))
 }
 
 // Request says which job to do.

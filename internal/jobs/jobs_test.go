@@ -75,10 +75,12 @@ func each(t *testing.T, test func(t *testing.T, base Config)) {
 	}
 }
 
+func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 // begin starts a service with these kinds.
 func begin(t *testing.T, base Config, kinds ...Kind) *Service {
 	t.Helper()
-	base.Kinds, base.Now, base.Log = kinds, time.Now, slog.New(slog.DiscardHandler)
+	base.Kinds, base.Now, base.Log = kinds, time.Now, quietLog()
 	s, err := New(base)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +38,7 @@ type pullResult struct {
 // makeJobs makes the runner of jobs with every kind that there is.
 func (n *Node) makeJobs(context.Context) (err error) {
 	cfg := jobs.Config{
-		Store: n.db.Jobs(), Log: n.log, Now: time.Now,
+		Store: n.db.Jobs(), Log: n.log, Now: time.Now, Retention: n.set.Jobs.Retention,
 		Kinds: []jobs.Kind{{Name: kindPull, Workers: pullsAtOnce, Run: n.runPull}},
 	}
 	switch db := n.db.(type) {
@@ -91,6 +93,7 @@ func (p puller) pull(ctx context.Context, req models.PullRequest, tell func(job 
 	if err != nil {
 		return nil, err
 	}
+	p.tellWaiting(ctx, j, tell)
 	err = p.jobs.Follow(ctx, j.ID, 0, func(events []core.JobEvent) error {
 		for _, e := range events {
 			var at core.JobProgress
@@ -121,6 +124,14 @@ func (p puller) pull(ctx context.Context, req models.PullRequest, tell func(job 
 		return nil, core.Wrap(core.CodeInternal, err, "The result of the pull cannot be read.")
 	}
 	return p.models.Resolve(ctx, r.Model)
+}
+
+// tellWaiting says what a pull waits for: without a word it would look dead until another has ended.
+func (p puller) tellWaiting(ctx context.Context, j core.Job, tell func(job string, at core.JobProgress)) {
+	running, err := p.jobs.List(ctx, kindPull, core.JobRunning, pullsAtOnce)
+	if err == nil && len(running) >= pullsAtOnce && !slices.ContainsFunc(running, func(r core.Job) bool { return r.ID == j.ID }) {
+		tell(j.ID, core.JobProgress{Status: fmt.Sprintf("waiting: %d pulls run already", pullsAtOnce)})
+	}
 }
 
 // v1Puller gives the server's own API its pulls.

@@ -288,8 +288,11 @@ func (n *Node) stop(ctx context.Context) {
 	defer cancel()
 	n.log.InfoContext(ctx, "the server stops", slog.Duration("drain", n.set.Server.DrainTimeout))
 	n.optimize.Stop()
-	// The fleet first: it lets running streams finish and refuses new ones, which need the HTTP server to hear it.
-	err := errors.Join(n.jobs.Stop(ctx), n.fleet.Stop(ctx), n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx))
+	// Jobs are told at once and take what they need, while the fleet lets running streams finish and refuses new ones, which
+	// need the HTTP server to hear it. A job that is slow to end does not keep the fleet from draining.
+	ended := make(chan error, 1)
+	go func() { ended <- n.jobs.Stop(ctx) }()
+	err := errors.Join(n.fleet.Stop(ctx), <-ended, n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx))
 	if err != nil {
 		n.log.WarnContext(ctx, "the stop was not clean", slog.String("error", err.Error()))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -97,7 +98,11 @@ func (h handlers) listJobs(w http.ResponseWriter, r *http.Request) error {
 		}
 		most = n
 	}
-	list, err := h.c.Jobs.List(r.Context(), q.Get("kind"), core.JobState(q.Get("state")), most)
+	state := core.JobState(q.Get("state"))
+	if state != "" && !slices.Contains(core.JobStates(), state) {
+		return core.Invalid("state", "There is no state %.80q of a job; it is one of %v.", state, core.JobStates())
+	}
+	list, err := h.c.Jobs.List(r.Context(), q.Get("kind"), state, most)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@
 package jobs
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"ashatai/internal/cli/console"
-	"ashatai/internal/cli/sse"
 )
 
 // job is what the server says of one.
@@ -169,27 +167,12 @@ func logs(on console.Console) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		at := path(args[0]) + "/events"
+		r := reader{on: on, server: s, at: path(args[0]) + "/events"}
 		if !follow {
-			at += "?follow=false"
+			return r.read(cmd.Context(), "?follow=false")
 		}
-		body, err := s.Open(cmd.Context(), at)
-		if err != nil {
-			return err
-		}
-		defer body.Close() //nolint:errcheck // it was read
-		for data, err := range sse.Events(body) {
-			if err != nil {
-				return err
-			}
-			var e entry
-			if err := json.Unmarshal(data, &e); err != nil {
-				return err
-			}
-			on.Printf("%s  %s\n", e.Time.Local().Format(time.TimeOnly), on.Plain(e.String()))
-		}
-		return nil
+		return r.follow(cmd.Context())
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the job has ended")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the job has ended, also where the server is started again meanwhile")
 	return cmd
 }

@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"ashatai/internal/cli"
@@ -46,5 +48,51 @@ func TestCommands(t *testing.T) {
 				t.Errorf("%s: %d, %q lacks %q; %s", line, code, out.String(), w, errs.String())
 			}
 		}
+	}
+}
+
+// TestFollowGoesOn: the line of a follower breaks twice, once in the middle and once because the server is gone for a moment;
+// it goes on after the last event until the job has ended.
+func TestFollowGoesOn(t *testing.T) {
+	var mu sync.Mutex
+	var asked []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked = append(asked, r.URL.RawQuery)
+		n := len(asked)
+		mu.Unlock()
+		switch n {
+		case 1:
+			_, _ = io.WriteString(w, "id: 3\nevent: state\ndata: {\"data\":{\"state\":\"running\"}}\n\nid: 4\ndata: {\"data\"")
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		case 2:
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `{"error":{"code":"draining","message":"It stops."}}`)
+		case 3:
+			_, _ = io.WriteString(w, "id: 4\ndata: {\"data\":{\"state\":\"queued\"}}\n\n")
+		default:
+			_, _ = io.WriteString(w, "id: 5\ndata: {\"data\":{\"state\":\"done\"}}\n\n")
+		}
+	}))
+	t.Cleanup(s.Close)
+	var out, errs bytes.Buffer
+	code := cli.Main(t.Context(), []string{"job", "logs", "-f", "job_a", "--server", s.URL}, cli.Deps{Stdout: &out, Stderr: &errs})
+	if code != 0 || strings.Count(out.String(), "\n") != 3 || !strings.HasSuffix(out.String(), "done\n") {
+		t.Errorf("%d, %q, %s", code, out.String(), errs.String())
+	}
+	if want := []string{"after=0", "after=3", "after=3", "after=4"}; !slices.Equal(asked, want) {
+		t.Errorf("asked %v, want %v", asked, want)
+	}
+}
+
+// TestFollowOfNothing: what is wrong from the start is told at once.
+func TestFollowOfNothing(t *testing.T) {
+	s := httptest.NewServer(http.NotFoundHandler())
+	gone := s.URL
+	s.Close()
+	var out, errs bytes.Buffer
+	if code := cli.Main(t.Context(), []string{"job", "logs", "-f", "x", "--server", gone}, cli.Deps{Stdout: &out, Stderr: &errs}); code != 5 {
+		t.Errorf("%d, %s", code, errs.String())
 	}
 }

@@ -11,50 +11,69 @@ import (
 // maxEvent bounds the lines of one event together: a token with its trimmings is a few hundred bytes.
 const maxEvent = 1 << 20
 
+// Event is one event with what a reader needs to go on after it.
+type Event struct {
+	ID   string // of the last event that had one
+	Data []byte
+}
+
 // Events yields the data of each server-sent event (WHATWG HTML, section "Server-sent events") until r ends. A read
-// error, or an event that is too long, comes last. Names and ids of events are not used by the APIs and are skipped.
+// error, or an event that is too long, comes last. Names of events are not used by the APIs and are skipped.
 // The yielded slice is valid until the next one.
 func Events(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		lines := bufio.NewScanner(r)
-		lines.Buffer(nil, maxEvent)
-		var data []byte
-		has := false
-		for lines.Scan() {
-			line := lines.Bytes()
-			if len(line) == 0 {
-				if has && !yield(data, nil) {
-					return
-				}
-				data, has = data[:0], false
-				continue
-			}
-			value, ok := dataField(line)
-			if !ok {
-				continue
-			}
-			if has {
-				data = append(data, '\n')
-			}
-			has = true
-			if len(data)+len(value) > maxEvent {
-				yield(nil, bufio.ErrTooLong)
+		for e, err := range Numbered(r) {
+			if !yield(e.Data, err) {
 				return
 			}
-			data = append(data, value...)
-		}
-		// An event without its empty line is unfinished, and by the standard is none.
-		if err := lines.Err(); err != nil {
-			yield(nil, err)
 		}
 	}
 }
 
-// dataField is the value of a data line. Lines end in LF or CRLF here, not in CR alone, which the server never sends.
-func dataField(line []byte) ([]byte, bool) {
-	name, value, _ := bytes.Cut(line, []byte{':'})
-	if string(name) != "data" {
-		return nil, false
+// Numbered is Events with the events' ids.
+func Numbered(r io.Reader) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		lines := bufio.NewScanner(r)
+		lines.Buffer(nil, maxEvent)
+		var e Event
+		has := false
+		for lines.Scan() {
+			line := lines.Bytes()
+			if len(line) == 0 {
+				if has && !yield(e, nil) {
+					return
+				}
+				e.Data, has = e.Data[:0], false
+				continue
+			}
+			name, value := field(line)
+			switch name {
+			case "id":
+				e.ID = string(value)
+				continue
+			case "data":
+			default:
+				continue
+			}
+			if has {
+				e.Data = append(e.Data, '\n')
+			}
+			has = true
+			if len(e.Data)+len(value) > maxEvent {
+				yield(Event{}, bufio.ErrTooLong)
+				return
+			}
+			e.Data = append(e.Data, value...)
+		}
+		// An event without its empty line is unfinished, and by the standard is none.
+		if err := lines.Err(); err != nil {
+			yield(Event{}, err)
+		}
 	}
-	return bytes.TrimPrefix(value, []byte{' '}), true
+}
+
+// field is the name and value of a line. Lines end in LF or CRLF here, not in CR alone, which the server never sends.
+func field(line []byte) (string, []byte) {
+	name, value, _ := bytes.Cut(line, []byte{':'})
+	return string(name), bytes.TrimPrefix(value, []byte{' '})
 }

@@ -98,7 +98,7 @@ func (m jobs) Start(ctx context.Context, id string, now time.Time) (started bool
 	return started, err
 }
 
-// Report implements store.Jobs.
+// Report implements store.JobLog.
 func (m jobs) Report(ctx context.Context, id string, events []core.JobEvent, p *core.JobProgress) error {
 	return m.db.inTx(ctx, func(q *query.Queries) error {
 		if p != nil {
@@ -122,6 +122,22 @@ func (m jobs) Report(ctx context.Context, id string, events []core.JobEvent, p *
 
 // End implements store.Jobs.
 func (m jobs) End(ctx context.Context, id string, end core.JobEnd, now time.Time) (ended bool, err error) {
+	err = m.db.inTx(ctx, func(q *query.Queries) error {
+		if end.State != core.JobQueued {
+			ended, err = endJob(ctx, q, id, end, now)
+			return err
+		}
+		n, err := q.RequeueJob(ctx, id)
+		if ended = n > 0; err != nil || !ended {
+			return err
+		}
+		return addState(ctx, q, id, end, now)
+	})
+	return ended, err
+}
+
+// endJob ends a job that has not ended.
+func endJob(ctx context.Context, q *query.Queries, id string, end core.JobEnd, now time.Time) (bool, error) {
 	kept := ""
 	if e := shown(end.Error); e != nil {
 		b, err := json.Marshal(e)
@@ -130,27 +146,17 @@ func (m jobs) End(ctx context.Context, id string, end core.JobEnd, now time.Time
 		}
 		kept = string(b)
 	}
-	err = m.db.inTx(ctx, func(q *query.Queries) error {
-		if end.State == core.JobQueued {
-			n, err := q.RequeueJob(ctx, id)
-			if ended = n > 0; err != nil || !ended {
-				return err
-			}
-			return addState(ctx, q, id, end, now)
-		}
-		n, err := q.EndJob(ctx, query.EndJobParams{State: string(end.State), Ended: now.UnixNano(), ID: id})
-		if ended = n > 0; err != nil || !ended {
-			return err
-		}
-		if err := q.SetJobOutcome(ctx, query.SetJobOutcomeParams{Result: string(end.Result), Error: kept, ID: id}); err != nil {
-			return err
-		}
-		return addState(ctx, q, id, end, now)
-	})
-	return ended, err
+	n, err := q.EndJob(ctx, query.EndJobParams{State: string(end.State), Ended: now.UnixNano(), ID: id})
+	if err != nil || n == 0 {
+		return false, err
+	}
+	if err := q.SetJobOutcome(ctx, query.SetJobOutcomeParams{Result: string(end.Result), Error: kept, ID: id}); err != nil {
+		return false, err
+	}
+	return true, addState(ctx, q, id, end, now)
 }
 
-// Events implements store.Jobs.
+// Events implements store.JobLog.
 func (m jobs) Events(ctx context.Context, id string, after int64, most int) ([]core.JobEvent, error) {
 	rows, err := m.db.reader().ListJobEvents(ctx, query.ListJobEventsParams{Job: id, After: after, Most: int64(most)})
 	if err != nil {
@@ -164,26 +170,52 @@ func (m jobs) Events(ctx context.Context, id string, after int64, most int) ([]c
 }
 
 // Recover implements store.Jobs.
-func (m jobs) Recover(ctx context.Context, now time.Time) (ids []string, err error) {
+func (m jobs) Recover(ctx context.Context, lost store.LostJobs, now time.Time) (ids []string, err error) {
 	err = m.db.inTx(ctx, func(q *query.Queries) error {
 		ids = nil
 		rows, err := q.ListOpenJobs(ctx)
 		if err != nil {
 			return err
 		}
-		for _, id := range rows {
-			ids = append(ids, id)
-			n, err := q.RequeueJob(ctx, id)
-			if err == nil && n > 0 {
-				err = addState(ctx, q, id, core.JobEnd{State: core.JobQueued}, now)
+		for _, r := range rows {
+			open := true
+			if core.JobState(r.State) == core.JobRunning {
+				if open, err = loseJob(ctx, q, r.ID, lost, now); err != nil {
+					return err
+				}
 			}
-			if err != nil {
-				return err
+			if open {
+				ids = append(ids, r.ID)
 			}
 		}
 		return nil
 	})
 	return ids, err
+}
+
+// loseJob queues a running job, or ends it, and reports whether it is queued.
+func loseJob(ctx context.Context, q *query.Queries, id string, lost store.LostJobs, now time.Time) (bool, error) {
+	n, err := q.LoseJob(ctx, query.LoseJobParams{ID: id, Most: int64(lost.Most)})
+	if err != nil {
+		return false, err
+	}
+	if n > 0 {
+		return true, addState(ctx, q, id, core.JobEnd{State: core.JobQueued}, now)
+	}
+	_, err = endJob(ctx, q, id, core.JobEnd{State: core.JobFailed, Error: lost.Error}, now)
+	return false, err
+}
+
+// Expire implements store.Jobs.
+func (m jobs) Expire(ctx context.Context, ended time.Time, most int) (int64, error) {
+	n, err := m.db.writer().ExpireJobs(ctx, query.ExpireJobsParams{Since: ended.UnixNano(), Most: int64(most)})
+	return n, m.db.explain(err)
+}
+
+// Thin implements store.JobLog.
+func (m jobs) Thin(ctx context.Context, before time.Time, most int) (int64, error) {
+	n, err := m.db.writer().ExpireJobProgress(ctx, query.ExpireJobProgressParams{Since: before.UnixNano(), Most: int64(most)})
+	return n, m.db.explain(err)
 }
 
 func jobOf(r query.GetJobRow) (core.Job, error) {

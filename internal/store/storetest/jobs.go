@@ -136,7 +136,7 @@ func jobRecovery(t *testing.T, target Target) {
 	moved(t, "take back", true)(m.End(ctx, "back", core.JobEnd{State: core.JobQueued}, moment()))
 	moved(t, "end", true)(m.End(ctx, "done", core.JobEnd{State: core.JobDone}, moment()))
 	for range 2 {
-		ids, err := m.Recover(ctx, moment())
+		ids, err := m.Recover(ctx, neverLost(), moment())
 		if !slices.Equal(ids, []string{"queued", "running", "back"}) || err != nil {
 			t.Errorf("recover: %v, %v", ids, err)
 		}
@@ -167,5 +167,109 @@ func jobRecovery(t *testing.T, target Target) {
 	}
 	if j, _, err := m.Get(ctx, "running"); j.Attempts != 2 || err != nil {
 		t.Errorf("%d attempts, %v", j.Attempts, err)
+	}
+}
+
+func neverLost() store.LostJobs {
+	return store.LostJobs{Most: 99, Error: core.Errorf(core.CodeInternal, "Never.")}
+}
+
+// jobLost: a job that was running at each of some kills in a row ends; one that was taken back in between does not.
+func jobLost(t *testing.T, target Target) {
+	t.Helper()
+	ctx, db := t.Context(), open(t, target, target.Place(t))
+	m := db.Jobs()
+	for _, id := range []string{"poison", "lucky"} {
+		addJob(t, db, job(id, "pull"))
+	}
+	lost := store.LostJobs{Most: 3, Error: core.Errorf(core.CodeInternal, "Too often.")}
+	for round := range 3 {
+		for _, id := range []string{"poison", "lucky"} {
+			moved(t, "start", true)(m.Start(ctx, id, moment()))
+		}
+		if round == 1 {
+			moved(t, "take back", true)(m.End(ctx, "lucky", core.JobEnd{State: core.JobQueued}, moment()))
+			moved(t, "start", true)(m.Start(ctx, "lucky", moment()))
+		}
+		want := []string{"poison", "lucky"}
+		if round == 2 {
+			want = want[1:]
+		}
+		if ids, err := m.Recover(ctx, lost, moment()); !slices.Equal(ids, want) || err != nil {
+			t.Errorf("kill %d: %v, %v; want %v", round+1, ids, err, want)
+		}
+	}
+	j, _, err := m.Get(ctx, "poison")
+	if j.State != core.JobFailed || j.Error == nil || j.Error.Message != "Too often." || j.Ended.IsZero() || err != nil {
+		t.Errorf("%+v, %v", j, err)
+	}
+	log, err := m.Events(ctx, "poison", 0, 99)
+	if err != nil || len(log) == 0 || log[len(log)-1].Body == "" || log[len(log)-1].Kind != core.JobEventState {
+		t.Errorf("%v, %v", log, err)
+	}
+}
+
+// jobExpiry: what ended long ago goes with its log, and old numbers of progress go from all logs, save what ends one.
+func jobExpiry(t *testing.T, target Target) {
+	t.Helper()
+	ctx, db := t.Context(), open(t, target, target.Place(t))
+	m := db.Jobs()
+	at := func(n int) time.Time { return moment().Add(time.Duration(n) * time.Second) }
+	for n, id := range []string{"old", "older", "new", "open"} {
+		addJob(t, db, job(id, "pull"))
+		moved(t, "start", true)(m.Start(ctx, id, at(0)))
+		var events []core.JobEvent
+		for s := range 4 {
+			events = append(events, core.JobEvent{Kind: core.JobEventProgress, Body: "{}", Time: at(s)})
+		}
+		if err := m.Report(ctx, id, events, &core.JobProgress{Completed: 4}); err != nil {
+			t.Fatal(err)
+		}
+		if id != "open" {
+			moved(t, "end", true)(m.End(ctx, id, core.JobEnd{State: core.JobDone}, at([]int{20, 10, 30}[n])))
+		}
+	}
+	for _, want := range []int64{3, 3, 3, 3, 3, 0} { // of each log two lines of state stay, and what is newer; "open" ends with progress
+		if n, err := m.Thin(ctx, at(9), 3); n != want || err != nil {
+			t.Errorf("thinned %d, %v; want %d", n, err, want)
+		}
+	}
+	for id, want := range map[string]int{"old": 3, "new": 3, "open": 3} {
+		log, err := m.Events(ctx, id, 0, 99)
+		if len(log) != want || err != nil {
+			t.Errorf("%s: %d events, %v; want %d", id, len(log), err, want)
+		}
+	}
+	if err := m.Report(ctx, "open", []core.JobEvent{{Kind: core.JobEventLog, Body: "{}", Time: at(9)}}, nil); err != nil {
+		t.Error(err)
+	}
+	if log, err := m.Events(ctx, "open", 6, 9); len(log) != 1 || log[0].Seq != 7 || err != nil {
+		t.Errorf("after the thinned ones: %v, %v; want number 7", log, err)
+	}
+	expireOneByOne(t, m, at(25))
+	if log, err := m.Events(ctx, "old", 0, 9); len(log) != 0 || err != nil {
+		t.Errorf("the log of a deleted job: %v, %v", log, err)
+	}
+}
+
+// expireOneByOne deletes what ended before a time, and looks at what is left.
+func expireOneByOne(t *testing.T, m store.Jobs, before time.Time) {
+	t.Helper()
+	ctx := t.Context()
+	for _, step := range []struct {
+		n    int64
+		left []string
+	}{{1, []string{"open", "new", "old"}}, {1, []string{"open", "new"}}, {0, []string{"open", "new"}}} {
+		if n, err := m.Expire(ctx, before, 1); n != step.n || err != nil {
+			t.Errorf("%d expired, %v; want %d", n, err, step.n)
+		}
+		list, err := m.List(ctx, "", "", 9)
+		var ids []string
+		for _, j := range list {
+			ids = append(ids, j.ID)
+		}
+		if !slices.Equal(ids, step.left) || err != nil {
+			t.Errorf("left: %v, %v; want %v", ids, err, step.left)
+		}
 	}
 }

@@ -79,6 +79,8 @@ func RunRows(t *testing.T, target Target) {
 		{"a job's life", jobLife},
 		{"jobs are listed", jobLists},
 		{"jobs outlive a killed process", jobRecovery},
+		{"a job that kills is given up", jobLost},
+		{"ended jobs expire", jobExpiry},
 	})
 }
 

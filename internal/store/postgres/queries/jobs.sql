@@ -18,13 +18,16 @@ WHERE (sqlc.arg(kind)::text = '' OR j.kind = sqlc.arg(kind)::text)
 ORDER BY j.seq DESC LIMIT sqlc.arg(most)::bigint;
 
 -- name: ListOpenJobs :many
-SELECT id FROM job WHERE state IN ('queued', 'running') ORDER BY seq;
+SELECT id, state FROM job WHERE state IN ('queued', 'running') ORDER BY seq;
 
 -- name: StartJob :execrows
 UPDATE job SET state = 'running', attempts = attempts + 1, started = $1 WHERE id = $2 AND state = 'queued';
 
 -- name: RequeueJob :execrows
-UPDATE job SET state = 'queued' WHERE id = $1 AND state = 'running';
+UPDATE job SET state = 'queued', lost = 0 WHERE id = $1 AND state = 'running';
+
+-- name: LoseJob :execrows
+UPDATE job SET state = 'queued', lost = lost + 1 WHERE id = sqlc.arg(id) AND state = 'running' AND lost + 1 < sqlc.arg(most)::bigint;
 
 -- name: EndJob :execrows
 UPDATE job SET state = $1, ended = $2 WHERE id = $3 AND state IN ('queued', 'running');
@@ -46,3 +49,12 @@ FROM job j WHERE j.id = sqlc.arg(job);
 -- name: ListJobEvents :many
 SELECT seq, kind, body, created FROM job_event_content WHERE job = sqlc.arg(job) AND seq > sqlc.arg(after) ORDER BY seq LIMIT sqlc.arg(most)::bigint;
 
+
+-- name: ExpireJobs :execrows
+DELETE FROM job WHERE id IN (SELECT j.id FROM job j WHERE j.ended > 0 AND j.ended < sqlc.arg(since) ORDER BY j.ended LIMIT sqlc.arg(most)::bigint);
+
+-- name: ExpireJobProgress :execrows
+DELETE FROM job_event_content WHERE (job, seq) IN (
+  SELECT e.job, e.seq FROM job_event_content e
+  WHERE e.kind = 'progress' AND e.created < sqlc.arg(since) AND e.seq < (SELECT max(n.seq) FROM job_event_content n WHERE n.job = e.job)
+  ORDER BY e.created LIMIT sqlc.arg(most)::bigint);

@@ -89,6 +89,43 @@ func (q *Queries) EndJob(ctx context.Context, arg EndJobParams) (int64, error) {
 	return result.RowsAffected()
 }
 
+const expireJobProgress = `-- name: ExpireJobProgress :execrows
+DELETE FROM job_event_content WHERE (job, seq) IN (
+  SELECT e.job, e.seq FROM job_event_content e
+  WHERE e.kind = 'progress' AND e.created < ?1 AND e.seq < (SELECT max(n.seq) FROM job_event_content n WHERE n.job = e.job)
+  ORDER BY e.created LIMIT ?2)
+`
+
+type ExpireJobProgressParams struct {
+	Since int64
+	Most  int64
+}
+
+func (q *Queries) ExpireJobProgress(ctx context.Context, arg ExpireJobProgressParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, expireJobProgress, arg.Since, arg.Most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const expireJobs = `-- name: ExpireJobs :execrows
+DELETE FROM job WHERE id IN (SELECT j.id FROM job j WHERE j.ended > 0 AND j.ended < ?1 ORDER BY j.ended LIMIT ?2)
+`
+
+type ExpireJobsParams struct {
+	Since int64
+	Most  int64
+}
+
+func (q *Queries) ExpireJobs(ctx context.Context, arg ExpireJobsParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, expireJobs, arg.Since, arg.Most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const getJob = `-- name: GetJob :one
 SELECT j.seq, j.id, j.kind, j.state, j.tenant, j.user, j.attempts, j.completed, j.total, j.created, j.started, j.ended, c.title, c.args, c.status, c.result, c.error
 FROM job j JOIN job_content c ON c.id = j.id
@@ -261,22 +298,27 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]ListJobsR
 }
 
 const listOpenJobs = `-- name: ListOpenJobs :many
-SELECT id FROM job WHERE state IN ('queued', 'running') ORDER BY seq
+SELECT id, state FROM job WHERE state IN ('queued', 'running') ORDER BY seq
 `
 
-func (q *Queries) ListOpenJobs(ctx context.Context) ([]string, error) {
+type ListOpenJobsRow struct {
+	ID    string
+	State string
+}
+
+func (q *Queries) ListOpenJobs(ctx context.Context) ([]ListOpenJobsRow, error) {
 	rows, err := q.db.QueryContext(ctx, listOpenJobs)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []ListOpenJobsRow
 	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
+		var i ListOpenJobsRow
+		if err := rows.Scan(&i.ID, &i.State); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -287,8 +329,25 @@ func (q *Queries) ListOpenJobs(ctx context.Context) ([]string, error) {
 	return items, nil
 }
 
+const loseJob = `-- name: LoseJob :execrows
+UPDATE job SET state = 'queued', lost = lost + 1 WHERE id = ?1 AND state = 'running' AND lost + 1 < cast(?2 AS INTEGER)
+`
+
+type LoseJobParams struct {
+	ID   string
+	Most int64
+}
+
+func (q *Queries) LoseJob(ctx context.Context, arg LoseJobParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, loseJob, arg.ID, arg.Most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const requeueJob = `-- name: RequeueJob :execrows
-UPDATE job SET state = 'queued' WHERE id = ? AND state = 'running'
+UPDATE job SET state = 'queued', lost = 0 WHERE id = ? AND state = 'running'
 `
 
 func (q *Queries) RequeueJob(ctx context.Context, id string) (int64, error) {
