@@ -48,6 +48,8 @@ type Usage struct {
 	Completion int // generated tokens of all choices
 	Reasoning  int // those of them that the model thought with; engines never set it, package infer does
 
+	LeftOut LeftOut // engines never set it, package infer does
+
 	Queued  time.Duration // waiting for an instance
 	Prefill time.Duration // from the start of work to the first token
 	Decode  time.Duration // from the first token to the last
@@ -56,12 +58,28 @@ type Usage struct {
 // Total is prompt plus completion.
 func (u Usage) Total() int { return u.Prompt + u.Completion }
 
+// LeftOut counts what a prompt lost to fit the model's context, because its caller allows that: messages of a conversation,
+// or tokens at the beginning of raw text. It is zero where nothing was left out.
+type LeftOut struct{ Messages, Tokens int }
+
+// String is the header that tells of it: "3 messages", "40 tokens", or empty.
+func (l LeftOut) String() string {
+	switch {
+	case l.Messages > 0:
+		return strconv.Itoa(l.Messages) + " messages"
+	case l.Tokens > 0:
+		return strconv.Itoa(l.Tokens) + " tokens"
+	}
+	return ""
+}
+
 // Placement says where and how a request is served, for headers, logs and metrics.
 type Placement struct {
 	Model    string // canonical name
 	Runtime  string
 	Device   string
 	Fallback string // why something weaker than asked for is used; empty when nothing is
+	LeftOut  LeftOut
 }
 
 // Stream is one running answer. The error of a request that could not start is returned before there is a Stream; an

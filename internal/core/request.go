@@ -138,6 +138,7 @@ type Request struct {
 	Messages     []Message      // a conversation, rendered by the model's chat template
 	Continue     bool           // the last message is the assistant's, and the answer is what comes after it
 	Pins         []Pin          // places in Messages up to which the prompt is to be kept for later requests
+	Truncate     bool           // a prompt that does not fit the context loses its oldest part instead of being refused
 	TemplateArgs map[string]any // extra variables for the template: strings, numbers, booleans
 	Prompt       string         // raw text: the caller writes what a template would, control tokens included
 	Tokens       []int          // raw token ids

@@ -8,7 +8,8 @@ import (
 
 // CountTokens is the number of tokens of a request's prompt, as Generate would give it to the model: rendered by the chat
 // template, with the model's own start tokens. It loads the model where it is not loaded, and generates nothing. Errors
-// are those of Generate before there is a stream; a prompt that does not fit the context is counted too.
+// are those of Generate before there is a stream; a prompt that does not fit the context is counted too, or, where the
+// request allows to truncate it, what is left of it.
 func (s *Service) CountTokens(ctx context.Context, req *core.Request) (int, error) {
 	if err := check(req); err != nil {
 		return 0, err
@@ -21,7 +22,7 @@ func (s *Service) CountTokens(ctx context.Context, req *core.Request) (int, erro
 		return 0, err
 	}
 	set := s.cfg.Settings(m)
-	p, err := s.prompt(ctx, m, set, req)
+	_, p, _, err := s.fitted(ctx, m, set, req)
 	if err != nil {
 		return 0, err
 	}

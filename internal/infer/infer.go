@@ -25,6 +25,8 @@ type Fleet interface {
 	Rerank(ctx context.Context, t Target, it core.QueueItem, query string, documents []string) ([]float32, core.Usage, core.Placement, error)
 	Tokenize(ctx context.Context, t Target, p engine.Prompt) ([]int, error)
 	Detokenize(ctx context.Context, t Target, tokens []int) ([]byte, error)
+	// Window is how many tokens of context a sequence of the loaded model has.
+	Window(ctx context.Context, t Target) (int, error)
 }
 
 // Target is a model as it is to be loaded.
@@ -110,7 +112,7 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 	}
 	set := s.cfg.Settings(m)
 	t := s.target(m, set, false)
-	p, err := s.prompt(ctx, m, set, req)
+	req, p, left, err := s.fitted(ctx, m, set, req)
 	if err != nil {
 		return nil, err
 	}
@@ -136,10 +138,11 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 		return nil, err
 	}
 	place := stream.Placement
+	place.LeftOut = left
 	if p.fallback != "" {
 		place.Fallback = strings.TrimPrefix(place.Fallback+"; "+p.fallback, "; ")
 	}
-	events := j.answer.read(stream.Events)
+	events := lessened(j.answer.read(stream.Events), left)
 	return &core.Stream{Placement: place, Events: func(yield func(core.Event, error) bool) {
 		defer cancel()
 		events(yield)

@@ -36,6 +36,9 @@ type fake struct {
 	control       map[string]int // its control tokens
 	asked         int            // texts turned into tokens
 	tokenizeFails error
+	bytewise      bool // every byte is a token, and start tokens are one more
+	window        int
+	windowFails   error
 }
 
 func newFake() *fake {
@@ -95,12 +98,27 @@ func (f *fake) Tokenize(_ context.Context, t Target, p engine.Prompt) ([]int, er
 	if f.tokenizeFails != nil {
 		return nil, f.tokenizeFails
 	}
+	if f.bytewise {
+		ids := []int{}
+		if p.AddSpecial {
+			ids = append(ids, -1)
+		}
+		for _, b := range []byte(strings.NewReplacer("[", "", "]", "").Replace(joined(p))) {
+			ids = append(ids, int(b))
+		}
+		return ids, nil
+	}
 	if len(p.Segments) == 1 && p.Segments[0].Trusted {
 		if id, ok := f.control[p.Segments[0].Text]; ok {
 			return []int{id}, nil
 		}
 	}
 	return []int{1, 2}, f.fails
+}
+
+func (f *fake) Window(_ context.Context, t Target) (int, error) {
+	f.target = t
+	return f.window, f.windowFails
 }
 
 func (f *fake) Detokenize(_ context.Context, t Target, _ []int) ([]byte, error) {

@@ -162,6 +162,21 @@ func (f inferFleet) Tokenize(ctx context.Context, t infer.Target, p engine.Promp
 	return f.Fleet.Tokenize(ctx, fleet.Target(wished(ctx, t)), p)
 }
 
+func (f inferFleet) Window(ctx context.Context, t infer.Target) (int, error) {
+	wanted := fleet.Target(wished(ctx, t))
+	list, err := f.Instances(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, i := range list {
+		if i.Name == wanted.Name && i.Embedding == wanted.Spec.Embedding && i.State == "ready" {
+			return i.Facts.Context, nil
+		}
+	}
+	i, err := f.Load(ctx, wanted, nil)
+	return i.Facts.Context, err
+}
+
 func (f inferFleet) Detokenize(ctx context.Context, t infer.Target, tokens []int) ([]byte, error) {
 	return f.Fleet.Detokenize(ctx, fleet.Target(wished(ctx, t)), tokens)
 }

@@ -27,7 +27,7 @@ type Metrics struct {
 	cancellations                   *prometheus.CounterVec
 	fallbacks, evictions, deaths    *prometheus.CounterVec
 	refusals, loads, replays        *prometheus.CounterVec
-	optimizations                   *prometheus.CounterVec
+	optimizations, truncations      *prometheus.CounterVec
 	loadTime                        *prometheus.HistogramVec
 	queueDepth, instances, memory   *prometheus.GaugeVec
 	sequences, kv                   *prometheus.GaugeVec
@@ -66,6 +66,7 @@ func (m *Metrics) tokenMetrics() {
 	m.prompt = m.counter("prompt_tokens_total", "Prompt tokens, cached ones included.", "model")
 	m.cached = m.counter("cached_tokens_total", "Prompt tokens that were not computed again.", "model")
 	m.generated = m.counter("generated_tokens_total", "Generated tokens.", "model")
+	m.truncations = m.counter("truncations_total", "Prompts that lost their oldest part to fit the context, as their callers allowed.", "model")
 }
 
 func (m *Metrics) fleetMetrics() {
@@ -139,6 +140,9 @@ func (m *Metrics) Generated(p core.Placement, class core.Class, u core.Usage) {
 	}
 	if u.Completion > 1 {
 		m.perToken.WithLabelValues(p.Model, p.Runtime).Observe(u.Decode.Seconds() / float64(u.Completion-1))
+	}
+	if u.LeftOut != (core.LeftOut{}) {
+		m.truncations.WithLabelValues(p.Model).Inc()
 	}
 	if p.Fallback != "" {
 		m.Fallback("placement")

@@ -68,7 +68,7 @@ func exercise() *Metrics {
 	m.Cancelled("/v1/chat/completions")
 	m.Generated(
 		core.Placement{Model: "m:latest", Runtime: "mock", Fallback: "no gpu"}, core.ClassStandard,
-		core.Usage{Prompt: 10, Cached: 4, Completion: 5, Queued: time.Second, Prefill: time.Second, Decode: 400 * time.Millisecond},
+		core.Usage{Prompt: 10, Cached: 4, Completion: 5, Queued: time.Second, Prefill: time.Second, Decode: 400 * time.Millisecond, LeftOut: core.LeftOut{Messages: 2}},
 	)
 	m.Evicted("idle")
 	m.WorkerDied("m", "r")

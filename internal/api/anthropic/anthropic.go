@@ -110,7 +110,10 @@ func own(req *core.Request, w http.ResponseWriter, r *http.Request) {
 // place tells in headers where the answer comes from.
 func place(w http.ResponseWriter, p core.Placement) {
 	for _, kv := range [][2]string{
-		{"X-Ashatai-Runtime", p.Runtime}, {"X-Ashatai-Device", p.Device}, {"X-Ashatai-Fallback", p.Fallback},
+		{"X-Ashatai-Runtime", p.Runtime},
+		{"X-Ashatai-Device", p.Device},
+		{"X-Ashatai-Fallback", p.Fallback},
+		{"X-Ashatai-Truncated", p.LeftOut.String()},
 	} {
 		if kv[1] != "" {
 			w.Header().Set(kv[0], kv[1])

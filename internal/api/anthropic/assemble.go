@@ -160,6 +160,7 @@ func usageOf(u core.Usage) usage {
 	made := max(u.Kept-u.Cached, 0)
 	return usage{
 		InputTokens: max(u.Prompt-u.Cached-made, 0), CacheCreationInputTokens: made, CacheReadInputTokens: u.Cached, OutputTokens: u.Completion,
+		TruncatedMessages: u.LeftOut.Messages,
 	}
 }
 

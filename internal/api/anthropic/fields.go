@@ -63,6 +63,7 @@ func promptFields() api.Fields {
 		api.Honours("output_format.type", "json_schema."),
 		api.Honours("output_format.schema", ""),
 		api.Honours("cache_control", pinned),
+		api.Honours("truncation", "Extension: auto leaves out the oldest turns where the prompt does not fit its context, and says how many messages in usage and in X-Ashatai-Truncated; disabled, as when absent, refuses it."),
 		api.Ignores("user_profile_id", "The server knows its callers by their credentials."),
 		api.Refuses("speed", "There is one speed", `"standard"`),
 		api.Refuses("mcp_servers", noServer, `[]`),

@@ -129,7 +129,7 @@ func promptSamples() map[string]string {
 		"tool_choice.name": `"f"`, "tool_choice.disable_parallel_tool_use": "true", "thinking": `{"type":"adaptive"}`, "thinking.type": `"disabled"`,
 		"thinking.budget_tokens": "3", "thinking.display": `"omitted"`, "output_config": "{}", "output_config.effort": `"max"`,
 		"output_config.format": `{"type":"json_schema","schema":{}}`, "output_config.format.type": `"json_schema"`, "output_config.format.schema": `{"type":"object"}`,
-		"output_format": `{"type":"json_schema","schema":{}}`, "output_format.type": `"json_schema"`, "output_format.schema": `{"type":"object"}`,
+		"truncation": `"auto"`, "output_format": `{"type":"json_schema","schema":{}}`, "output_format.type": `"json_schema"`, "output_format.schema": `{"type":"object"}`,
 	}
 	for _, at := range []string{
 		"", "system.", "tools.", "messages.content.text.", "messages.content.tool_use.", "messages.content.tool_result.",

@@ -55,6 +55,7 @@ type prompt struct {
 	OutputConfig *outputConfig     `json:"output_config,omitempty"`
 	OutputFormat *outputFormat     `json:"output_format,omitempty"`
 	CacheControl *cacheControl     `json:"cache_control,omitempty"`
+	Truncation   *string           `json:"truncation,omitempty" doc:"auto or disabled"`
 }
 
 // promptOthers are the fields that only Fields decides.
@@ -117,6 +118,17 @@ func stops(in []string) ([]string, error) {
 	return in, nil
 }
 
+// truncation reads this server's own field: whether a prompt that does not fit may lose its oldest turns.
+func truncation(v *string) (bool, error) {
+	switch {
+	case v == nil || *v == "disabled":
+		return false, nil
+	case *v == "auto":
+		return true, nil
+	}
+	return false, core.Invalid("truncation", "truncation is %s; it must be auto or disabled.", api.Show(*v))
+}
+
 // request makes a core request of what both endpoints take.
 func (p *prompt) request(t api.Table) (*core.Request, error) {
 	if err := t.Screen("", "", p.promptOthers); err != nil {
@@ -127,6 +139,9 @@ func (p *prompt) request(t api.Table) (*core.Request, error) {
 		return nil, err
 	}
 	req := &core.Request{Model: p.Model, Messages: messages}
+	if req.Truncate, err = truncation(p.Truncation); err != nil {
+		return nil, err
+	}
 	var kept bool
 	if req.Tools, kept, err = tools(t, p.Tools); err != nil {
 		return nil, err

@@ -32,6 +32,8 @@ type usage struct {
 	CacheReadInputTokens     int `json:"cache_read_input_tokens" doc:"prompt tokens that were not computed again"`
 	OutputTokens             int `json:"output_tokens"`
 
+	TruncatedMessages int `json:"truncated_messages,omitempty" doc:"messages left out because truncation is auto"`
+
 	OutputDetails *outputDetails `json:"output_tokens_details,omitempty" doc:"where there was reasoning"`
 }
 

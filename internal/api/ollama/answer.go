@@ -50,12 +50,15 @@ type metrics struct {
 	PromptEvalDuration time.Duration `json:"prompt_eval_duration,omitempty" doc:"nanoseconds"`
 	EvalCount          int           `json:"eval_count,omitempty"`
 	EvalDuration       time.Duration `json:"eval_duration,omitempty" doc:"nanoseconds"`
+	TruncatedMessages  int           `json:"truncated_messages,omitempty" doc:"messages left out because truncate is true"`
+	TruncatedTokens    int           `json:"truncated_tokens,omitempty" doc:"tokens of raw text left out because truncate is true"`
 }
 
 func metricsOf(u core.Usage, total time.Duration) metrics {
 	return metrics{
 		TotalDuration: total, LoadDuration: u.Queued,
 		PromptEvalCount: u.Prompt, PromptEvalDuration: u.Prefill, EvalCount: u.Completion, EvalDuration: u.Decode,
+		TruncatedMessages: u.LeftOut.Messages, TruncatedTokens: u.LeftOut.Tokens,
 	}
 }
 

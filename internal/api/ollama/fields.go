@@ -10,7 +10,7 @@ const (
 	noImages  = "No model that sees images is served; send text"
 	noPicture = "The server makes no pictures"
 	ownFile   = "How a model file is loaded is for the server's settings."
-	noShift   = "A conversation that does not fit its context is refused, with both numbers, and not cut"
+	noShift   = "An answer that fills the context ends there, with the done_reason length"
 	former    = "The former name of model; both may be given when they are equal."
 )
 
@@ -25,7 +25,7 @@ func commonFields() api.Fields {
 		api.Honours("think", "True, false, \"low\", \"medium\" or \"high\"."),
 		api.Honours("logprobs", ""),
 		api.Honours("top_logprobs", "0 to 20; needs logprobs."),
-		api.Refuses("truncate", noShift, "false"),
+		api.Honours("truncate", "True leaves out the oldest turns of a conversation, or the beginning of raw text, where the prompt does not fit its context, and says how much on the last line and in X-Ashatai-Truncated. False when absent, unlike Ollama: what does not fit is refused, with both numbers."),
 		api.Refuses("shift", noShift, "false"),
 		api.Refuses("_debug_render_only", "Prompts are not shown", "false"),
 	}, optionFields().Under("options"))

@@ -17,7 +17,7 @@ var digestOfTiny = "sha256:" + sumOf([]byte("GGUF"))
 
 func textSamples(more map[string]string) map[string]string {
 	samples := map[string]string{
-		"stream": "false", "format": `"json"`, "keep_alive": `"5m"`, "options": "{}", "think": `"low"`, "logprobs": "true", "top_logprobs": "3",
+		"stream": "false", "format": `"json"`, "keep_alive": `"5m"`, "options": "{}", "think": `"low"`, "logprobs": "true", "top_logprobs": "3", "truncate": "true",
 	}
 	maps.Copy(samples, optionSamples("options."))
 	maps.Copy(samples, more)

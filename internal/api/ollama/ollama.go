@@ -224,7 +224,10 @@ func place(w http.ResponseWriter, p core.Placement, notes ...string) {
 		}
 	}
 	for _, kv := range [][2]string{
-		{"X-Ashatai-Runtime", p.Runtime}, {"X-Ashatai-Device", p.Device}, {"X-Ashatai-Fallback", fallback},
+		{"X-Ashatai-Runtime", p.Runtime},
+		{"X-Ashatai-Device", p.Device},
+		{"X-Ashatai-Fallback", fallback},
+		{"X-Ashatai-Truncated", p.LeftOut.String()},
 	} {
 		if kv[1] != "" {
 			w.Header().Set(kv[0], kv[1])

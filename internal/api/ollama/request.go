@@ -19,7 +19,7 @@ type common struct {
 	Logprobs    *bool           `json:"logprobs,omitempty"`
 	TopLogprobs *int            `json:"top_logprobs,omitempty" min:"0" max:"20"`
 
-	Truncate        json.RawMessage `json:"truncate,omitempty"`
+	Truncate        *bool           `json:"truncate,omitempty" doc:"false when absent"`
 	Shift           json.RawMessage `json:"shift,omitempty"`
 	DebugRenderOnly json.RawMessage `json:"_debug_render_only,omitempty"` //nolint:tagliatelle // its clients' name
 }
@@ -37,7 +37,7 @@ func (c *common) request(t api.Table) (_ *core.Request, context int, _ error) {
 	}
 	req := &core.Request{
 		Model: c.Model, Choices: 1, Sampling: opt.sampling, Stop: opt.stop, MaxTokens: opt.predict,
-		Logprobs: c.Logprobs != nil && *c.Logprobs,
+		Logprobs: c.Logprobs != nil && *c.Logprobs, Truncate: c.Truncate != nil && *c.Truncate,
 	}
 	if c.TopLogprobs != nil {
 		if *c.TopLogprobs != 0 && !req.Logprobs {

@@ -31,6 +31,7 @@ type common struct {
 	Stream           *bool               `json:"stream,omitempty"`
 	StreamOptions    *streamOptions      `json:"stream_options,omitempty"`
 	IgnoreEOS        *bool               `json:"ignore_eos,omitempty"`
+	Truncation       *string             `json:"truncation,omitempty"`
 }
 
 // commonOthers are the fields that only Fields decides.
@@ -75,6 +76,9 @@ func (c *common) request(t api.Table) (*core.Request, error) {
 		IgnoreEOS: c.IgnoreEOS != nil && *c.IgnoreEOS,
 	}
 	var err error
+	if req.Truncate, err = param.Truncation(c.Truncation); err != nil {
+		return nil, err
+	}
 	if req.Choices, err = param.AtLeastOne("n", c.N, 1); err != nil {
 		return nil, err
 	}

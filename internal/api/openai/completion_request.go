@@ -58,6 +58,9 @@ func (c *completionRequest) requests(t api.Table) ([]*core.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	if base.Truncate && len(prompts) > 1 {
+		return nil, core.Invalid("truncation", "truncation is auto, which is for one prompt at a time; there are %d.", len(prompts))
+	}
 	if n := len(prompts) * base.Choices; n > maxAnswers {
 		return nil, core.Invalid("n", "%d prompts with n = %d ask for %d answers; at most %d are allowed.", len(prompts), base.Choices, n, maxAnswers)
 	}

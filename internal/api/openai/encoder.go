@@ -88,6 +88,14 @@ func appendUsage(dst []byte, u core.Usage) []byte {
 	dst = strconv.AppendInt(dst, int64(u.Total()), 10)
 	dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
 	dst = strconv.AppendInt(dst, int64(u.Cached), 10)
+	if n := u.LeftOut.Messages; n > 0 {
+		dst = append(dst, `,"truncated_messages":`...)
+		dst = strconv.AppendInt(dst, int64(n), 10)
+	}
+	if n := u.LeftOut.Tokens; n > 0 {
+		dst = append(dst, `,"truncated_tokens":`...)
+		dst = strconv.AppendInt(dst, int64(n), 10)
+	}
 	dst = append(dst, `},"completion_tokens_details":{"reasoning_tokens":`...)
 	dst = strconv.AppendInt(dst, int64(u.Reasoning), 10)
 	return append(dst, "}}"...)

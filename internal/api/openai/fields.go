@@ -96,6 +96,7 @@ func commonFields() api.Fields {
 		api.Honours("stream_options", "Only with stream."),
 		api.Honours("stream_options.include_usage", ""),
 		api.Refuses("stream_options.include_obfuscation", "Events are not padded", `false`),
+		api.Honours("truncation", "Extension: auto leaves out the oldest turns of a conversation, or the beginning of raw text, and says how much in usage and in X-Ashatai-Truncated; disabled, as when absent, refuses what does not fit."),
 		api.Honours("ignore_eos", "Extension: goes on past the end of the answer."),
 		api.Ignores("user", "The server knows its callers by their credentials."),
 		api.Refuses("service_tier", "There is one tier", `"auto"`, `"default"`),

@@ -109,7 +109,9 @@ type completionDetails struct {
 }
 
 type promptDetails struct {
-	CachedTokens int `json:"cached_tokens"`
+	CachedTokens      int `json:"cached_tokens"`
+	TruncatedMessages int `json:"truncated_messages,omitempty" doc:"messages left out because truncation is auto"`
+	TruncatedTokens   int `json:"truncated_tokens,omitempty" doc:"tokens of raw text left out because truncation is auto"`
 }
 
 type embeddingAnswer struct {

@@ -110,6 +110,8 @@ type Usage struct {
 	Completion int `json:"completion"`
 	Reasoning  int `json:"reasoning,omitempty"` // of the same form as core's; engines leave it
 
+	LeftOut core.LeftOut `json:"-"` // likewise
+
 	Queued  time.Duration `json:"queued"`
 	Prefill time.Duration `json:"prefill"`
 	Decode  time.Duration `json:"decode"`

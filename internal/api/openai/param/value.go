@@ -97,3 +97,8 @@ func Metadata(name string, in map[string]string) (map[string]string, error) {
 	}
 	return in, nil
 }
+
+// Truncation reads truncation: whether a prompt that does not fit may lose its oldest part.
+func Truncation(v *string) (bool, error) {
+	return v != nil && *v == "auto", OneOf("truncation", v, "auto", "disabled")
+}

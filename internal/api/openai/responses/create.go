@@ -41,11 +41,11 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	}
 	genCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	src, err := h.openSource(genCtx, p.req, p.truncate)
+	src, err := h.openSource(genCtx, p.req)
 	if err != nil {
 		return err
 	}
-	h.place(w, src)
+	h.Place(w, src.place)
 	switch {
 	case !p.stream:
 		return h.whole(w, r, p, src)
@@ -53,13 +53,6 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 		return h.logged(w, r, p, src, cancel)
 	}
 	return h.streamed(w, r, p, src)
-}
-
-func (h *handler) place(w http.ResponseWriter, s *source) {
-	h.Place(w, s.place)
-	if n := s.truncated(); n != "" {
-		w.Header().Set(headerTruncated, n)
-	}
 }
 
 func (h *handler) maker(p *plan, out sink) *maker {
@@ -70,7 +63,6 @@ func (h *handler) maker(p *plan, out sink) *maker {
 func (h *handler) whole(w http.ResponseWriter, r *http.Request, p *plan, src *source) error {
 	defer src.stop()
 	m := h.maker(p, nil)
-	m.dropped = src.dropped
 	ev, err, ok := src.first, error(nil), true
 	for ok && err == nil {
 		if err := m.see(&ev); err != nil {
@@ -203,7 +195,7 @@ func (h *handler) inBackground(w http.ResponseWriter, r *http.Request, p *plan) 
 		if err := m.begin(); err != nil {
 			return h.ended(p, m, err)
 		}
-		src, err := h.openSource(ctx, p.req, p.truncate)
+		src, err := h.openSource(ctx, p.req)
 		if err != nil {
 			return h.ended(p, m, m.end(reason(ctx, err)))
 		}

@@ -101,6 +101,6 @@ func promptTable() api.Fields {
 		api.Honours("text", ""),
 		api.Honours("text.format", "text, json_object, json_schema; a schema is enforced whether strict is set or not."),
 		api.Refuses("text.verbosity", "The models here do not take it; say in instructions how long the answer may be", `"medium"`),
-		api.Honours("truncation", "auto leaves out the oldest messages, and says how many in usage and in X-Ashatai-Truncated."),
+		api.Honours("truncation", "auto leaves out the oldest turns, and says how many messages in usage and in X-Ashatai-Truncated."),
 	}
 }

@@ -24,7 +24,6 @@ type maker struct {
 	calls   int // how many calls were begun
 	finish  core.FinishReason
 	usage   *usage
-	dropped int // messages left out
 }
 
 // openItem is the item that grows.
@@ -85,7 +84,7 @@ func (m *maker) see(ev *core.Event) error {
 		return err
 	}
 	if ev.Usage != nil {
-		m.usage = usageOf(*ev.Usage, m.dropped)
+		m.usage = usageOf(*ev.Usage)
 		return nil
 	}
 	if ev.Reasoning != "" {

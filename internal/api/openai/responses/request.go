@@ -146,7 +146,9 @@ func (f *promptFields) apply(t api.Table, req *core.Request) error {
 			return err
 		}
 	}
-	return param.OneOf("truncation", f.Truncation, "auto", "disabled")
+	var err error
+	req.Truncate, err = param.Truncation(f.Truncation)
+	return err
 }
 
 func (f *promptFields) applyTools(req *core.Request) error {
@@ -184,7 +186,6 @@ type plan struct {
 	before     earlier
 	stream     bool
 	background bool
-	truncate   bool
 	logprobs   bool
 }
 
@@ -214,7 +215,7 @@ func (c *createRequest) plan(t api.Table) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{
-		stream: is(c.Stream), background: is(c.Background), truncate: c.Truncation != nil && *c.Truncation == "auto",
+		stream: is(c.Stream), background: is(c.Background),
 		req: &core.Request{Choices: 1, Sampling: core.Sampling{
 			Temperature: c.Temperature, TopP: c.TopP, TopK: c.TopK, MinP: c.MinP, RepeatPenalty: c.RepeatPenalty, Seed: c.Seed,
 		}},
@@ -282,7 +283,7 @@ func (c *createRequest) echo(p *plan) response {
 	for _, t := range c.Tools {
 		r.Tools = append(r.Tools, functionTool{Type: "function", Name: t.Name, Description: t.Description, Parameters: t.Parameters, Strict: is(t.Strict)})
 	}
-	if p.truncate {
+	if p.req.Truncate {
 		r.Truncation = "auto"
 	}
 	return r

@@ -98,9 +98,9 @@ type outputDetails struct {
 	ReasoningTokens int `json:"reasoning_tokens"`
 }
 
-func usageOf(u core.Usage, truncated int) *usage {
+func usageOf(u core.Usage) *usage {
 	return &usage{
-		InputTokens: u.Prompt, InputDetails: inputDetails{CachedTokens: u.Cached, TruncatedMessages: truncated},
+		InputTokens: u.Prompt, InputDetails: inputDetails{CachedTokens: u.Cached, TruncatedMessages: u.LeftOut.Messages},
 		OutputTokens: u.Completion, OutputDetails: outputDetails{ReasoningTokens: u.Reasoning}, TotalTokens: u.Total(),
 	}
 }
