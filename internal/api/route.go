@@ -43,6 +43,7 @@ const (
 	ObjectGroup   ObjectKind = "group"   // of accounts
 	ObjectKey     ObjectKind = "key"     // an API key; its account's, and an admin's
 	ObjectSession ObjectKind = "session" // a login; its account's, and an admin's
+	ObjectQuota   ObjectKind = "quota"   // a limit; an admin's
 )
 
 // Route is one row of the table. Everything else about a route derives from it.

@@ -31,6 +31,7 @@ import (
 	"ashatai/internal/obs"
 	"ashatai/internal/optimize"
 	"ashatai/internal/proc"
+	"ashatai/internal/quota"
 	"ashatai/internal/store"
 	"ashatai/internal/worker/host"
 )
@@ -62,6 +63,7 @@ type Node struct {
 	convo    *convo.Service
 	auth     *auth.Service
 	jobs     *jobs.Service
+	quota    *quota.Service
 	server   *server
 
 	optimize *optimize.Service
@@ -94,7 +96,7 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
 	}
 	n.metrics, n.activity = obs.NewMetrics(opt.Version), obs.NewActivity(nil)
-	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAccounts, n.openModels, n.openOptimize, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer} {
+	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAccounts, n.openModels, n.openQuotas, n.openOptimize, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -222,6 +224,10 @@ func (n *Node) run(ctx context.Context) error {
 		n.stop(ctx)
 		return err
 	}
+	if err := n.quota.Start(ctx); err != nil {
+		n.stop(ctx)
+		return err
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", n.set.Server.Addr)
 	if err != nil {
@@ -292,7 +298,7 @@ func (n *Node) stop(ctx context.Context) {
 	// need the HTTP server to hear it. A job that is slow to end does not keep the fleet from draining.
 	ended := make(chan error, 1)
 	go func() { ended <- n.jobs.Stop(ctx) }()
-	err := errors.Join(n.fleet.Stop(ctx), <-ended, n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx))
+	err := errors.Join(n.fleet.Stop(ctx), <-ended, n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx), n.quota.Stop(ctx))
 	if err != nil {
 		n.log.WarnContext(ctx, "the stop was not clean", slog.String("error", err.Error()))
 	}

@@ -35,11 +35,14 @@ func Offline(ctx context.Context, opt Options) (http.RoundTripper, func() error,
 		}
 	}
 	n.auth = auth.New(auth.Config{Store: n.db.Accounts(), Log: n.log})
+	if err := n.openQuotas(ctx); err != nil {
+		return nil, nil, errors.Join(err, end())
+	}
 	g := gate.New(gate.Options{
 		Log: n.log, Metrics: obs.NewMetrics(opt.Version), Auth: keeper{}, Limit: gate.NewLimits(gate.LimitOptions{}), Audit: gate.LogAudit{Log: n.log},
 	})
 	d := v1.Dialect(v1.Config{})
-	d.Routes = n.identityRoutes()
+	d.Routes = slices.Concat(n.identityRoutes(), n.quotaRoutes())
 	mux, err := api.NewMux([]api.Dialect{d}, g.Wrap)
 	if err != nil {
 		return nil, nil, errors.Join(err, end())

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,7 +77,7 @@ func (n *Node) dialects() []api.Dialect {
 		Version: v, Models: v1Models{n.visible(), n.fleet, n.optimize}, Puller: v1Puller{puller{n.jobs, n.models}}, Jobs: v1Jobs{n.jobs, puller{n.jobs, n.models}},
 		Fleet: v1Fleet{n.fleet, n.infer, n.visible()}, Tokens: n.infer,
 		Creator: v1Creator{n.visible()}, Optimizer: v1Optimizer{n, n.optimize, n.visible(), n.fleet, n.runtimes},
-		Chats: n.convo, ChatItems: n.convo.Items(), Activity: n.activity, Budget: n.budget, More: n.identityRoutes(),
+		Chats: n.convo, ChatItems: n.convo.Items(), Activity: n.activity, Budget: n.budget, More: slices.Concat(n.identityRoutes(), n.quotaRoutes()),
 	}
 	own.Aliases = n.visible()
 	var all []api.Dialect

@@ -119,6 +119,11 @@ func (w *walk) belongings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	limit, err := w.n.quota.Set(ctx, core.Quota{Kind: core.QuotaUser, Subject: "victim", Unit: core.QuotaTokens, Window: core.QuotaDay, Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.ids[string(api.ObjectQuota)] = []string{limit.ID}
 	_, session := w.session(t, w.victim)
 	w.ids[string(api.ObjectKey)], w.ids[string(api.ObjectSession)] = []string{key.ID}, []string{session}
 	w.ids[string(api.ObjectUser)], w.ids[string(api.ObjectGroup)] = []string{w.victim.ID}, []string{group.ID}

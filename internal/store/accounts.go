@@ -13,6 +13,7 @@ type Accounts interface {
 	Groups() Groups
 	Keys() Keys
 	Sessions() Sessions
+	Quotas() Quotas
 }
 
 // Users are the accounts.

@@ -184,6 +184,9 @@ func needOne(ctx context.Context, q *query.Queries, role string) error {
 func (u users) Delete(ctx context.Context, id, keep string) (bool, error) {
 	var n int64
 	err := u.db.inTx(ctx, func(q *query.Queries) (err error) {
+		if err := forgetUse(ctx, q, core.QuotaUser, id); err != nil { // before the keys, by which theirs are found
+			return err
+		}
 		if n, err = q.DeleteAccount(ctx, id); err != nil || n == 0 {
 			return err
 		}
@@ -254,8 +257,10 @@ func (g groups) Delete(ctx context.Context, id string) (bool, error) {
 		if members > 0 {
 			return core.Errorf(core.CodeConflict, "The group has %d members; move them to another one first.", members)
 		}
-		n, err = q.DeleteGroup(ctx, id)
-		return err
+		if n, err = q.DeleteGroup(ctx, id); err != nil || n == 0 {
+			return err
+		}
+		return forgetUse(ctx, q, core.QuotaGroup, id)
 	})
 	return n > 0, err
 }

@@ -63,6 +63,29 @@ type ModelFile struct {
 	Error    string
 }
 
+type QuotaLimit struct {
+	ID      string
+	Kind    string
+	Subject string
+	Model   string
+	Unit    string
+	Span    string
+	Bound   int64
+	Created int64
+	Updated int64
+}
+
+type QuotaUse struct {
+	Kind       string
+	Subject    string
+	Model      string
+	Span       string
+	Start      int64
+	Requests   int64
+	Prompt     int64
+	Completion int64
+}
+
 type StoredItemContent struct {
 	Object string
 	Seq    int64
