@@ -10,7 +10,7 @@ import (
 
 // rules is the version of what readFacts makes of a file. It grows whenever the reader accepts more or less, or the
 // manifest gets other content, so that rows made by older rules are made again.
-const rules = 1
+const rules = 2
 
 const formatGGUF = "gguf"
 

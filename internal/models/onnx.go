@@ -1,6 +1,8 @@
 package models
 
 import (
+	"encoding/json"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -8,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"ashatai/internal/chat"
 	"ashatai/internal/core"
 	"ashatai/internal/onnxfile"
 )
@@ -16,6 +19,8 @@ const (
 	formatONNX = "onnx"
 	onnxMain   = "model.onnx" // the model file of a folder
 	onnxSuffix = ".onnx"
+	// maxBeside bounds a file beside the model file that is read here.
+	maxBeside = 16 << 20
 )
 
 // onnxFolder says whether a folder of the models folder is a model of ONNX.
@@ -34,8 +39,18 @@ func factsOf(root *os.Root, name string, r io.ReaderAt, size int64) (*core.Manif
 		return nil, err
 	}
 	man := &core.Manifest{Format: formatONNX, Architecture: formatONNX, Parameters: f.Parameters, Capabilities: []core.Capability{core.CapTensors}}
-	_, err = fs.Stat(root.FS(), path.Join(path.Dir(name), "tokenizer.json"))
-	if err == nil && readsText(f) {
+	folder, err := fs.Sub(root.FS(), path.Dir(name))
+	if err != nil {
+		return nil, core.Wrap(core.CodeBadModel, err, "The folder of %q cannot be read; check its permissions.", name)
+	}
+	_, err = fs.Stat(folder, "tokenizer.json")
+	switch {
+	case err != nil: // it takes tensors only
+		return man, nil //nolint:nilerr // a model without a tokenizer is a model
+	case remembers(folder, f):
+		man.Capabilities = []core.Capability{core.CapGenerate, core.CapTensors}
+		return man, describeText(folder, man)
+	case readsText(f):
 		man.Capabilities = []core.Capability{core.CapEmbed, core.CapTensors}
 	}
 	return man, nil
@@ -51,4 +66,130 @@ func readsText(f *onnxfile.File) bool {
 		}
 	}
 	return text
+}
+
+// remembers says whether a model takes keys and values of the tokens before, as models that make text do.
+func remembers(folder fs.FS, f *onnxfile.File) bool {
+	if _, err := fs.Stat(folder, "genai_config.json"); err == nil {
+		return true
+	}
+	return slices.ContainsFunc(f.Inputs, func(v onnxfile.Value) bool { return strings.HasPrefix(v.Name, "past_key_values.") })
+}
+
+// describeText reads what the files beside a model of text say: its template, its special tokens and its context.
+func describeText(folder fs.FS, man *core.Manifest) error {
+	var config struct {
+		Type      string `json:"model_type"`
+		Positions int    `json:"max_position_embeddings"`
+		Old       int    `json:"n_positions"`
+	}
+	if err := beside(folder, "config.json", &config); err != nil {
+		return err
+	}
+	if config.Type != "" && len(config.Type) < 64 {
+		man.Architecture = config.Type
+	}
+	man.Context = max(config.Positions, config.Old, 0)
+	var genai struct {
+		Model struct {
+			Context int `json:"context_length"`
+		} `json:"model"`
+	}
+	if err := beside(folder, "genai_config.json", &genai); err != nil {
+		return err
+	}
+	if genai.Model.Context > 0 {
+		man.Context = genai.Model.Context
+	}
+	var tok struct {
+		BOS      special   `json:"bos_token"`
+		EOS      special   `json:"eos_token"`
+		Template templates `json:"chat_template"`
+	}
+	if err := beside(folder, "tokenizer_config.json", &tok); err != nil {
+		return err
+	}
+	man.BOS, man.EOS, man.Template = string(tok.BOS), string(tok.EOS), string(tok.Template)
+	own, err := text(folder, "chat_template.jinja")
+	if err != nil {
+		return err
+	}
+	if own != nil {
+		man.Template = string(own)
+	}
+	if man.Template == "" {
+		return nil
+	}
+	if _, err := chat.Parse(man.Template); err != nil {
+		return core.Wrap(core.CodeBadModel, err, "The model's chat template cannot be used: %s", core.AsError(err).Message)
+	}
+	man.Capabilities = append([]core.Capability{core.CapChat}, man.Capabilities...)
+	return nil
+}
+
+// special is a token as tokenizer_config.json gives it: its text, or an object with it.
+type special string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *special) UnmarshalJSON(b []byte) error {
+	var o struct {
+		Content string `json:"content"`
+	}
+	err := json.Unmarshal(b, (*string)(s))
+	if err != nil {
+		if err = json.Unmarshal(b, &o); err == nil {
+			*s = special(o.Content)
+		}
+	}
+	return err
+}
+
+// templates is a chat template, or a list of them by name, of which the default one counts.
+type templates string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *templates) UnmarshalJSON(b []byte) error {
+	if err := json.Unmarshal(b, (*string)(t)); err == nil {
+		return nil
+	}
+	var list []struct {
+		Name     string `json:"name"`
+		Template string `json:"template"`
+	}
+	err := json.Unmarshal(b, &list)
+	for _, l := range list {
+		if l.Name == "default" {
+			*t = templates(l.Template)
+		}
+	}
+	return err
+}
+
+// beside reads a JSON file of a model's folder; one that is missing changes nothing.
+func beside(folder fs.FS, name string, into any) error {
+	b, err := text(folder, name)
+	if b == nil || err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read: %v. Get the file again from the model's publisher.", name, err)
+	}
+	return nil
+}
+
+// text reads a file of a model's folder; nil where it is missing.
+func text(folder fs.FS, name string) ([]byte, error) {
+	f, err := folder.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read; it must be an ordinary file of the model's folder.", name)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	b, err := io.ReadAll(io.LimitReader(f, maxBeside+1))
+	if err != nil || len(b) > maxBeside {
+		return nil, core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read, or has more than %d MiB.", name, maxBeside>>20)
+	}
+	return b, nil
 }

@@ -26,7 +26,7 @@ func Descriptors() []engine.Descriptor {
 		},
 		{
 			Name: ONNX, Title: "ONNX Runtime", Formats: []string{"onnx"},
-			Capabilities: []core.Capability{core.CapEmbed, core.CapTensors},
+			Capabilities: []core.Capability{core.CapGenerate, core.CapChat, core.CapEmbed, core.CapTensors},
 			Devices:      []string{"cpu"}, Cost: 12,
 		},
 		{

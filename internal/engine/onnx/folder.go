@@ -20,6 +20,8 @@ type files struct {
 	pooling   pooling
 	limit     int // tokens of a text; 0: nothing is said
 	hidden    int // length of an embedding that the configuration names; 0: none
+
+	generation generation
 }
 
 // pooling is how the vectors of a text's tokens become one.
@@ -115,6 +117,9 @@ func (f *files) beside(root *os.Root) error {
 		f.pooling = poolLast
 	}
 	f.hidden = config.Hidden
+	if f.generation, err = readGeneration(root); err != nil {
+		return err
+	}
 	for _, n := range []int{sentence.Max, config.Positions} {
 		if n > 0 && f.limit == 0 {
 			f.limit = n

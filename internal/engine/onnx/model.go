@@ -19,6 +19,7 @@ type model struct {
 	facts   engine.Facts
 	files   *files
 	embed   *embedder // nil: the model was not loaded for embeddings
+	causal  *causal   // nil: the model makes no text, or was loaded for embeddings
 
 	slots chan struct{}
 	stop  chan struct{} // closed by Close
@@ -26,6 +27,7 @@ type model struct {
 	work  sync.RWMutex // held for reading while a call computes
 
 	waiting, active     atomic.Int64
+	generated           atomic.Uint64
 	steps, prompt, busy atomic.Uint64
 }
 
@@ -46,6 +48,9 @@ func newModel(lib *ort.Library, s *ort.Session, f *files, spec engine.LoadSpec, 
 	}
 	m.slots = make(chan struct{}, m.facts.Sequences)
 	if !spec.Embedding {
+		if f.generation.names.remembers(inputs) {
+			return m, m.makeText(spec)
+		}
 		return m, nil
 	}
 	if m.embed, err = newEmbedder(f, inputs, outputs, spec); err != nil {
@@ -54,6 +59,22 @@ func newModel(lib *ort.Library, s *ort.Session, f *files, spec engine.LoadSpec, 
 	m.facts.Capabilities = append(m.facts.Capabilities, core.CapEmbed)
 	m.facts.Context, m.facts.Batch, m.facts.Dimensions, m.facts.Vocabulary = m.embed.context, m.embed.context, m.embed.dimensions, f.tokenizer.Size()
 	return m, nil
+}
+
+// makeText has the model make text.
+func (m *model) makeText(spec engine.LoadSpec) (err error) {
+	f := &m.facts
+	if m.causal, err = newCausal(m.files, f.Inputs, f.Outputs, spec); err != nil {
+		return err
+	}
+	f.Capabilities = append(f.Capabilities, core.CapGenerate)
+	f.Context, f.Batch, f.Vocabulary = m.causal.context, m.causal.batch, m.files.tokenizer.Size()
+	// A step holds the keys and values from before it beside those that it makes.
+	f.Memory.KV = 2 * int64(f.Sequences) * int64(f.Context) * m.causal.perToken()
+	if total := f.Memory.Total(); spec.Memory > 0 && total > spec.Memory {
+		return core.Errorf(core.CodeOutOfMemory, "The model needs %d MiB with %d sequences of %d tokens, and %d MiB are allowed for it. Use a shorter context or fewer sequences, or raise fleet.memory_budget.", total>>20, f.Sequences, f.Context, spec.Memory>>20)
+	}
+	return nil
 }
 
 // Facts implements engine.Model.
@@ -251,7 +272,7 @@ func (m *model) Stats(ctx context.Context) (engine.Stats, error) {
 		return engine.Stats{}, err
 	}
 	return engine.Stats{
-		Active: int(m.active.Load()), Waiting: int(m.waiting.Load()), Threads: m.facts.Threads, Steps: m.steps.Load(), Prompt: m.prompt.Load(),
+		Active: int(m.active.Load()), Waiting: int(m.waiting.Load()), Threads: m.facts.Threads, Steps: m.steps.Load(), Prompt: m.prompt.Load(), Generated: m.generated.Load(),
 		Busy: time.Duration(m.busy.Load()), //nolint:gosec // far below 2⁶³
 	}, nil
 }
