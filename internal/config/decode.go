@@ -116,6 +116,9 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, f reflect.StructField, pa
 		}
 		return d.decode(n, v, path)
 	case v.Kind() == reflect.Map:
+		if f.Tag.Get("kind") != "" {
+			return d.named(n, v, path)
+		}
 		return d.models(n, v, path)
 	case v.Kind() == reflect.Slice:
 		return d.list(n, v, f, path)
@@ -135,6 +138,41 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, f reflect.StructField, pa
 }
 
 func null(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+// named reads sections that bear names of the operator's own.
+func (d *decoder) named(n *yaml.Node, v reflect.Value, path string) error {
+	if null(n) {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		return d.fail(n, path, "must be a section of names")
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		name := strings.ToLower(key.Value)
+		if !ownName.MatchString(name) {
+			return d.fail(key, join(path, key.Value), "has no usable name; use up to 32 letters, digits, '_' and '-', beginning with a letter")
+		}
+		if seen[name] {
+			return d.fail(key, join(path, key.Value), "is given twice")
+		}
+		seen[name] = true
+		one := reflect.New(v.Type().Elem()).Elem()
+		if v.IsNil() {
+			v.Set(reflect.MakeMap(v.Type()))
+		} else if old := v.MapIndex(reflect.ValueOf(name)); old.IsValid() {
+			one.Set(old) // an earlier source set some of it
+		}
+		if !null(value) {
+			if err := d.decode(value, one, join(path, name)); err != nil {
+				return err
+			}
+		}
+		v.SetMapIndex(reflect.ValueOf(name), one)
+	}
+	return nil
+}
 
 // models reads the sections of single models. Their names are checked and made canonical, so that two spellings of one
 // model cannot both be there.

@@ -167,6 +167,14 @@ func TestEnvironmentListsAndModels(t *testing.T) {
 	}
 }
 
+func TestRemotes(t *testing.T) {
+	s := mustLoad(t, map[string]string{"ashatai.yaml": "remotes: {gpu1: {url: 'http://10.0.0.5:8000/v1', models: [a/B]}, other: }"}, []string{"ASHATAI__REMOTES__GPU1__KEY=s3cret"}, nil)
+	want := map[string]Remote{"gpu1": {URL: "http://10.0.0.5:8000/v1", Key: "s3cret", Models: []string{"a/B"}}, "other": {}}
+	if diff := cmp.Diff(want, s.Remotes); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
 		yaml, json string
@@ -174,6 +182,11 @@ func TestRefusals(t *testing.T) {
 		args       map[string]string
 		want       []string // parts of the message
 	}{
+		"remote's name":   {yaml: "remotes: {a.b: {}}", want: []string{"remotes.a.b", "no usable name"}},
+		"remote twice":    {yaml: "remotes: {a: {}, A: {}}", want: []string{"remotes.A", "twice"}},
+		"remotes":         {yaml: "remotes: [a]", want: []string{"remotes", "a section of names"}},
+		"remote's key":    {yaml: "remotes: {a: {ulr: x}}", want: []string{"remotes.a.ulr"}},
+		"remote's url":    {yaml: "remotes: {a: {url: 'http://u:pw@h/v1'}}", want: []string{"remotes.a.url", "no address of a server"}},
 		"unknown key":     {yaml: "server:\n  adr: x", want: []string{"ashatai.yaml, line 2", `"server.adr"`, "server.addr"}},
 		"wrong section":   {yaml: "engine: {max_queue: 1}", want: []string{"fleet.max_queue"}},
 		"top level":       {yaml: "\n\ndefaultmodel: x", want: []string{"line 3", "default_model"}},

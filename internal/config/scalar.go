@@ -96,6 +96,7 @@ func formatDuration(d time.Duration) string {
 
 var (
 	runtimeName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
+	ownName     = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
 	weightType  = regexp.MustCompile(`^(as-is|auto|i?q[1-8]_[a-z0-9_]{1,8}|f16|bf16)$`)
 	hostName    = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)
 )
@@ -115,6 +116,8 @@ func checkPattern(pattern, s string) (string, error) {
 			return "", fmt.Errorf("%q names no weights; write as-is, auto, or a type such as q8_0", s)
 		}
 		return low, nil
+	case "url":
+		return s, checkURL(s)
 	case "postgres":
 		return s, checkPostgres(s)
 	case "model":
@@ -177,6 +180,15 @@ func checkNetwork(s string) error {
 	_, notAddr := netip.ParseAddr(host)
 	if err != nil || n == 0 || !hostName.MatchString(host) && notAddr != nil {
 		return fmt.Errorf("%q is neither a host, host:port nor a network such as 10.0.0.0/8", s)
+	}
+	return nil
+}
+
+// checkURL never repeats the address: somebody may have put a password into it.
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	if s != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		return errors.New("this is no address of a server; write http://host:port/v1, without a key or password in it")
 	}
 	return nil
 }

@@ -35,6 +35,8 @@ type Settings struct {
 	GPU             GPU              `key:"gpu" doc:"Graphics cards. Not in force in this version: models run on the CPU."`
 	FineTuning      FineTuning       `key:"fine_tuning" doc:"Fine-tuning. Not in force in this version."`
 
+	Remotes map[string]Remote `key:"remotes" kind:"remote" doc:"Servers elsewhere whose models this server offers too, by a name of yours: vLLM, SGLang, TGI, llama-server, another ASHATAI."`
+
 	Home    string   `key:"-"` // absolute; where data lives
 	Notices []string `key:"-"` // sentences about settings that were read and are not in force, for the start to log
 }
@@ -65,6 +67,18 @@ type Model struct {
 	Stop      []string       `key:"stop" doc:"Strings that end every answer, besides the model's own and the caller's."`
 	Engine    ModelEngine    `key:"engine" doc:"How the model runs, where it is not as engine says."`
 	Sampling  Sampling       `key:"sampling" doc:"Sampling where a request does not say."`
+}
+
+// Remote is one server elsewhere.
+type Remote struct {
+	URL         string        `key:"url" pattern:"url" doc:"Address of its OpenAI interface, as http://10.0.0.5:8000/v1. This host may be reached although it is private."`
+	Kind        string        `key:"kind" enum:",auto,openai,llamacpp,vllm,sglang,ashatai" doc:"What sort of server it is; empty or auto: asked when it is used."`
+	Key         string        `key:"key" pattern:"secret" doc:"Credential that is sent to it, and to nobody else; better in the environment, as ASHATAI__REMOTES__NAME__KEY, or in a file."`
+	KeyFile     string        `key:"key_file" doc:"File that holds the credential; it is read for every request, so a new one counts at once."`
+	Models      []string      `key:"models" doc:"Its models that are offered, by its own names for them; empty: all that it lists."`
+	Timeout     time.Duration `key:"timeout" min:"0s" max:"1h" doc:"The longest it may say nothing; 0s: 2m."`
+	Concurrency int           `key:"concurrency" min:"0" max:"4096" doc:"Requests that it gets at once for one model; 0: 16."`
+	Retries     int           `key:"retries" min:"-1" max:"10" doc:"How often a request is sent again of which nothing was answered; 0: 2, -1: never."`
 }
 
 // ModelEngine is the part of Engine that one model can have for itself; absent is what Engine says.

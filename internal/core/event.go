@@ -36,7 +36,10 @@ type Event struct {
 
 	Start *Usage // on the first event of a stream: what is known of the prompt's cost then (Prompt, Cached, Kept)
 
-	Reasoning string     // a piece of what the model thinks before it answers; engines never set it, package infer does
+	// Read says that whoever made the answer has taken its reasoning and calls out of the text already.
+	Read bool
+
+	Reasoning string     // a piece of what the model thinks before it answers; engines set it only where Read is, else package infer does
 	ToolCall  *ToolDelta // a piece of a tool call; likewise
 }
 

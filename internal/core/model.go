@@ -159,6 +159,12 @@ type Manifest struct {
 // Can reports whether the model has capability c.
 func (m *Manifest) Can(c Capability) bool { return slices.Contains(m.Capabilities, c) }
 
+// FormatRemote is the format of models that a server elsewhere holds; they have no files here.
+const FormatRemote = "remote"
+
+// Elsewhere reports whether a server elsewhere holds the model, renders its template and reads its answers.
+func (m *Manifest) Elsewhere() bool { return m.Format == FormatRemote }
+
 // Size is the number of bytes of all files.
 func (m *Manifest) Size() int64 {
 	var n int64

@@ -19,6 +19,7 @@ type Descriptor struct {
 	Capabilities []core.Capability // what its models may be able to do
 	Devices      []string          // kinds of device it can use: "cpu", "cuda", "vulkan", "metal"
 	Cost         int               // relative cost of a token; the selector prefers less
+	Front        bool              // it loads no file and no library: the server holds it itself, without a worker
 }
 
 // Status is what a runtime finds on this machine.
@@ -76,6 +77,7 @@ type Facts struct {
 	Dimensions   int               `json:"dimensions"` // length of an embedding
 	Memory       Memory            `json:"memory"`
 	Capabilities []core.Capability `json:"capabilities"`
+	Template     string            `json:"template,omitempty"` // SHA-256 of the chat template, where the runtime brings its own
 	Fallback     string            `json:"fallback,omitempty"` // why something weaker than asked for is in force
 	Inputs       []TensorInfo      `json:"inputs,omitempty"`   // of a TensorModel
 	Outputs      []TensorInfo      `json:"outputs,omitempty"`
@@ -157,6 +159,9 @@ type GenerateRequest struct {
 	// Pins are places in the text of the prompt's segments, in bytes, ascending. What stands before each is asked for again
 	// soon: a runtime that keeps prefixes keeps these before others, and tells how many tokens that are in Usage.Kept.
 	Pins []int `json:"pins,omitempty"`
+
+	// Asked is the request as its caller put it, where the runtime is one that answers in its own way; nil where nobody knows.
+	Asked *Asked `json:"-"`
 
 	// Reveal are control tokens, as they are spelled, whose text is part of the answer's text (of Event.Text, and of the
 	// bytes of its Tokens); all others have no text. A spelling that is no control token of the model changes nothing.

@@ -33,8 +33,9 @@ type choice struct {
 	index  int
 	reader *reply.Reader
 	tokens ledger
-	text   strings.Builder // for the law
-	mind   strings.Builder // the reasoning, for the count of its tokens
+	text   strings.Builder        // for the law
+	made   map[int]*core.ToolCall // calls that the engine read itself, by their index
+	mind   strings.Builder        // the reasoning, for the count of its tokens
 }
 
 // read turns what an engine says into what the model says: text, reasoning and calls.
@@ -119,6 +120,9 @@ func (a *answer) callID(choice, call int) string {
 
 // read takes one event of the engine and gives out what is known now.
 func (c *choice) read(ev core.Event) ([]core.Event, error) {
+	if ev.Read {
+		return c.pass(ev)
+	}
 	c.tokens.add(ev.Text, ev.Tokens)
 	pieces, err := c.reader.Feed(ev.Text)
 	if err == nil && ev.Finish != "" {

@@ -127,6 +127,9 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 		Logprobs: req.Logprobs, TopLogprobs: req.TopLogprobs, Grammar: req.Grammar,
 		Pins: p.pins, Constraint: engine.Constraint{Kind: req.Format.Kind, Source: req.Format.Source},
 	}
+	if m.Elsewhere() {
+		work.Asked = asked(m, set, req)
+	}
 	ctx, cancel, deadline := s.limit(ctx, req.Timeout)
 	it := item(req.Principal, t, p.Prompt)
 	it.Cost += choices * answerCost(req.MaxTokens, m.Context)
@@ -151,6 +154,10 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 
 // start sends a request off, with what its answer is held to.
 func (s *Service) start(ctx context.Context, j *job, req *core.Request, p prompt) (*core.Stream, error) {
+	if p.elsewhere {
+		j.answer.form = p.form
+		return j.start(ctx)
+	}
 	if !p.talk {
 		j.native()
 		return j.start(ctx)

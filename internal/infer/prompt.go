@@ -14,17 +14,21 @@ import (
 // prompt is what an engine continues, and how its continuation is to be read.
 type prompt struct {
 	engine.Prompt
-	form     reply.Form
-	pins     []int  // see engine.GenerateRequest
-	talk     bool   // it is a conversation
-	opened   bool   // it ends within the model's reasoning
-	effort   bool   // its template takes an effort of reasoning
-	fallback string // why something weaker than asked for is in force
+	form      reply.Form
+	pins      []int  // see engine.GenerateRequest
+	talk      bool   // it is a conversation
+	elsewhere bool   // another server renders it
+	opened    bool   // it ends within the model's reasoning
+	effort    bool   // its template takes an effort of reasoning
+	fallback  string // why something weaker than asked for is in force
 }
 
 // prompt makes the engine's prompt: a conversation through the chat template, anything else as it is.
 func (s *Service) prompt(ctx context.Context, m *core.Manifest, set Settings, req *core.Request) (prompt, error) {
-	if len(req.Messages) > 0 {
+	switch {
+	case len(req.Messages) > 0 && m.Elsewhere():
+		return told(req), nil
+	case len(req.Messages) > 0:
 		return s.render(ctx, m, set, req)
 	}
 	if !generates(m) {

@@ -13,9 +13,10 @@ import (
 type origin int
 
 const (
-	originPulled origin = iota // a blob of ours
-	originShared               // a read-only folder
-	originHand                 // dropped into the models folder
+	originPulled    origin = iota // a blob of ours
+	originShared                  // a read-only folder
+	originHand                    // dropped into the models folder
+	originElsewhere               // another server holds it; there is no file
 )
 
 // entry is one usable model.
@@ -82,6 +83,9 @@ func newCatalog(dir, wanted string, pointers map[string]pointer, places ...found
 		c.report.Failed = append(c.report.Failed, p.bad...)
 		for _, e := range p.good {
 			if first := c.byName[e.manifest.Name]; first != nil {
+				if e.origin == originElsewhere {
+					continue
+				}
 				c.report.Failed = append(c.report.Failed, duplicate(e, first))
 				continue
 			}
@@ -95,7 +99,10 @@ func newCatalog(dir, wanted string, pointers map[string]pointer, places ...found
 func (c *catalog) take(e *entry) {
 	c.entries = append(c.entries, e)
 	c.byName[e.manifest.Name] = e
-	keys := []string{strings.ToLower(e.file)}
+	var keys []string
+	if e.file != "" {
+		keys = append(keys, strings.ToLower(e.file))
+	}
 	for _, a := range e.manifest.Aliases {
 		keys = append(keys, strings.ToLower(a))
 	}
@@ -105,6 +112,9 @@ func (c *catalog) take(e *entry) {
 	slices.Sort(keys)
 	for _, k := range slices.Compact(keys) {
 		c.byAlias[k] = append(c.byAlias[k], e)
+	}
+	if e.origin == originElsewhere {
+		return
 	}
 	c.report.Loaded = append(c.report.Loaded, ScannedFile{
 		Name: e.manifest.Name, FileName: e.file, Path: e.path, SizeBytes: e.manifest.Files[0].Size,

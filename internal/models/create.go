@@ -87,7 +87,7 @@ func (m *Models) nameIsOurs(name string) error {
 	if err := m.aliasIsFree(name); err != nil {
 		return err
 	}
-	if e := m.now.Load().byName[name]; e != nil && e.origin != originPulled {
+	if e := m.now.Load().byName[name]; e != nil && e.origin != originPulled && e.origin != originElsewhere {
 		return core.Errorf(core.CodeConflict, "The model name %s belongs to the file %s; choose another name.", short(e), e.path)
 	}
 	return nil
@@ -104,6 +104,9 @@ func (m *Models) basis(req CreateRequest) (digest, loose string, err error) {
 	e, err := m.now.Load().lookup(req.From)
 	if err != nil {
 		return "", "", err
+	}
+	if e.origin == originElsewhere {
+		return "", "", errElsewhere(e)
 	}
 	if e.origin == originHand {
 		loose = e.path

@@ -59,13 +59,14 @@ type Models struct {
 
 	scanning sync.Mutex // one scan at a time
 
-	mu      sync.Mutex // guards what the catalog is built from, and the manifests on disk
-	scanned found
-	pulled  found
-	set     map[string]pointer // aliases of the settings
-	own     map[string]pointer // aliases that commands made; replaced as a whole
-	heads   map[string]string  // of blobs, by sha256: see headOfBlob
-	held    map[string]int     // blobs that pulls are about to name, by sha256
+	mu        sync.Mutex // guards what the catalog is built from, and the manifests on disk
+	scanned   found
+	pulled    found
+	elsewhere found              // what other servers hold
+	set       map[string]pointer // aliases of the settings
+	own       map[string]pointer // aliases that commands made; replaced as a whole
+	heads     map[string]string  // of blobs, by sha256: see headOfBlob
+	held      map[string]int     // blobs that pulls are about to name, by sha256
 
 	flights flights
 	sources *source.Resolver
@@ -168,5 +169,5 @@ func (m *Models) Report() Report {
 
 // rebuild makes the catalog anew from what is known. The caller holds mu.
 func (m *Models) rebuild() {
-	m.now.Store(newCatalog(m.cfg.ModelsDir, m.cfg.DefaultModel, m.pointers(), m.pulled, m.scanned))
+	m.now.Store(newCatalog(m.cfg.ModelsDir, m.cfg.DefaultModel, m.pointers(), m.pulled, m.scanned, m.elsewhere))
 }

@@ -229,7 +229,7 @@ func (m *Models) nameIsFree(name, sha string) error {
 		return err
 	}
 	e := m.now.Load().byName[name]
-	if e == nil || e.origin == originPulled || sha == "" || e.manifest.Digest == sha {
+	if e == nil || e.origin == originPulled || e.origin == originElsewhere || sha == "" || e.manifest.Digest == sha {
 		return nil
 	}
 	return core.Errorf(core.CodeConflict, "The model name %s belongs to the file %s; pull under another name.", short(e), e.path)
@@ -284,7 +284,7 @@ func (m *Models) commit(man *core.Manifest) (*core.Manifest, error) {
 	if err := m.aliasIsFree(man.Name); err != nil {
 		return nil, err
 	}
-	if e := m.now.Load().byName[man.Name]; e != nil && e.origin != originPulled {
+	if e := m.now.Load().byName[man.Name]; e != nil && e.origin != originPulled && e.origin != originElsewhere {
 		return e.manifest, m.nameIsFree(man.Name, man.Digest)
 	}
 	e, err := m.installed(man)

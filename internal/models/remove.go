@@ -46,6 +46,8 @@ func (m *Models) removeEntry(e *entry) error {
 		return core.Errorf(core.CodeForbidden, "The model %s came with the installation and serves every home; it cannot be removed from one. Its file is %s.", short(e), e.path)
 	case originHand:
 		return m.removeFile(e)
+	case originElsewhere:
+		return errElsewhere(e)
 	case originPulled:
 	}
 	if err := m.manifests.remove(e.manifest.Name); err != nil {

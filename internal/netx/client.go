@@ -35,7 +35,7 @@ func newClient(p Policy, resolver *net.Resolver) (*Client, error) {
 	c.transport = &http.Transport{ // Proxy stays nil: a proxy would dial for us, past the guard
 		DialContext:            g.dial,
 		ForceAttemptHTTP2:      true,
-		MaxIdleConnsPerHost:    2,
+		MaxIdleConnsPerHost:    p.Idle,
 		IdleConnTimeout:        30 * time.Second,
 		TLSHandshakeTimeout:    dialTimeout,
 		ResponseHeaderTimeout:  p.Stall,

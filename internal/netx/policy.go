@@ -22,6 +22,7 @@ type Policy struct {
 	Timeout      time.Duration // from the request to the end of the body; 1 minute
 	Stall        time.Duration // without a byte, from the start of the answer's head or within the body; 30 seconds
 	UserAgent    string        // "ashatai"
+	Idle         int           // connections to one host that are kept open unused; 2
 }
 
 func (p Policy) withDefaults() Policy {
@@ -42,6 +43,9 @@ func (p Policy) withDefaults() Policy {
 	}
 	if p.UserAgent == "" {
 		p.UserAgent = "ashatai"
+	}
+	if p.Idle == 0 {
+		p.Idle = 2
 	}
 	return p
 }

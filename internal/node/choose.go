@@ -21,7 +21,7 @@ import (
 
 // runtimeOf chooses the runtime of a model: the setting, or the one that claims its format.
 func (n *Node) runtimeOf(m *core.Manifest) string {
-	if t := n.set.Runtime.Type; t != "" {
+	if t := n.set.Runtime.Type; t != "" && !m.Elsewhere() {
 		return t
 	}
 	name, _ := catalog.ForFormat(m.Format)
@@ -136,6 +136,9 @@ const computeReserve = 256 << 20
 
 // estimate is the memory that a load will take, until the load has measured it.
 func estimate(m *core.Manifest, spec engine.LoadSpec) int64 {
+	if m.Elsewhere() {
+		return 0
+	}
 	size := m.Size()
 	if info, err := os.Stat(spec.Path); err == nil { // other weights may be larger
 		size = max(size, info.Size())

@@ -43,7 +43,7 @@ const (
 func Doctor(ctx context.Context, opt Options) []Finding {
 	d := &doctor{opt: opt, set: opt.Settings, h: host.New(hostConfig(opt, opt.Settings, slog.New(slog.DiscardHandler), budget(opt.Settings)))}
 	d.machine()
-	for _, desc := range catalog.Descriptors() {
+	for _, desc := range catalog.Workers() {
 		d.runtime(ctx, desc.Name)
 	}
 	d.home(ctx)

@@ -66,6 +66,7 @@ type Node struct {
 	quota    *quota.Service
 	server   *server
 
+	remotes  *remotes
 	optimize *optimize.Service
 	weights  func(m *core.Manifest) (*optimize.Weights, string) // which a load is to use, see optimize.Service.Use
 	runtimes map[string]engine.Runtime
@@ -96,7 +97,7 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
 	}
 	n.metrics, n.activity = obs.NewMetrics(opt.Version), obs.NewActivity(nil)
-	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAccounts, n.openModels, n.openQuotas, n.openOptimize, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer} {
+	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAccounts, n.openModels, n.openQuotas, n.openOptimize, n.makeRemotes, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -171,9 +172,10 @@ func (n *Node) makeFleet(context.Context) error {
 	n.budget = total
 	h := host.New(hostConfig(n.opt, n.set, n.log, total))
 	runtimes := map[string]engine.Runtime{}
-	for _, d := range catalog.Descriptors() {
+	for _, d := range catalog.Workers() {
 		runtimes[d.Name] = h.Runtime(d.Name, d)
 	}
+	runtimes[catalog.Remote] = n.remotes.runtime
 	n.runtimes = runtimes
 	n.fleet = fleet.New(fleet.Config{
 		Runtimes: runtimes, Budget: total, MaxQueue: n.set.Fleet.MaxQueue, MaxQueuedCost: int64(n.set.Fleet.MaxQueuedTokens),
@@ -225,6 +227,10 @@ func (n *Node) run(ctx context.Context) error {
 		return err
 	}
 	if err := n.quota.Start(ctx); err != nil {
+		n.stop(ctx)
+		return err
+	}
+	if err := n.remotes.Start(ctx); err != nil {
 		n.stop(ctx)
 		return err
 	}
@@ -298,7 +304,7 @@ func (n *Node) stop(ctx context.Context) {
 	// need the HTTP server to hear it. A job that is slow to end does not keep the fleet from draining.
 	ended := make(chan error, 1)
 	go func() { ended <- n.jobs.Stop(ctx) }()
-	err := errors.Join(n.fleet.Stop(ctx), <-ended, n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx), n.quota.Stop(ctx))
+	err := errors.Join(n.remotes.Stop(ctx), n.fleet.Stop(ctx), <-ended, n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx), n.quota.Stop(ctx))
 	if err != nil {
 		n.log.WarnContext(ctx, "the stop was not clean", slog.String("error", err.Error()))
 	}

@@ -14,7 +14,7 @@ func TestCatalogAgrees(t *testing.T) {
 	for _, r := range Runtimes(Options{}) {
 		have = append(have, r.Descriptor())
 	}
-	if d := cmp.Diff(catalog.Descriptors(), have); d != "" {
+	if d := cmp.Diff(catalog.Workers(), have); d != "" {
 		t.Errorf("the catalog and the runtimes disagree (-catalog +runtimes):\n%s", d)
 	}
 }

@@ -13,6 +13,7 @@ import (
 const (
 	LlamaCpp = "llamacpp"
 	ONNX     = "onnx"
+	Remote   = "remote"
 	Mock     = "mock"
 )
 
@@ -30,11 +31,21 @@ func Descriptors() []engine.Descriptor {
 			Devices:      []string{"cpu"}, Cost: 12,
 		},
 		{
+			Name: Remote, Title: "Remote server", Formats: []string{"remote"},
+			Capabilities: []core.Capability{core.CapChat, core.CapGenerate, core.CapEmbed, core.CapRerank},
+			Devices:      []string{"remote"}, Cost: 20, Front: true,
+		},
+		{
 			Name: Mock, Title: "Mock", Formats: []string{"mock"},
 			Capabilities: []core.Capability{core.CapChat, core.CapGenerate, core.CapEmbed, core.CapRerank},
 			Devices:      []string{"cpu"}, Cost: 1000,
 		},
 	}
+}
+
+// Workers lists what the runtimes claim that live in worker processes.
+func Workers() []engine.Descriptor {
+	return slices.DeleteFunc(Descriptors(), func(d engine.Descriptor) bool { return d.Front })
 }
 
 // Get returns the descriptor of a runtime.

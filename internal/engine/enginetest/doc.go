@@ -27,6 +27,7 @@ type Options struct {
 	Matches   *regexp.Regexp   // what every answer under Grammar matches, when it ended by itself
 	Bound     time.Duration    // how soon an ended request must be gone; default 10 s
 	Skip      map[string]string
+	Elsewhere bool // the model computes on another server: it takes no memory here, and its threads and vocabulary are not known
 }
 
 const sequences = 3

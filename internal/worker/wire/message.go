@@ -25,6 +25,7 @@ type Descriptor struct {
 	Capabilities []core.Capability `json:"capabilities"`
 	Devices      []string          `json:"devices"`
 	Cost         int               `json:"cost"`
+	Front        bool              `json:"front,omitempty"`
 }
 
 // Status is engine.Status with JSON keys; the two convert into each other.

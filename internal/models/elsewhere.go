@@ -1,0 +1,41 @@
+package models
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+
+	"ashatai/internal/core"
+)
+
+// Elsewhere is a model that another server holds.
+type Elsewhere struct {
+	Name         string // canonical
+	Path         string // what the runtime for such models loads it by; the digest is made of it
+	Source       string // in words
+	Context      int
+	Capabilities []core.Capability
+}
+
+// SetElsewhere says which models other servers hold, in place of those that were said before. A name that is installed here
+// stays that of the installed model.
+func (m *Models) SetElsewhere(list []Elsewhere) {
+	var all found
+	for _, e := range list {
+		sum := sha256.Sum256([]byte(e.Path))
+		digest := hex.EncodeToString(sum[:])
+		all.good = append(all.good, &entry{origin: originElsewhere, path: e.Path, loaded: m.cfg.Now(), manifest: &core.Manifest{
+			Name: e.Name, Digest: digest, Format: core.FormatRemote, Context: e.Context, Capabilities: slices.Clone(e.Capabilities),
+			Source: e.Source, Files: []core.File{},
+		}})
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.elsewhere = all
+	m.rebuild()
+}
+
+// errElsewhere refuses to change what is not here.
+func errElsewhere(e *entry) *core.Error {
+	return core.Errorf(core.CodeForbidden, "The model %s is held by a server elsewhere, so there is nothing of it here to copy or remove. It goes when the settings no longer name it.", short(e))
+}
