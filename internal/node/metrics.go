@@ -122,7 +122,7 @@ func (n *Node) engineMetrics(ctx context.Context, i fleet.Instance) {
 		return
 	}
 	n.metrics.SetEngine(i.Name, obs.Engine{
-		Threads: s.Threads, Drafted: s.Drafted, Accepted: s.Accepted, Paused: s.Paused, Began: s.Began, Misses: s.Cache.Misses,
+		Threads: s.Threads, Active: s.Active, Waiting: s.Waiting, Steps: s.Steps, Prompt: s.Prompt, Generated: s.Generated, Drafted: s.Drafted, Accepted: s.Accepted, Paused: s.Paused, Began: s.Began, Misses: s.Cache.Misses,
 		Bytes:     map[string]int64{"host": s.Cache.HostBytes, "disk": s.Cache.DiskBytes},
 		Evictions: map[string]uint64{"host": s.Cache.EvictedHost, "disk": s.Cache.EvictedDisk},
 	})

@@ -4,7 +4,8 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Engine is what a loaded model says of itself. Its counts begin anew with each load, so they are gauges here.
 type Engine struct {
-	Threads                   int
+	Threads, Active, Waiting  int
+	Steps, Prompt, Generated  uint64
 	Drafted, Accepted, Paused uint64
 	Began                     map[string]uint64 // prompts by where their beginning came from
 	Misses                    map[string]uint64 // look-ups that found nothing, by reason
@@ -13,11 +14,16 @@ type Engine struct {
 }
 
 // engineGauges are the figures of Engine.
-type engineGauges struct{ threads, drafts, paused, began, misses, bytes, evictions *prometheus.GaugeVec }
+type engineGauges struct {
+	threads, sequences, steps, tokens, drafts, paused, began, misses, bytes, evictions *prometheus.GaugeVec
+}
 
 func (m *Metrics) engineMetrics() {
 	m.engine = engineGauges{
 		threads:   m.gauge("engine_threads", "Threads that compute a model now.", "model"),
+		sequences: m.gauge("engine_sequences", "Sequences that the model's own process counts: active, or waiting for a place.", "model", "state"),
+		steps:     m.gauge("engine_steps", "Batches computed since the load.", "model"),
+		tokens:    m.gauge("engine_tokens", "Tokens computed since the load: of prompts, and generated.", "model", "kind"),
 		drafts:    m.gauge("engine_draft_tokens", "Tokens guessed from repeated text since the load, and those that were right.", "model", "kind"),
 		paused:    m.gauge("engine_pauses", "Sequences that gave their place up for a while since the load.", "model"),
 		began:     m.gauge("prefix_began", "Prompts since the load by where their beginning came from: live, host, disk, none.", "model", "tier"),
@@ -31,6 +37,11 @@ func (m *Metrics) engineMetrics() {
 func (m *Metrics) SetEngine(model string, e Engine) {
 	g := m.engine
 	g.threads.WithLabelValues(model).Set(float64(e.Threads))
+	g.sequences.WithLabelValues(model, "active").Set(float64(e.Active))
+	g.sequences.WithLabelValues(model, "waiting").Set(float64(e.Waiting))
+	g.steps.WithLabelValues(model).Set(float64(e.Steps))
+	g.tokens.WithLabelValues(model, "prompt").Set(float64(e.Prompt))
+	g.tokens.WithLabelValues(model, "generated").Set(float64(e.Generated))
 	g.drafts.WithLabelValues(model, "drafted").Set(float64(e.Drafted))
 	g.drafts.WithLabelValues(model, "accepted").Set(float64(e.Accepted))
 	g.paused.WithLabelValues(model).Set(float64(e.Paused))
@@ -50,7 +61,7 @@ func (m *Metrics) SetEngine(model string, e Engine) {
 
 // forget drops a model's figures.
 func (g engineGauges) forget(model string) {
-	for _, v := range []*prometheus.GaugeVec{g.threads, g.drafts, g.paused, g.began, g.misses, g.bytes, g.evictions} {
+	for _, v := range []*prometheus.GaugeVec{g.threads, g.sequences, g.steps, g.tokens, g.drafts, g.paused, g.began, g.misses, g.bytes, g.evictions} {
 		v.DeletePartialMatch(prometheus.Labels{"model": model})
 	}
 }

@@ -23,6 +23,7 @@
 //	allocate=BYTES   (p) the request takes and touches this much memory before its first token
 //	prefill_delay=1s (p) computing the prompt takes this long
 //	token_delay=5ms  (p) each token takes this long
+//	delay_after=N    (p) the first N tokens of a request do not take that long
 //	reply=TEXT       (p) the answer is TEXT instead of made-up words; a grammar is then taken as obeyed
 //	crash_after=N    (p) after N tokens of a request the process ends, in the way that crash says
 //	crash=abort      (p) abort (SIGABRT), exit (code 3) or panic; abort is the default

@@ -148,7 +148,9 @@ func (r *request) disturb(ctx context.Context) error {
 	case reached(r.b.hangAfter):
 		<-r.m.stop
 	}
-	_ = pause(ctx, r.m.stop, r.b.tokenDelay)
+	if r.completion >= r.b.delayAfter {
+		_ = pause(ctx, r.m.stop, r.b.tokenDelay)
+	}
 	return r.m.alive(ctx)
 }
 

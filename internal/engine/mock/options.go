@@ -24,11 +24,12 @@ type behaviour struct {
 	loadAllocate, allocate              int64
 	crashAfter, hangAfter               int // -1: never
 	freezeAfter, garbageAfter           int
+	delayAfter                          int // tokens before which tokenDelay does not count
 }
 
 // perRequest are the options that a prompt may set.
 func perRequest() []string {
-	return []string{"allocate", "prefill_delay", "token_delay", "reply", "crash_after", "crash", "hang_after", "freeze_after", "garbage_after"}
+	return []string{"allocate", "prefill_delay", "token_delay", "delay_after", "reply", "crash_after", "crash", "hang_after", "freeze_after", "garbage_after"}
 }
 
 // maxDelay and maxAllocate bound options, which come from outside like everything else.
@@ -46,6 +47,8 @@ func (b *behaviour) set(key, value string) error {
 		b.prefillDelay, err = delay(value)
 	case "token_delay":
 		b.tokenDelay, err = delay(value)
+	case "delay_after":
+		b.delayAfter, err = count(value)
 	case "load_allocate":
 		b.loadAllocate, err = amount(value)
 	case "allocate":

@@ -98,15 +98,15 @@ func hello() func(context.Context, *core.Request) iter.Seq2[core.Event, error] {
 }
 
 // begin starts the API on a database in a folder. end must be called.
-func begin(t *testing.T, dir string) (f *fake, end func()) {
-	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "x.db"))
+func begin(tb testing.TB, dir string) (f *fake, end func()) {
+	tb.Helper()
+	db, err := sqlite.Open(tb.Context(), filepath.Join(dir, "x.db"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	f = &fake{events: hello(), who: core.Principal{Tenant: "t", User: "ada"}, kept: convo.New(db.Objects(), db.Items(), convo.Config{})}
-	if err := f.kept.Start(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := f.kept.Start(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
 	f.rows = Routes(Config{
 		Partners: Partners{Generator: f, Catalogue: f, Counter: f, Archive: f.kept, Items: f.kept.Items(), Runs: f.kept},
@@ -124,8 +124,8 @@ func begin(t *testing.T, dir string) (f *fake, end func()) {
 		})
 	}
 	return f, func() {
-		if err := f.kept.Stop(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+		if err := f.kept.Stop(context.WithoutCancel(tb.Context())); err != nil {
+			tb.Error(err)
 		}
 		_ = db.Close()
 	}
