@@ -24,7 +24,7 @@ var (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	ctx, stop := untilTerminated()
 	defer stop()
 	interrupts := make(chan os.Signal, 2)
 	signal.Notify(interrupts, os.Interrupt)
@@ -37,6 +37,21 @@ func main() {
 	os.Exit(code) //nolint:gocritic // what was deferred has run
 }
 
+// untilTerminated is a context that the first SIGTERM ends; a second signal ends the program at once.
+func untilTerminated() (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Notify(signals, os.Interrupt)
+		stop()
+		<-signals
+		os.Exit(cli.ExitInterrupted)
+	}()
+	return ctx, stop
+}
+
 // options loads the settings and finds the installed tree from the running program.
 func options(home, file, addr string, set map[string]string) (node.Options, error) {
 	args := map[string]string{}
@@ -44,7 +59,10 @@ func options(home, file, addr string, set map[string]string) (node.Options, erro
 	if addr != "" {
 		args["server.addr"] = addr
 	}
-	s, err := config.Load(config.Sources{Args: args, File: file, Home: home, Env: os.Environ()})
+	read := func() (*config.Settings, error) {
+		return config.Load(config.Sources{Args: args, File: file, Home: home, Env: os.Environ()})
+	}
+	s, err := read()
 	if err != nil {
 		return node.Options{}, err
 	}
@@ -55,7 +73,7 @@ func options(home, file, addr string, set map[string]string) (node.Options, erro
 	if program, err = filepath.EvalSymlinks(program); err != nil {
 		return node.Options{}, fmt.Errorf("find the running program: %w", err)
 	}
-	return node.Options{Version: version, Build: build, Settings: s, Program: program, Errors: os.Stderr}, nil
+	return node.Options{Version: version, Build: build, Settings: s, Program: program, Errors: os.Stderr, Read: read}, nil
 }
 
 func serve(ctx context.Context, o cli.ServeOptions, out io.Writer) error {
@@ -63,7 +81,10 @@ func serve(ctx context.Context, o cli.ServeOptions, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	opt.Out = out
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	opt.Out, opt.Reload = out, hangups
 	return node.Serve(ctx, opt)
 }
 

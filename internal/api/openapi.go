@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 )
 
 // OpenAPI is the OpenAPI 3.1 document of all rows, as JSON. Its bytes are the same for the same rows.
@@ -126,6 +127,9 @@ func (row Route) statusesBefore() []int {
 	out := []int{http.StatusInternalServerError, http.StatusServiceUnavailable}
 	if row.Scope != core.ScopePublic {
 		out = append(out, http.StatusUnauthorized, http.StatusForbidden)
+	}
+	if row.Feature != feature.None && row.Scope == core.ScopePublic {
+		out = append(out, http.StatusForbidden)
 	}
 	if row.Limit != LimitNone {
 		out = append(out, http.StatusTooManyRequests)

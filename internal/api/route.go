@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 )
 
 // LimitClass says which request limits count for a route.
@@ -44,6 +45,7 @@ const (
 	ObjectKey     ObjectKind = "key"     // an API key; its account's, and an admin's
 	ObjectSession ObjectKind = "session" // a login; its account's, and an admin's
 	ObjectQuota   ObjectKind = "quota"   // a limit; an admin's
+	ObjectFlag    ObjectKind = "flag"    // a feature's flag
 )
 
 // Route is one row of the table. Everything else about a route derives from it.
@@ -55,7 +57,8 @@ type Route struct {
 	Limit   LimitClass
 	Audit   AuditClass
 	Object  ObjectKind
-	MaxBody int64 // bytes; 0: the server's default for the method
+	Feature feature.Name // the call is there while this feature is open for the caller, and the dialect's too
+	MaxBody int64        // bytes; 0: the server's default for the method
 
 	Request  any    // zero value of the request's JSON type; nil where there is none
 	Response any    // zero value of the answer's JSON type; nil where it is not JSON
@@ -65,6 +68,16 @@ type Route struct {
 	Statuses []int  // statuses other than 200 that the handler may answer, for OpenAPI
 
 	Handle Handler
+}
+
+// Of gives rows to a feature, but for those that have one of their own.
+func Of(f feature.Name, rows ...Route) []Route {
+	for i := range rows {
+		if rows[i].Feature == feature.None {
+			rows[i].Feature = f
+		}
+	}
+	return rows
 }
 
 // Handler answers a request. An error that it returns before it wrote anything is written in the dialect's shape; after
@@ -83,6 +96,7 @@ type Dialect struct {
 	Absent     []Absent // calls of the same public interface that are not served
 	Prefixes   []string // path prefixes whose unknown paths and methods are answered in this dialect's shape: "/v1/"
 	Fields     Fields   // what every call of the dialect may hold, such as headers
-	Error      any      // zero value of the error's JSON type, for OpenAPI; nil is ErrorBody
+	Feature    feature.Name
+	Error      any // zero value of the error's JSON type, for OpenAPI; nil is ErrorBody
 	WriteError func(w http.ResponseWriter, r *http.Request, e *core.Error)
 }

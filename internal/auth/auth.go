@@ -40,6 +40,8 @@ type Service struct {
 	setup  string      // hash of the secret of the set-up link
 	some   atomic.Bool // there are accounts; they never all go away again
 
+	registration atomic.Bool // strangers may make accounts
+
 	mu   sync.Mutex
 	used map[string]time.Time // ids of keys and sessions that were used and are not written down yet
 
@@ -63,10 +65,12 @@ func New(cfg Config) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{
+	s := &Service{
 		cfg: cfg, users: cfg.Store.Users(), groups: cfg.Store.Groups(), keys: cfg.Store.Keys(), logins: cfg.Store.Sessions(),
 		hasher: password.New(cfg.Cost, cfg.Parallel), used: map[string]time.Time{},
 	}
+	s.registration.Store(cfg.Registration)
+	return s
 }
 
 // Any reports whether there are accounts. While there are none, whoever calls from this machine is core.Local.
@@ -82,7 +86,10 @@ func (s *Service) Any(ctx context.Context) (bool, error) {
 }
 
 // OpenRegistration reports whether strangers may make accounts.
-func (s *Service) OpenRegistration() bool { return s.cfg.Registration }
+func (s *Service) OpenRegistration() bool { return s.registration.Load() }
+
+// SetRegistration opens or closes the making of accounts by strangers.
+func (s *Service) SetRegistration(open bool) { s.registration.Store(open) }
 
 // Identify finds whose a credential is: a key in either form, or a session's token. Errors: CodeUnauthenticated, the same
 // for one that never was, one that ended and one whose account is disabled.
@@ -118,7 +125,7 @@ func (s *Service) Identify(ctx context.Context, credential string) (core.Princip
 }
 
 func principal(u core.User) core.Principal {
-	return core.Principal{Tenant: u.Tenant(), User: u.ID, Class: core.ClassStandard, Scopes: scopesOf(u)}
+	return core.Principal{Tenant: u.Tenant(), User: u.ID, Role: u.Role, Class: core.ClassStandard, Scopes: scopesOf(u)}
 }
 
 // scopesOf is what an account may do.

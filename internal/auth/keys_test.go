@@ -23,7 +23,7 @@ func TestKeys(t *testing.T) {
 	}
 	p := w.is(text)
 	wanted := core.Principal{
-		Tenant: ann.ID, User: ann.ID, Key: k.ID, Class: core.ClassStandard, Scopes: core.ScopeRead | core.ScopeInfer, Models: "a:1 b:2",
+		Tenant: ann.ID, User: ann.ID, Role: core.AccountAdmin, Key: k.ID, Class: core.ClassStandard, Scopes: core.ScopeRead | core.ScopeInfer, Models: "a:1 b:2",
 	}
 	if p != wanted {
 		t.Errorf("%+v, want %+v", p, wanted)

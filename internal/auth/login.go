@@ -119,7 +119,7 @@ func (s *Service) Register(ctx context.Context, n core.NewUser, from core.Client
 	if err != nil {
 		return nil, err
 	}
-	if !s.cfg.Registration || !some {
+	if !s.OpenRegistration() || !some {
 		return nil, core.Errorf(core.CodeForbidden, "Registration is closed on this server. Ask an admin for an account.")
 	}
 	_, address, _ := tryRates()

@@ -14,6 +14,7 @@ import (
 	"ashatai/internal/cli/jobs"
 	"ashatai/internal/cli/keep"
 	"ashatai/internal/cli/people"
+	"ashatai/internal/cli/settings"
 )
 
 // Deps is what the command line is given by the program around it.
@@ -132,7 +133,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.serve(), a.run(), a.list(), a.show(), a.ps(), a.stop(), a.pull(), a.create(), a.cp(), a.alias(), a.optimize(), a.rm(), a.doctor(), a.version(), a.completion(),
 	)
-	root.AddCommand(jobs.Command(a.console()))
+	root.AddCommand(jobs.Command(a.console()), settings.Command(a.console(), a.out, a.deps.Env))
 	root.AddCommand(keep.Commands(a.console(), a.deps.Keep)...)
 	root.AddCommand(people.Commands(a.console(), a.people())...)
 	return root

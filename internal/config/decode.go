@@ -16,6 +16,7 @@ import (
 
 // origin is where a value came from, for messages.
 type origin struct {
+	kind Source
 	name string // "ashatai.yaml", "the environment variable X", "the command line"
 	line int    // 0 outside files
 }
@@ -30,12 +31,13 @@ func (o origin) String() string {
 // decoder puts nodes into Settings. One per source.
 type decoder struct {
 	settings *Settings
+	kind     Source
 	source   string // file name or description
 	fold     bool   // names may be written as the old settings did: ModelsDirectory for models_directory
 	from     map[string]origin
 }
 
-func (d *decoder) origin(n *yaml.Node) origin { return origin{d.source, n.Line} }
+func (d *decoder) origin(n *yaml.Node) origin { return origin{d.kind, d.source, n.Line} }
 
 // fail is the error that stops the start.
 func (d *decoder) fail(n *yaml.Node, key, format string, args ...any) error {

@@ -114,13 +114,16 @@ func Doc() string {
 	b.WriteString(docHead)
 	defaults := reflect.ValueOf(*Default())
 	b.WriteString("\n## Top level\n")
-	writeTable(&b, defaults, "", func(k reflect.Kind) bool { return k != reflect.Struct && k != reflect.Map })
+	writeTable(&b, defaults, "", false, func(k reflect.Kind) bool { return k != reflect.Struct && k != reflect.Map })
 	for f, v := range defaults.Fields() {
+		if f.Tag.Get("key") == "-" {
+			continue
+		}
 		switch f.Type.Kind() { //nolint:exhaustive // the two kinds that are sections
 		case reflect.Struct:
-			writeSection(&b, f.Tag.Get("key"), f.Tag.Get("doc"), v)
+			writeSection(&b, f.Tag.Get("key"), f, v, false)
 		case reflect.Map:
-			writeSection(&b, f.Tag.Get("key")+".NAME", f.Tag.Get("doc"), reflect.New(f.Type.Elem()).Elem())
+			writeSection(&b, f.Tag.Get("key")+".NAME", f, reflect.New(f.Type.Elem()).Elem(), false)
 		}
 	}
 	return b.String()
@@ -149,24 +152,33 @@ models:
   ` + "`…__KEY__0`, `…__KEY__1`" + `.
 - The settings of older servers are read as they are: ` + "`appsettings.json`" + ` with names such as ` + "`ModelsDirectory`" + ` and ` + "`RateLimit.Enabled`" + `, and
   unprefixed variables such as ` + "`Database__Path`" + ` for the sections Database, Runtime, ApiKey, RateLimit, Https, GPU and FineTuning.
+- A running server reads its settings again when it gets the signal SIGHUP (` + "`systemctl reload`, `kill -HUP`" + `). It takes over those that have
+  yes under SIGHUP, and names in its log what changed and what waits for a restart. Settings that cannot be read change nothing.
+- ` + "`ashatai config show`" + ` says where each value comes from, ` + "`config check`" + ` reads the settings without a start, and ` + "`config schema`" + ` prints
+  a JSON Schema for editors.
 - Sizes: ` + "`512MiB`, `2GiB`" + `, or a number of bytes. Durations: ` + "`90s`, `5m`, `1h30m`" + `.
 `
 
-func writeSection(b *strings.Builder, name, doc string, v reflect.Value) {
-	fmt.Fprintf(b, "\n## %s\n\n%s\n", name, doc)
-	writeTable(b, v, name, func(k reflect.Kind) bool { return k != reflect.Struct })
+func writeSection(b *strings.Builder, name string, section reflect.StructField, v reflect.Value, reload bool) {
+	reload = reload || section.Tag.Get("reload") != ""
+	fmt.Fprintf(b, "\n## %s\n\n%s\n", name, section.Tag.Get("doc"))
+	writeTable(b, v, name, reload, func(k reflect.Kind) bool { return k != reflect.Struct })
 	for f, inner := range v.Fields() {
 		if f.Type.Kind() == reflect.Struct {
-			writeSection(b, name+"."+f.Tag.Get("key"), f.Tag.Get("doc"), inner)
+			writeSection(b, name+"."+f.Tag.Get("key"), f, inner, reload)
 		}
 	}
 }
 
-func writeTable(b *strings.Builder, v reflect.Value, path string, take func(reflect.Kind) bool) {
-	b.WriteString("\n| setting | default | allowed | meaning |\n| --- | --- | --- | --- |\n")
+func writeTable(b *strings.Builder, v reflect.Value, path string, reload bool, take func(reflect.Kind) bool) {
+	b.WriteString("\n| setting | default | allowed | SIGHUP | meaning |\n| --- | --- | --- | --- | --- |\n")
 	for f, fv := range v.Fields() {
 		if key := f.Tag.Get("key"); key != "-" && take(f.Type.Kind()) {
-			fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", join(path, key), shown(f, fv), allowed(f), f.Tag.Get("doc"))
+			at := ""
+			if reload || f.Tag.Get("reload") != "" {
+				at = "yes"
+			}
+			fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", join(path, key), shown(f, fv), allowed(f), at, f.Tag.Get("doc"))
 		}
 	}
 }
@@ -186,6 +198,9 @@ func shown(f reflect.StructField, v reflect.Value) string {
 }
 
 func allowed(f reflect.StructField) string {
+	if f.Tag.Get("pattern") == "exposure" {
+		return "on, off, roles"
+	}
 	if enum := f.Tag.Get("enum"); enum != "" {
 		return strings.ReplaceAll(strings.TrimPrefix(enum, ","), ",", ", ")
 	}

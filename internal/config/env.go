@@ -45,7 +45,7 @@ func readEnv(s *Settings, from map[string]origin, env []string) error {
 		}
 	}
 	for _, names := range [][]string{old, own} {
-		tree := newTree()
+		tree := newTree(FromEnvironment)
 		for _, k := range names {
 			path := strings.Split(k, "__")
 			if strings.EqualFold(path[0]+"__", prefix) {
@@ -61,7 +61,7 @@ func readEnv(s *Settings, from map[string]origin, env []string) error {
 }
 
 func readArgs(s *Settings, from map[string]origin, args map[string]string) error {
-	tree := newTree()
+	tree := newTree(FromCommandLine)
 	for _, k := range slices.Sorted(maps.Keys(args)) {
 		tree.add(strings.Split(k, "."), args[k], "the command line")
 	}
@@ -70,6 +70,7 @@ func readArgs(s *Settings, from map[string]origin, args map[string]string) error
 
 // tree gathers single values, so that the entries of a list (ApiKey__ProtectedPaths__0, __1) become one list.
 type tree struct {
+	kind   Source
 	leaves []leaf
 	lists  map[string]int // path → index into leaves
 }
@@ -80,7 +81,7 @@ type leaf struct {
 	source string
 }
 
-func newTree() *tree { return &tree{lists: map[string]int{}} }
+func newTree(kind Source) *tree { return &tree{kind: kind, lists: map[string]int{}} }
 
 func (t *tree) add(path []string, value, source string) {
 	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
@@ -105,7 +106,7 @@ func (t *tree) apply(s *Settings, from map[string]origin, fold bool) error {
 		for _, key := range slices.Backward(l.path) {
 			n = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: key}, n}}
 		}
-		d := decoder{settings: s, source: l.source, fold: fold, from: from}
+		d := decoder{settings: s, kind: t.kind, source: l.source, fold: fold, from: from}
 		if err := d.decode(n, reflect.ValueOf(s).Elem(), ""); err != nil {
 			return err
 		}

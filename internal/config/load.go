@@ -42,6 +42,7 @@ func Load(src Sources) (*Settings, error) {
 	s := Default()
 	s.Home = home
 	from := map[string]origin{}
+	s.from = from
 	if src.File != "" {
 		err = readFile(s, from, src.File, true)
 	} else {
@@ -105,7 +106,7 @@ func readFile(s *Settings, from map[string]origin, path string, must bool) error
 	if old {
 		data = withoutComments(data)
 	}
-	d := decoder{settings: s, source: path, fold: old, from: from}
+	d := decoder{settings: s, kind: FromFile, source: path, fold: old, from: from}
 	root, err := parse(data, path)
 	if err != nil || root == nil {
 		return err

@@ -30,6 +30,9 @@ func walk(t reflect.Type, path string, visit func(string, reflect.StructField)) 
 	}
 }
 
+// Nearest is the known setting whose name looks most like path, for messages.
+func Nearest(path string) string { return nearest(path) }
+
 // nearest is the known setting whose name looks most like path: in the same section first, else as a whole, or the same
 // key in another section.
 func nearest(path string) string {

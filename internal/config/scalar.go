@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 )
 
 // units are the suffixes of a size. A bare letter means what it means to most programs that read sizes: powers of 1024.
@@ -120,6 +121,12 @@ func checkPattern(pattern, s string) (string, error) {
 		return s, checkURL(s)
 	case "postgres":
 		return s, checkPostgres(s)
+	case "exposure":
+		e, said, err := feature.ParseExposure(s)
+		if !said {
+			return "", err
+		}
+		return e.String(), nil
 	case "model":
 		n, err := core.ParseModelName(s)
 		if err != nil {

@@ -11,13 +11,14 @@ import (
 type Size int64
 
 // Settings are all settings. Tags: key is the name, doc the explanation, min and max the bounds, enum the choices,
-// pattern the form of a string. A zero in a model's section means that the general setting counts.
+// pattern the form of a string, secret that it is never shown, reload that a running server takes a change over at SIGHUP
+// (in a section's own tag: all of it). A zero in a model's section means that the general setting counts.
 type Settings struct {
 	Server          Server           `key:"server" doc:"The HTTP server."`
 	DefaultModel    string           `key:"default_model" doc:"The model that answers when a request names none; empty: the first installed one."`
 	ModelsDirectory string           `key:"models_directory" doc:"Folder whose model files are served besides what was pulled; relative to the home."`
 	Preload         []string         `key:"preload" doc:"Models that are loaded at the start."`
-	Models          map[string]Model `key:"models" doc:"Settings of single models, by name."`
+	Models          map[string]Model `key:"models" reload:"true" doc:"Settings of single models, by name. What says how a model is loaded counts from its next load on."`
 	Fleet           Fleet            `key:"fleet" doc:"Loading, queueing and memory."`
 	Engine          Engine           `key:"engine" doc:"How models run, unless their own section says otherwise."`
 	Runtime         Runtime          `key:"runtime" doc:"Which runtime serves."`
@@ -29,27 +30,30 @@ type Settings struct {
 	Storage         Storage          `key:"storage" doc:"What callers ask the server to store: chats, responses, conversations."`
 	Jobs            Jobs             `key:"jobs" doc:"Work that outlives the request that asked for it, such as pulls."`
 	Accounts        Accounts         `key:"accounts" doc:"Who may use the server. Without accounts that is whoever is on its machine."`
-	RateLimit       RateLimit        `key:"rate_limit" doc:"How many requests one caller may send."`
-	APIKey          APIKey           `key:"api_key" doc:"Paths that need credentials also while there are no accounts."`
+	RateLimit       RateLimit        `key:"rate_limit" reload:"true" doc:"How many requests one caller may send."`
+	APIKey          APIKey           `key:"api_key" reload:"true" doc:"Paths that need credentials also while there are no accounts."`
 	HTTPS           HTTPS            `key:"https" doc:"TLS. Not part of this version: put a reverse proxy in front."`
 	GPU             GPU              `key:"gpu" doc:"Graphics cards. Not in force in this version: models run on the CPU."`
 	FineTuning      FineTuning       `key:"fine_tuning" doc:"Fine-tuning. Not in force in this version."`
+	Features        Features         `key:"features" reload:"true" doc:"For whom the server's features are open: on, off, or roles with commas between them. Empty: what an admin said with PUT /api/v1/flags, else by the feature's phase: off in alpha, on in beta and stable."`
 
 	Remotes map[string]Remote `key:"remotes" kind:"remote" doc:"Servers elsewhere whose models this server offers too, by a name of yours: vLLM, SGLang, TGI, llama-server, another ASHATAI."`
 
 	Home    string   `key:"-"` // absolute; where data lives
 	Notices []string `key:"-"` // sentences about settings that were read and are not in force, for the start to log
+
+	from map[string]origin `key:"-"` // of what was said, by path
 }
 
 // Server settings.
 type Server struct {
 	Addr           string        `key:"addr" pattern:"addr" doc:"Address to listen on, host:port."`
 	InsecureNoAuth bool          `key:"insecure_no_auth" doc:"Answer callers from other machines although there are no accounts. Everybody who reaches the port may do everything but manage accounts."`
-	AllowedHosts   []string      `key:"allowed_hosts" doc:"Names besides the local ones that a request's Host header may carry, as behind a reverse proxy."`
+	AllowedHosts   []string      `key:"allowed_hosts" reload:"true" doc:"Names besides the local ones that a request's Host header may carry, as behind a reverse proxy."`
 	DrainTimeout   time.Duration `key:"drain_timeout" min:"0s" max:"1h" doc:"How long running requests may go on when the server stops."`
-	MaxBody        Size          `key:"max_body" min:"1KiB" max:"1GiB" doc:"Largest request body where a call has no limit of its own."`
+	MaxBody        Size          `key:"max_body" reload:"true" min:"1KiB" max:"1GiB" doc:"Largest request body where a call has no limit of its own."`
 	RequestTimeout time.Duration `key:"request_timeout" min:"1s" max:"24h" doc:"The longest a generating request may take."`
-	MaxRequests    int           `key:"max_requests" min:"1" max:"65536" doc:"Requests answered at once, health calls not counted."`
+	MaxRequests    int           `key:"max_requests" reload:"true" min:"1" max:"65536" doc:"Requests answered at once, health calls not counted."`
 }
 
 // Model settings of one model.
@@ -73,7 +77,7 @@ type Model struct {
 type Remote struct {
 	URL         string        `key:"url" pattern:"url" doc:"Address of its OpenAI interface, as http://10.0.0.5:8000/v1. This host may be reached although it is private."`
 	Kind        string        `key:"kind" enum:",auto,openai,llamacpp,vllm,sglang,ashatai" doc:"What sort of server it is; empty or auto: asked when it is used."`
-	Key         string        `key:"key" pattern:"secret" doc:"Credential that is sent to it, and to nobody else; better in the environment, as ASHATAI__REMOTES__NAME__KEY, or in a file."`
+	Key         string        `key:"key" secret:"true" pattern:"secret" doc:"Credential that is sent to it, and to nobody else; better in the environment, as ASHATAI__REMOTES__NAME__KEY, or in a file."`
 	KeyFile     string        `key:"key_file" doc:"File that holds the credential; it is read for every request, so a new one counts at once."`
 	Models      []string      `key:"models" doc:"Its models that are offered, by its own names for them; empty: all that it lists."`
 	Timeout     time.Duration `key:"timeout" min:"0s" max:"1h" doc:"The longest it may say nothing; 0s: 2m."`
@@ -171,33 +175,33 @@ type Worker struct {
 
 // Logs settings.
 type Logs struct {
-	Level  string `key:"level" enum:"debug,info,warn,error" doc:"The least serious line that is written."`
+	Level  string `key:"level" reload:"true" enum:"debug,info,warn,error" doc:"The least serious line that is written."`
 	Format string `key:"format" enum:"auto,text,json" doc:"auto: text on a terminal, else one JSON object per line."`
 }
 
 // Network settings.
 type Network struct {
-	Allow []string `key:"allow" pattern:"network" doc:"Hosts (host or host:port) and networks (CIDR) that pulls may reach although they are private."`
+	Allow []string `key:"allow" reload:"true" pattern:"network" doc:"Hosts (host or host:port) and networks (CIDR) that pulls may reach although they are private."`
 }
 
 // Pull settings.
 type Pull struct {
 	Hub           string `key:"hub" doc:"Address of the hub that names such as hf:owner/repo are looked up in; empty: such names are refused."`
-	HubToken      string `key:"hub_token" doc:"Token that is sent to the hub, and to nobody else."`
+	HubToken      string `key:"hub_token" secret:"true" doc:"Token that is sent to the hub, and to nobody else."`
 	Registry      string `key:"registry" doc:"Address of the registry that names without a host are looked up in; empty: such names are refused."`
-	RegistryToken string `key:"registry_token" doc:"Token, or user:password, that is sent to this registry, and to nobody else."`
+	RegistryToken string `key:"registry_token" secret:"true" doc:"Token, or user:password, that is sent to this registry, and to nobody else."`
 	Streams       int    `key:"streams" min:"1" max:"16" doc:"Parts of one file that are downloaded at once, where the server allows it."`
 }
 
 // Database settings.
 type Database struct {
 	Path string `key:"path" doc:"The database file; relative to the home. Not used where database.url is set."`
-	URL  string `key:"url" pattern:"postgres" doc:"Address of a PostgreSQL database that is used in place of the file, as postgres://user:password@host:5432/name; empty: the file. A password can also lie where PostgreSQL's own programs look for it, such as ~/.pgpass."`
+	URL  string `key:"url" secret:"true" pattern:"postgres" doc:"Address of a PostgreSQL database that is used in place of the file, as postgres://user:password@host:5432/name; empty: the file. A password can also lie where PostgreSQL's own programs look for it, such as ~/.pgpass."`
 }
 
 // Storage settings.
 type Storage struct {
-	Retention time.Duration `key:"retention" min:"0s" max:"87600h" doc:"How long a stored chat, response or conversation stays after its last change; 0s: for ever."`
+	Retention time.Duration `key:"retention" reload:"true" min:"0s" max:"87600h" doc:"How long a stored chat, response or conversation stays after its last change; 0s: for ever."`
 }
 
 // Jobs settings.
@@ -207,7 +211,7 @@ type Jobs struct {
 
 // Accounts settings.
 type Accounts struct {
-	Registration bool `key:"registration" doc:"Let anybody who reaches the server make an account with the role user, once there is an admin."`
+	Registration bool `key:"registration" reload:"true" doc:"Let anybody who reaches the server make an account with the role user, once there is an admin."`
 }
 
 // RateLimit settings.
@@ -228,7 +232,7 @@ type HTTPS struct {
 	Enabled             bool   `key:"enabled" doc:"This version does not speak TLS itself, so true stops the start."`
 	Port                int    `key:"port" min:"1" max:"65535" doc:"Port of the TLS listener."`
 	CertificatePath     string `key:"certificate_path" doc:"Certificate file."`
-	CertificatePassword string `key:"certificate_password" doc:"Its password."`
+	CertificatePassword string `key:"certificate_password" secret:"true" doc:"Its password."`
 }
 
 // GPU settings.

@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ashatai/internal/core"
@@ -47,6 +48,9 @@ type Service struct {
 	items   store.Items
 	cfg     Config
 	wake    chan struct{} // holds one when there is something to write
+	look    chan struct{} // holds one when a sweep is due
+
+	retention atomic.Int64 // a time.Duration
 
 	mu     sync.Mutex
 	runs   map[string]*run
@@ -65,7 +69,9 @@ func New(objects store.Objects, items store.Items, cfg Config) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{objects: objects, items: items, cfg: cfg, wake: make(chan struct{}, 1), runs: map[string]*run{}}
+	s := &Service{objects: objects, items: items, cfg: cfg, wake: make(chan struct{}, 1), look: make(chan struct{}, 1), runs: map[string]*run{}}
+	s.retention.Store(int64(cfg.Retention))
+	return s
 }
 
 // Start marks what an earlier server left unfinished as lost, and starts writing and sweeping.
@@ -112,21 +118,33 @@ func (s *Service) loop(ctx context.Context) {
 			}
 		case <-sweep.C:
 			s.sweep(ctx)
+		case <-s.look:
+			s.sweep(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
+// SetRetention changes how long objects stay, from the next sweep on, which is due at once.
+func (s *Service) SetRetention(d time.Duration) {
+	s.retention.Store(int64(d))
+	select {
+	case s.look <- struct{}{}:
+	default: // one is due already
+	}
+}
+
 // sweep deletes what is older than the retention. Responses go before those that they continue, so it goes on until
 // nothing is left.
 func (s *Service) sweep(ctx context.Context) {
-	if s.cfg.Retention <= 0 {
+	keep := time.Duration(s.retention.Load())
+	if keep <= 0 {
 		return
 	}
 	var total int64
 	for ctx.Err() == nil {
-		n, err := s.objects.Expire(ctx, s.cfg.Now().Add(-s.cfg.Retention), sweepBatch)
+		n, err := s.objects.Expire(ctx, s.cfg.Now().Add(-keep), sweepBatch)
 		if err != nil {
 			s.cfg.Log.WarnContext(ctx, "old stored objects could not be deleted", slog.String("error", err.Error()))
 			return

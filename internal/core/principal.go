@@ -107,6 +107,7 @@ type Principal struct {
 	User    string
 	Key     string
 	Session string // id of the login that the credential belongs to; empty for keys
+	Role    AccountRole
 	Class   Class
 	Scopes  Scope
 	Models  ModelSet // the models that it may use
@@ -150,7 +151,7 @@ func (s ModelSet) Within(outer ModelSet) bool {
 
 // Local is the principal of every loopback caller while no account exists.
 func Local() Principal {
-	return Principal{Tenant: "local", User: "local", Class: ClassStandard, Scopes: ScopeAll}
+	return Principal{Tenant: "local", User: "local", Role: AccountAdmin, Class: ClassStandard, Scopes: ScopeAll}
 }
 
 type principalKey struct{}

@@ -52,6 +52,19 @@ func settled(aliases map[string]string) (map[string]pointer, error) {
 
 func shortName(canonical string) string { return strings.TrimSuffix(canonical, ":latest") }
 
+// SetSettings puts other aliases of the settings in place of those before. Errors: those of Open, and then nothing changes.
+func (m *Models) SetSettings(aliases map[string]string) error {
+	set, err := settled(aliases)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.set = set
+	m.rebuild()
+	return nil
+}
+
 // pointers are all aliases: those of the settings count before those that a command made. The caller holds mu.
 func (m *Models) pointers() map[string]pointer {
 	all := maps.Clone(m.own)

@@ -17,6 +17,7 @@ const maxHeadBytes = 256 << 10
 // Client makes guarded requests. It is safe for use by several goroutines. Close it when it is no longer needed.
 type Client struct {
 	policy    Policy
+	guard     *guard
 	transport *http.Transport
 	http      *http.Client
 }
@@ -30,8 +31,9 @@ func newClient(p Policy, resolver *net.Resolver) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &guard{exceptions: exceptions, ports: p.Ports, resolver: resolver}
-	c := &Client{policy: p}
+	g := &guard{ports: p.Ports, resolver: resolver}
+	g.exceptions.Store(&exceptions)
+	c := &Client{policy: p, guard: g}
 	c.transport = &http.Transport{ // Proxy stays nil: a proxy would dial for us, past the guard
 		DialContext:            g.dial,
 		ForceAttemptHTTP2:      true,
@@ -43,6 +45,18 @@ func newClient(p Policy, resolver *net.Resolver) (*Client, error) {
 	}
 	c.http = &http.Client{Transport: c.transport, CheckRedirect: c.redirect}
 	return c, nil
+}
+
+// SetAllow puts another allow-list in place of the policy's. It counts for connections that are made from now on; those
+// that idle are closed. It fails as New does, and changes nothing then.
+func (c *Client) SetAllow(list []string) error {
+	exceptions, err := parseAllow(list)
+	if err != nil {
+		return err
+	}
+	c.guard.exceptions.Store(&exceptions)
+	c.transport.CloseIdleConnections()
+	return nil
 }
 
 // Close ends idle connections.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,7 +18,7 @@ const dialTimeout = 10 * time.Second
 // guard decides about addresses at the moment of dialling. By then every spelling of a host, every redirect and every
 // answer of a name server has become one number.
 type guard struct {
-	exceptions []exception
+	exceptions atomic.Pointer[[]exception]
 	ports      []uint16
 	resolver   *net.Resolver // nil: the system's
 }
@@ -45,7 +46,7 @@ func (g *guard) check(host, network, address string) error {
 		return core.Wrap(core.CodeForbidden, err, "Connections of the kind %s are not allowed.", network)
 	}
 	to := netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-	if slices.ContainsFunc(g.exceptions, func(e exception) bool { return e.covers(host, to) }) {
+	if slices.ContainsFunc(*g.exceptions.Load(), func(e exception) bool { return e.covers(host, to) }) {
 		return nil
 	}
 	if kind := kindOf(to.Addr()); kind != "" {

@@ -36,8 +36,8 @@ func (n *Node) openAccounts(ctx context.Context) error {
 // authenticator says who calls.
 func (n *Node) authenticator() gate.Authenticator {
 	return gate.Accounts{
-		Directory: n.auth, Local: gate.Local{Anyone: n.set.Server.InsecureNoAuth, Names: n.set.Server.AllowedHosts},
-		Protected: n.set.APIKey.ProtectedPaths, Exempt: n.set.APIKey.ExemptPaths,
+		Directory: n.auth, Local: gate.Local{Anyone: n.set.Server.InsecureNoAuth, Names: n.current().Server.AllowedHosts},
+		Protected: n.current().APIKey.ProtectedPaths, Exempt: n.current().APIKey.ExemptPaths,
 	}
 }
 

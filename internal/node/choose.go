@@ -30,7 +30,7 @@ func (n *Node) runtimeOf(m *core.Manifest) string {
 
 // settingsOf finds what the settings say about a model: under its canonical name, its short one or an alias.
 func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
-	own, ok := modelSettings(n.set.Models, m, n.naming())
+	own, ok := modelSettings(n.current().Models, m, n.naming())
 	e := own.Engine.Over(n.set.Engine)
 	s := infer.Settings{Load: engine.LoadSpec{
 		Context: e.Context, Sequences: e.Sequences, Batch: e.Batch, Threads: e.Threads, Memory: budget(n.set),
@@ -115,14 +115,24 @@ func modelSettings(all map[string]config.Model, m *core.Manifest, means naming) 
 	return config.Model{}, false
 }
 
-// checkSections stops the start at a template that is none, and tells of sections that no installed model has.
-func (n *Node) checkSections(ctx context.Context) error {
-	for _, name := range slices.Sorted(maps.Keys(n.set.Models)) {
-		if t := n.set.Models[name].Template; t != "" {
+// checkTemplates refuses a template that is none.
+func (n *Node) checkTemplates(_ context.Context, s *config.Settings) error {
+	for _, name := range slices.Sorted(maps.Keys(s.Models)) {
+		if t := s.Models[name].Template; t != "" {
 			if _, err := chat.Parse(t); err != nil {
 				return core.Wrap(core.CodeInvalidRequest, err, "The setting models.%s.template cannot be used: %s", strings.TrimSuffix(name, ":latest"), core.AsError(err).Message)
 			}
 		}
+	}
+	return nil
+}
+
+// checkSections stops the start at a template that is none, and tells of sections that no installed model has.
+func (n *Node) checkSections(ctx context.Context) error {
+	if err := n.checkTemplates(ctx, n.set); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.set.Models)) {
 		if _, err := n.models.Resolve(ctx, name); err != nil {
 			n.log.WarnContext(ctx, "the settings have a section for a model that is not installed",
 				slog.String("section", "models."+strings.TrimSuffix(name, ":latest")), slog.String("reason", core.AsError(err).Message))

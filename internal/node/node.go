@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"ashatai/internal/api/gate"
 	"ashatai/internal/auth"
 	"ashatai/internal/blob"
 	"ashatai/internal/config"
@@ -28,6 +29,7 @@ import (
 	"ashatai/internal/models/fetch"
 	"ashatai/internal/models/source"
 	"ashatai/internal/netx"
+	"ashatai/internal/node/live"
 	"ashatai/internal/obs"
 	"ashatai/internal/optimize"
 	"ashatai/internal/proc"
@@ -44,13 +46,18 @@ type Options struct {
 	Program  string    // path of the running program; the worker and share/ashatai are found from it
 	Out      io.Writer // takes the line "ready http://ADDR"
 	Errors   io.Writer // takes the log
+
+	Read   func() (*config.Settings, error) // reads the settings again; nil: they never change
+	Reload <-chan os.Signal                 // when to; nil: never
 }
 
 // Node is a built server.
 type Node struct {
 	opt      Options
 	set      *config.Settings
+	live     *live.Live
 	log      *slog.Logger
+	level    *slog.LevelVar
 	metrics  *obs.Metrics
 	activity *obs.Activity
 	budget   int64 // bytes that models may take
@@ -65,6 +72,8 @@ type Node struct {
 	jobs     *jobs.Service
 	quota    *quota.Service
 	server   *server
+	egress   *netx.Client
+	limiter  gate.Limiter
 
 	remotes  *remotes
 	optimize *optimize.Service
@@ -90,14 +99,14 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 			n.close(ctx)
 		}
 	}()
-	if n.log, err = newLog(opt); err != nil {
+	if n.log, n.level, err = newLog(opt); err != nil {
 		return nil, err
 	}
 	for _, notice := range n.set.Notices {
 		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
 	}
 	n.metrics, n.activity = obs.NewMetrics(opt.Version), obs.NewActivity(nil)
-	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAccounts, n.openModels, n.openQuotas, n.openOptimize, n.makeRemotes, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer} {
+	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openLive, n.openAccounts, n.openModels, n.openQuotas, n.openOptimize, n.makeRemotes, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer, n.makeReload} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -105,12 +114,19 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 	return n, nil
 }
 
-func newLog(opt Options) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(opt.Settings.Logs.Level)); err != nil {
-		return nil, core.Invalid("logs.level", "logs.level is %q; it is debug, info, warn or error.", opt.Settings.Logs.Level)
+func newLog(opt Options) (*slog.Logger, *slog.LevelVar, error) {
+	level := &slog.LevelVar{}
+	if err := setLevel(level, opt.Settings); err != nil {
+		return nil, nil, err
 	}
-	return obs.NewLogger(opt.Errors, obs.LogOptions{Level: level, Format: opt.Settings.Logs.Format}), nil
+	return obs.NewLogger(opt.Errors, obs.LogOptions{Level: level, Format: opt.Settings.Logs.Format}), level, nil
+}
+
+func setLevel(v *slog.LevelVar, s *config.Settings) error {
+	if err := v.UnmarshalText([]byte(s.Logs.Level)); err != nil {
+		return core.Invalid("logs.level", "logs.level is %q; it is debug, info, warn or error.", s.Logs.Level)
+	}
+	return nil
 }
 
 // openHome makes the data folder and takes it for this process alone.
@@ -143,6 +159,7 @@ func (n *Node) openModels(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.egress = egress
 	n.closers = append(n.closers, func() error { egress.Close(); return nil })
 	p := n.set.Pull
 	n.models, err = models.Open(ctx, models.Config{
@@ -244,15 +261,26 @@ func (n *Node) run(ctx context.Context) error {
 	n.preload(ctx)
 	n.health.started()
 	n.tellReady(ctx, l.Addr().String())
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-	}
+	err = n.wait(ctx, failed)
 	n.stop(ctx)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
+}
+
+// wait returns when the server is to stop: with the error of a listener that failed, or with none when ctx ends.
+func (n *Node) wait(ctx context.Context, failed <-chan error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case <-n.opt.Reload:
+			n.reload(ctx)
+		}
+	}
 }
 
 func (n *Node) tellReady(ctx context.Context, addr string) {

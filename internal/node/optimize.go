@@ -27,7 +27,7 @@ func (n *Node) openOptimize(ctx context.Context) (err error) {
 	n.optimize, err = openOptimize(ctx, n.set, n.log)
 	n.weights = func(m *core.Manifest) (*optimize.Weights, string) {
 		// The first look at a file reads all of it; the end of one request may not leave that undone for the others.
-		return n.optimize.Use(context.WithoutCancel(ctx), m, weightsOf(n.set, m, n.naming()))
+		return n.optimize.Use(context.WithoutCancel(ctx), m, weightsOf(n.current(), m, n.naming()))
 	}
 	return err
 }
@@ -105,13 +105,13 @@ func (a v1Optimizer) Optimize(ctx context.Context, model string, types []string,
 		outcome = rec.Winner.Type
 	}
 	a.n.metrics.Optimized(m.Name, outcome)
-	if weightsOf(a.n.set, m, a.n.naming()) != optimize.AsIs {
+	if weightsOf(a.n.current(), m, a.n.naming()) != optimize.AsIs {
 		// What is loaded has other weights than the next load; its running answers end first.
 		if err := a.f.Unload(ctx, m.Name); err != nil && core.CodeOf(err) != core.CodeNotFound {
 			return nil, err
 		}
 	}
-	return optimizedOf(a.n.set, m, rec, a.n.naming()), nil
+	return optimizedOf(a.n.current(), m, rec, a.n.naming()), nil
 }
 
 // target says what to try and how: as the model is loaded to serve, from its own file.
@@ -148,7 +148,7 @@ func (a v1Optimizer) target(ctx context.Context, m *core.Manifest, types []strin
 }
 
 func (a v1Optimizer) Optimized(m *core.Manifest) *v1.Optimized {
-	return optimizedOf(a.n.set, m, a.o.Record(m.Digest), a.n.naming())
+	return optimizedOf(a.n.current(), m, a.o.Record(m.Digest), a.n.naming())
 }
 
 func optimizedOf(s *config.Settings, m *core.Manifest, rec *optimize.Record, means naming) *v1.Optimized {

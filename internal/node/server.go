@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ashatai/internal/api"
@@ -18,7 +19,9 @@ import (
 	"ashatai/internal/api/openai"
 	"ashatai/internal/api/ops"
 	"ashatai/internal/api/v1"
+	"ashatai/internal/api/v1/control"
 	"ashatai/internal/config"
+	"ashatai/internal/feature"
 	"ashatai/internal/obs"
 	"ashatai/internal/project"
 	"ashatai/internal/web"
@@ -27,7 +30,10 @@ import (
 // server is the HTTP side.
 type server struct {
 	http   http.Server
-	cancel context.CancelFunc // ends the context of every request
+	chain  atomic.Pointer[http.Handler] // from the gate to the handlers; another one after a reload
+	cancel context.CancelFunc           // ends the context of every request
+
+	dialects []api.Dialect
 }
 
 const (
@@ -38,33 +44,47 @@ const (
 
 // makeServer builds the routes, the gate and the listener's handler.
 func (n *Node) makeServer(ctx context.Context) error {
-	dialects := n.dialects()
-	g := gate.New(gate.Options{
-		Log: n.log, Metrics: n.metrics,
-		Auth:    n.authenticator(),
-		Limit:   gate.NewLimits(n.limits()),
-		Audit:   gate.LogAudit{Log: n.log},
-		Hosts:   gate.Hosts{Bound: n.set.Server.Addr, Allowed: n.set.Server.AllowedHosts},
-		MaxBody: int64(n.set.Server.MaxBody), RequestTimeout: n.set.Server.RequestTimeout,
-	})
-	mux, err := api.NewMux(dialects, g.Wrap)
-	if err != nil {
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s := &server{cancel: cancel, dialects: n.dialects()}
+	n.server, n.limiter = s, gate.NewLimits(n.limits())
+	if err := n.openGate(); err != nil {
+		cancel()
 		return err
 	}
-	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	n.server = &server{cancel: cancel, http: http.Server{
-		Handler: mux, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+	s.http = http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.chain.Load()).ServeHTTP(w, r) }), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
-	}}
+	}
 	n.closers = append(n.closers, func() error { cancel(); return nil })
 	return nil
 }
 
+// openGate makes the chain before the handlers from the settings that count now.
+func (n *Node) openGate() error {
+	set := n.current()
+	g := gate.New(gate.Options{
+		Log: n.log, Metrics: n.metrics,
+		Auth:     n.authenticator(),
+		Limit:    n.limiter,
+		Audit:    gate.LogAudit{Log: n.log},
+		Hosts:    gate.Hosts{Bound: n.set.Server.Addr, Allowed: set.Server.AllowedHosts},
+		Features: n.live,
+		MaxBody:  int64(set.Server.MaxBody), RequestTimeout: set.Server.RequestTimeout,
+	})
+	mux, err := api.NewMux(n.server.dialects, g.Wrap)
+	if err != nil {
+		return err
+	}
+	n.server.chain.Store(&mux)
+	return nil
+}
+
 func (n *Node) limits() gate.LimitOptions {
-	l := gate.LimitOptions{Concurrent: n.set.Server.MaxRequests}
-	if n.set.RateLimit.Enabled {
-		l.PerMinute, l.PerHour = n.set.RateLimit.RequestsPerMinute, n.set.RateLimit.RequestsPerHour
+	set := n.current()
+	l := gate.LimitOptions{Concurrent: set.Server.MaxRequests}
+	if set.RateLimit.Enabled {
+		l.PerMinute, l.PerHour = set.RateLimit.RequestsPerMinute, set.RateLimit.RequestsPerHour
 	}
 	return l
 }
@@ -77,7 +97,7 @@ func (n *Node) dialects() []api.Dialect {
 		Version: v, Models: v1Models{n.visible(), n.fleet, n.optimize}, Puller: v1Puller{puller{n.jobs, n.models}}, Jobs: v1Jobs{n.jobs, puller{n.jobs, n.models}},
 		Fleet: v1Fleet{n.fleet, n.infer, n.visible()}, Tokens: n.infer,
 		Creator: v1Creator{n.visible()}, Optimizer: v1Optimizer{n, n.optimize, n.visible(), n.fleet, n.runtimes},
-		Chats: n.convo, ChatItems: n.convo.Items(), Activity: n.activity, Budget: n.budget, More: slices.Concat(n.identityRoutes(), n.quotaRoutes()),
+		Chats: n.convo, ChatItems: n.convo.Items(), Activity: n.activity, Budget: n.budget, More: slices.Concat(n.identityRoutes(), api.Of(feature.Quotas, n.quotaRoutes()...), control.Routes(control.Config{Settings: n.live, Flags: n.live})),
 	}
 	own.Aliases = n.visible()
 	var all []api.Dialect
@@ -88,7 +108,7 @@ func (n *Node) dialects() []api.Dialect {
 		n.ollamaDialect(gen),
 		v1.Dialect(own),
 		admin.Dialect(admin.Config{Logins: n.auth, Keys: n.auth, Credential: gate.Credential}),
-		ops.Dialect(ops.Config{Health: n.health, Metrics: n.metricsHandler(), Document: document, Page: web.Handler()}),
+		ops.Dialect(ops.Config{Health: n.health, Metrics: n.metricsHandler(), Document: document, Page: web.Handler(), PageOff: func() bool { return !n.live.On(feature.Page) }}),
 	}
 	all = withAnthropic(all, anthropic.New(gen, n.infer, n.visible()))
 	return all

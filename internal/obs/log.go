@@ -15,8 +15,8 @@ import (
 
 // LogOptions says how the log looks.
 type LogOptions struct {
-	Level  slog.Level
-	Format string // "text", "json"; empty or "auto": text where w is a terminal, else JSON
+	Level  slog.Leveler // a *slog.LevelVar can change; nil is info
+	Format string       // "text", "json"; empty or "auto": text where w is a terminal, else JSON
 }
 
 // NewLogger makes a logger that writes to w. Attributes that could hold a user's text or a secret are left out by name.

@@ -12,6 +12,7 @@ import (
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 )
 
 // Logins are the ways in. Errors: CodeUnauthenticated, CodeRateLimited, CodeForbidden for a closed registration.
@@ -51,7 +52,7 @@ func Dialect(c Config) api.Dialect {
 	enter := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests}
 	bad := []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict}
 	return api.Dialect{
-		Name: "admin", Prefixes: []string{"/api/auth/", "/api/user/", "/api/admin/"}, Error: failure{}, WriteError: h.writeError,
+		Name: "admin", Feature: feature.Legacy, Prefixes: []string{"/api/auth/", "/api/user/", "/api/admin/"}, Error: failure{}, WriteError: h.writeError,
 		Routes: []api.Route{
 			{
 				Method: http.MethodPost, Path: "/api/auth/register", Summary: "Make an account where registration is open.",

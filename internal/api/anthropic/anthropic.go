@@ -6,6 +6,7 @@ import (
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 )
 
 // Generator makes text.
@@ -53,6 +54,7 @@ func New(gen Generator, count Counter, cat Catalogue) api.Dialect {
 	}
 	return api.Dialect{
 		Name:       "anthropic",
+		Feature:    feature.Anthropic,
 		Prefixes:   []string{"/v1/messages"},
 		Title:      "Anthropic",
 		About:      "What Anthropic's clients call below /v1. The paths of the models are OpenAI's too: whoever sends anthropic-version gets Anthropic's shape there.",

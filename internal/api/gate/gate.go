@@ -14,6 +14,7 @@ import (
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 	"ashatai/internal/obs"
 )
 
@@ -26,6 +27,12 @@ type Authenticator interface {
 // CodeRateLimited with RetryAfter.
 type Limiter interface {
 	Admit(r *http.Request, row api.Route, p core.Principal) (release func(), err error)
+}
+
+// Features knows for whom a feature is open. Errors: CodeForbidden with the feature's name.
+type Features interface {
+	Allow(f feature.Name, role core.AccountRole) error
+	Open(f feature.Name) error // for a caller whom nobody knows
 }
 
 // Auditor keeps a record of acts. Begin is called before the act: when it fails, the act is refused. The returned
@@ -42,6 +49,8 @@ type Options struct {
 	Limit   Limiter
 	Audit   Auditor
 	Hosts   Hosts
+	// Features says for whom the features of rows are open; nil: for everybody.
+	Features Features
 
 	MaxBody        int64         // bytes of a body where the row names no limit
 	RequestTimeout time.Duration // the longest a row of LimitInfer may take; 0: no limit
@@ -126,6 +135,9 @@ func (c *call) pass(r *http.Request) error {
 	if err := c.admit(r); err != nil {
 		return err
 	}
+	if err := c.feature(); err != nil {
+		return err
+	}
 	ctx := core.WithPrincipal(r.Context(), c.who)
 	if c.g.o.RequestTimeout > 0 && c.row.Limit == api.LimitInfer {
 		var cancel context.CancelFunc
@@ -178,6 +190,23 @@ func (c *call) admit(r *http.Request) error {
 		return core.Errorf(core.CodeForbidden, "This call needs the scope %s, which these credentials do not have.", c.row.Scope)
 	}
 	c.who = who
+	return nil
+}
+
+// feature refuses what belongs to a feature that is not open for the caller: the row's or the dialect's.
+func (c *call) feature() error {
+	if c.g.o.Features == nil {
+		return nil
+	}
+	for _, f := range []feature.Name{c.d.Feature, c.row.Feature} {
+		err := c.g.o.Features.Allow(f, c.who.Role)
+		if c.row.Scope == core.ScopePublic {
+			err = c.g.o.Features.Open(f)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -29,6 +29,7 @@ func (l Local) Authenticate(r *http.Request) (core.Principal, error) {
 	}
 	if l.Anyone {
 		p.Scopes &^= core.ScopeAdmin
+		p.Role = core.AccountOperator
 		return p, nil
 	}
 	return core.Principal{}, core.Errorf(

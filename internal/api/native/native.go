@@ -9,6 +9,7 @@ import (
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 )
 
 // Generator makes text.
@@ -120,7 +121,7 @@ func New(gen Generator, models Resolver, scan Scanner, projects ProjectMaker, cf
 		http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 	}
 	return api.Dialect{
-		Name: "native", Title: "ASHATAI, as before", About: "What clients of older ASHATAI servers call; field names may be written in any case, and fields beyond these are let pass.", Prefixes: []string{"/api/ai/"}, Error: errorBody{}, WriteError: WriteError,
+		Name: "native", Feature: feature.Legacy, Title: "ASHATAI, as before", About: "What clients of older ASHATAI servers call; field names may be written in any case, and fields beyond these are let pass.", Prefixes: []string{"/api/ai/"}, Error: errorBody{}, WriteError: WriteError,
 		Routes: []api.Route{
 			{
 				Method: http.MethodGet, Path: "/api/ai/health", Summary: "Say that the server runs.",

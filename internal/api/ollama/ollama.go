@@ -8,6 +8,7 @@ import (
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 )
 
 // Wish is how a caller wants a model to be kept. The zero Wish wants nothing.
@@ -137,7 +138,7 @@ func New(cfg Config) api.Dialect {
 		embeddings: embeddingsFields().Table(), show: showFields().Table(), create: createFields().Table(),
 	}}
 	return api.Dialect{
-		Name: "ollama", Title: "Ollama", About: "What Ollama's clients call below /api.", Absent: absent(), Prefixes: []string{"/api/"}, Error: errorBody{}, WriteError: WriteError,
+		Name: "ollama", Feature: feature.Ollama, Title: "Ollama", About: "What Ollama's clients call below /api.", Absent: absent(), Prefixes: []string{"/api/"}, Error: errorBody{}, WriteError: WriteError,
 		Routes: append(append(h.inferRoutes(), h.lookRoutes()...), h.changeRoutes()...),
 	}
 }
@@ -169,6 +170,7 @@ func (h *handler) inferRoutes() []api.Route {
 	old.Path, old.Summary = "/api/embeddings", "Turn one text into a vector."
 	old.Request, old.Response, old.Handle = embeddingsRequest{}, embeddingsAnswer{}, h.embeddings
 	embed.Fields, old.Fields = embedFields(), embeddingsFields()
+	embed.Feature, old.Feature = feature.Embeddings, feature.Embeddings
 	return []api.Route{generate, chat, embed, old}
 }
 
@@ -200,6 +202,7 @@ func (h *handler) changeRoutes() []api.Route {
 	duplicate.Path, duplicate.Summary, duplicate.Request, duplicate.Handle = "/api/copy", "Give a model a second name.", copyRequest{}, h.copy
 	remove.Method, remove.Path, remove.Summary = http.MethodDelete, "/api/delete", "Remove a model."
 	remove.Request, remove.Handle = deleteRequest{}, h.remove
+	create.Feature, pull.Feature, duplicate.Feature = feature.Create, feature.Pull, feature.Create
 	create.Fields, pull.Fields, push.Fields = createFields(), pullFields(), pushFields()
 	duplicate.Fields, remove.Fields = copyFields(), deleteFields()
 	has, put := change, change
@@ -207,6 +210,7 @@ func (h *handler) changeRoutes() []api.Route {
 	has.Scope, has.Audit, has.Object, has.Limit, has.Handle = core.ScopeUpload, api.AuditNone, api.ObjectNone, api.LimitRead, h.hasBlob
 	put.Path, put.Summary, put.Scope = "/api/blobs/{digest}", "Upload a file for create.", core.ScopeUpload
 	put.MaxBody, put.Object, put.Handle = maxBlob, api.ObjectNone, h.putBlob
+	has.Feature, put.Feature = feature.Create, feature.Create
 	has.Statuses, put.Statuses = []int{http.StatusBadRequest, http.StatusNotFound}, append(change.Statuses, http.StatusCreated)
 	return []api.Route{create, pull, push, duplicate, remove, has, put}
 }

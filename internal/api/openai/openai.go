@@ -13,6 +13,7 @@ import (
 	"ashatai/internal/api/openai/param"
 	"ashatai/internal/api/openai/responses"
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 )
 
 // Generator makes text.
@@ -95,13 +96,14 @@ func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
 	}
 	return api.Dialect{
 		Name:       "openai",
+		Feature:    feature.OpenAI,
 		Prefixes:   []string{"/v1/"},
 		Title:      "OpenAI",
 		About:      "What OpenAI's clients call below /v1.",
 		Absent:     absent(),
 		Error:      errorBody{},
 		WriteError: WriteError,
-		Routes: slices.Concat(h.storedRoutes(), responses.Routes(responses.Config{
+		Routes: slices.Concat(api.Of(feature.Responses, h.storedRoutes()...), responses.Routes(responses.Config{
 			Partners: responses.Partners{Generator: gen, Catalogue: cat, Counter: cfg.Counter, Archive: cfg.Archive, Items: cfg.Items, Runs: cfg.Runs},
 			MaxBody:  maxBody, Now: h.now, Refusals: refusals, Place: place,
 		}), []api.Route{
@@ -121,7 +123,7 @@ func New(gen Generator, emb Embedder, cat Catalogue, cfg Config) api.Dialect {
 				Method: http.MethodPost, Path: "/v1/embeddings", Summary: "Turn texts into vectors.",
 				Scope: core.ScopeEmbed, Limit: api.LimitInfer, Audit: api.AuditUse,
 				MaxBody: maxBody, Request: embeddingRequest{}, Response: embeddingAnswer{}, Statuses: refusals,
-				Fields: embeddingFields(), Handle: h.embed,
+				Fields: embeddingFields(), Handle: h.embed, Feature: feature.Embeddings,
 			},
 			h.rerankRoute(refusals),
 			{

@@ -10,6 +10,7 @@ import (
 	"ashatai/internal/api"
 	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 )
 
 // maxDocuments is Jina's own limit.
@@ -69,7 +70,7 @@ func (h *handler) rerankRoute(refusals []int) api.Route {
 		Method: http.MethodPost, Path: "/v1/rerank", Summary: "Sort documents by how well they answer a query.",
 		Scope: core.ScopeEmbed, Limit: api.LimitInfer, Audit: api.AuditUse,
 		MaxBody: maxBody, Request: rerankRequest{}, Response: rerankAnswer{}, Statuses: refusals,
-		Fields: rerankFields(), Handle: h.rerank,
+		Fields: rerankFields(), Handle: h.rerank, Feature: feature.Rerank,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 )
 
 // Check is one thing that health depends on.
@@ -38,6 +39,8 @@ type Config struct {
 	Document func() ([]byte, error)
 	// Page answers a browser at / and under /assets/; nil leaves the plain answer.
 	Page http.Handler
+	// PageOff reports whether the page is off; nil: it never is.
+	PageOff func() bool
 }
 
 type handlers struct{ c Config }
@@ -64,7 +67,7 @@ func Dialect(c Config) api.Dialect {
 	}
 	if c.Page != nil {
 		routes = append(routes, api.Route{
-			Method: http.MethodGet, Path: "/assets/{path...}", Summary: "The files of the page.",
+			Method: http.MethodGet, Path: "/assets/{path...}", Summary: "The files of the page.", Feature: feature.Page,
 			Scope: core.ScopePublic, Produces: "application/octet-stream", Statuses: []int{http.StatusNotFound}, Handle: handler(c.Page),
 		})
 	}
@@ -114,7 +117,7 @@ func (h handlers) document(w http.ResponseWriter, _ *http.Request) error {
 // front tells a browser by what it accepts. The plain answer is the one that clients of Ollama look for.
 func (h handlers) front(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
-	if h.c.Page != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
+	if h.c.Page != nil && (h.c.PageOff == nil || !h.c.PageOff()) && strings.Contains(r.Header.Get("Accept"), "text/html") {
 		h.c.Page.ServeHTTP(w, r)
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 )
 
 // Models is what is installed. Names are as the caller wrote them. Errors: CodeModelNotFound, CodeInvalidRequest for a
@@ -81,7 +82,10 @@ func Dialect(c Config) api.Dialect {
 		Prefixes:   []string{"/api/v1/"},
 		WriteError: api.WriteError,
 		Error:      api.ErrorBody{},
-		Routes:     slices.Concat(h.modelRoutes(), h.createRoutes(), h.optimizeRoutes(), h.jobRoutes(), h.fleetRoutes(), h.chatRoutes(), h.activityRoutes(), c.More),
+		Routes: slices.Concat(
+			h.modelRoutes(), api.Of(feature.Create, h.createRoutes()...), api.Of(feature.Optimize, h.optimizeRoutes()...), api.Of(feature.Jobs, h.jobRoutes()...),
+			h.fleetRoutes(), api.Of(feature.Chats, h.chatRoutes()...), api.Of(feature.Activity, h.activityRoutes()...), c.More,
+		),
 	}
 }
 
@@ -106,7 +110,7 @@ func (h handlers) modelRoutes() []api.Route {
 			Response: Removed{}, Statuses: []int{http.StatusNotFound, http.StatusConflict}, Handle: h.remove,
 		},
 		{
-			Method: http.MethodPost, Path: "/api/v1/pull", Summary: "Installs a model from a URL or a file, with its progress as lines of JSON.",
+			Method: http.MethodPost, Path: "/api/v1/pull", Feature: feature.Pull, Summary: "Installs a model from a URL or a file, with its progress as lines of JSON.",
 			Scope: core.ScopeOperate, Limit: api.LimitWrite, Audit: api.AuditChange, Object: api.ObjectModel,
 			Request: PullRequest{}, Response: PullProgress{}, Stream: PullProgress{}, Produces: "application/x-ndjson",
 			Statuses: []int{http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusInsufficientStorage}, Handle: h.pull,

@@ -8,6 +8,7 @@ import (
 	"ashatai/internal/api"
 	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 )
 
 // Config is what the API needs beyond its partners.
@@ -49,7 +50,7 @@ func Routes(cfg Config) []api.Route {
 	count := row(change, "/v1/responses/input_tokens", "Count the tokens of a prompt.", countRequest{}, tokenCount{}, cfg.Refusals, h.count, countTable()...)
 	count.Limit = api.LimitInfer
 	type items = param.List[any]
-	return []api.Route{
+	return api.Of(feature.Responses, []api.Route{
 		make1, count, one,
 		row(remove, "/v1/responses/{id}", "Delete a stored response.", nil, param.Deleted{}, wrong, h.remove),
 		row(change, "/v1/responses/{id}/cancel", "End a response that is made in the background.", nil, response{}, wrong, h.cancel),
@@ -62,5 +63,5 @@ func Routes(cfg Config) []api.Route {
 		row(change, "/v1/conversations/{id}/items", "Add items to a conversation.", newItems{}, items{}, bad, h.addItems, itemFields()...),
 		row(read, "/v1/conversations/{id}/items/{item}", "Read an item of a conversation.", nil, nil, wrong, h.getItem, includeFields()...),
 		row(remove, "/v1/conversations/{id}/items/{item}", "Delete an item of a conversation.", nil, conversation{}, wrong, h.deleteItem),
-	}
+	}...)
 }

@@ -1,0 +1,61 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+
+	"ashatai/internal/api/gate"
+	"ashatai/internal/config"
+	"ashatai/internal/node/live"
+)
+
+// current are the settings that count now.
+func (n *Node) current() *config.Settings {
+	if n.live == nil {
+		return n.set
+	}
+	return n.live.Now()
+}
+
+// openLive makes the keeper of what can change while the server runs.
+func (n *Node) openLive(ctx context.Context) (err error) {
+	n.live, err = live.New(ctx, live.Options{Settings: n.set, Read: n.opt.Read, Meta: n.db.Meta(), Log: n.log})
+	return err
+}
+
+// makeReload tells the parts that go by settings how they learn of others.
+func (n *Node) makeReload(context.Context) error {
+	add := func(name string, keys []string, check func(ctx context.Context, s *config.Settings) error, apply func(s *config.Settings) error) {
+		n.live.Add(live.Part{Name: name, Check: check, Apply: func(_ context.Context, s *config.Settings, changed live.Keys) error {
+			if !changed.Any(keys...) {
+				return nil
+			}
+			return apply(s)
+		}})
+	}
+	add("log", []string{"logs.level"}, nil, func(s *config.Settings) error { return setLevel(n.level, s) })
+	add("egress", []string{"network.allow"}, nil, func(s *config.Settings) error { return n.egress.SetAllow(s.Network.Allow) })
+	add("models", []string{"models"}, n.checkTemplates, func(s *config.Settings) error { return n.models.SetSettings(s.Aliases()) })
+	add("storage", []string{"storage.retention"}, nil, func(s *config.Settings) error {
+		n.convo.SetRetention(s.Storage.Retention)
+		return nil
+	})
+	add("accounts", []string{"accounts.registration"}, nil, func(s *config.Settings) error {
+		n.auth.SetRegistration(s.Accounts.Registration)
+		return nil
+	})
+	add("limits", []string{"rate_limit", "server.max_requests"}, nil, func(*config.Settings) error {
+		n.limiter = gate.NewLimits(n.limits())
+		return nil
+	})
+	// The chain before the handlers is made anew; requests that are in it end as they began.
+	add("gate", []string{"server", "rate_limit", "api_key"}, nil, func(*config.Settings) error { return n.openGate() })
+	return nil
+}
+
+// reload reads the settings again. What is wrong with them is told, and changes nothing.
+func (n *Node) reload(ctx context.Context) {
+	if err := n.live.Reload(ctx); err != nil {
+		n.log.ErrorContext(ctx, "the settings were not taken over", slog.String("error", err.Error()))
+	}
+}

@@ -1,0 +1,143 @@
+// Package live is what of a server can change while it runs: the settings that a reload takes over, and for whom its
+// features are open. It reads settings again when told to, and hands the new ones to the parts that go by them; what a
+// setting does is the parts' business.
+package live
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"ashatai/internal/config"
+	"ashatai/internal/core"
+	"ashatai/internal/feature"
+	"ashatai/internal/store"
+)
+
+// Part is something that goes by settings. Check refuses what it cannot work with, before anything has changed; Apply takes
+// what was checked. Either may be nil. Apply is told what changed by the settings' full names.
+type Part struct {
+	Name  string
+	Check func(ctx context.Context, next *config.Settings) error
+	Apply func(ctx context.Context, next *config.Settings, changed Keys) error
+}
+
+// Options are what a Live is made of. Settings and Log are needed.
+type Options struct {
+	Settings *config.Settings                 // those of the start
+	Read     func() (*config.Settings, error) // reads them again; nil: they never change
+	Meta     store.Meta                       // keeps what admins say of features; nil: only settings count
+	Log      *slog.Logger
+}
+
+// Live holds the settings that count. Its methods may be called from many goroutines.
+type Live struct {
+	o     Options
+	parts []Part
+
+	mu    sync.Mutex // one change at a time
+	now   atomic.Pointer[config.Settings]
+	wait  atomic.Pointer[map[string]any] // settings that wait for a restart, by key
+	flags atomic.Pointer[feature.Set]
+	admin map[feature.Name]string // what admins said; guarded by mu
+}
+
+// New makes a Live, and reads what admins said of features.
+func New(ctx context.Context, o Options) (*Live, error) {
+	l := &Live{o: o}
+	l.now.Store(o.Settings)
+	l.wait.Store(&map[string]any{})
+	if err := l.readFlags(ctx); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Add registers a part. All parts are added before the first reload.
+func (l *Live) Add(p Part) { l.parts = append(l.parts, p) }
+
+// Now are the settings that count.
+func (l *Live) Now() *config.Settings { return l.now.Load() }
+
+// Keys are the names of settings that changed.
+type Keys []string
+
+// Any reports whether a setting, or one in a section, is among them.
+func (k Keys) Any(names ...string) bool {
+	for _, key := range k {
+		for _, n := range names {
+			if key == n || len(key) > len(n) && key[:len(n)] == n && key[len(n)] == '.' {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Reload reads the settings again, takes over what can be, and tells in the log what changed and what waits for a restart.
+// Settings that are wrong change nothing; the error says where they are.
+func (l *Live) Reload(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.o.Read == nil {
+		return core.Errorf(core.CodeUnsupported, "This server cannot read its settings again.")
+	}
+	read, err := l.o.Read()
+	if err != nil {
+		return err
+	}
+	next, changes := l.Now().Take(read)
+	for _, p := range l.parts {
+		if p.Check == nil {
+			continue
+		}
+		if err := p.Check(ctx, next); err != nil {
+			return err
+		}
+	}
+	flags, err := feature.NewSet(feature.All(), next.Features.Said(), l.admin)
+	if err != nil {
+		return err
+	}
+	var keys Keys
+	wait := map[string]any{}
+	for _, c := range changes {
+		if c.Reload {
+			keys = append(keys, c.Key)
+		} else {
+			wait[c.Key] = c.To
+		}
+	}
+	l.now.Store(next)
+	l.wait.Store(&wait)
+	l.flags.Store(flags)
+	for _, p := range l.parts {
+		if p.Apply == nil {
+			continue
+		}
+		if err := p.Apply(ctx, next, keys); err != nil {
+			l.o.Log.ErrorContext(ctx, "a part of the server did not take over its settings", slog.String("part", p.Name), slog.String("error", err.Error()))
+		}
+	}
+	l.tell(ctx, changes)
+	return nil
+}
+
+func (l *Live) tell(ctx context.Context, changes []config.Change) {
+	taken := 0
+	for _, c := range changes {
+		attrs := []slog.Attr{slog.String("setting", c.Key), slog.String("from", fmt.Sprint(c.From)), slog.String("to", fmt.Sprint(c.To))}
+		if c.Reload {
+			taken++
+			l.o.Log.LogAttrs(ctx, slog.LevelInfo, "a setting changed", attrs...)
+		} else {
+			l.o.Log.LogAttrs(ctx, slog.LevelWarn, "a setting waits for a restart", attrs...)
+		}
+	}
+	for _, n := range l.Now().Notices {
+		l.o.Log.WarnContext(ctx, "a setting is not in force", slog.String("notice", n))
+	}
+	l.o.Log.InfoContext(ctx, "the settings were read again", slog.Int("changed", taken), slog.Int("waiting", len(changes)-taken))
+}
