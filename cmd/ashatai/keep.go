@@ -38,7 +38,16 @@ func restoreHome(ctx context.Context, home, config, from, to string) (clikeep.Re
 		return clikeep.Report{}, err
 	}
 	c, missing, err := node.Restore(ctx, opt, from, to)
-	return clikeep.Report{File: opt.Settings.Home, Tables: tables(c.Tables), Files: len(c.Files), Missing: paths(missing)}, err
+	r := clikeep.Report{File: opt.Settings.Home, Tables: tables(c.Tables), Files: len(c.Files), Missing: paths(missing)}
+	if err != nil {
+		return r, err
+	}
+	// Again, now that the home has its settings.
+	if opt, err = options(home, config, "", nil); err != nil {
+		return r, err
+	}
+	r.Notes = node.AfterRestore(opt.Settings, c, to)
+	return r, nil
 }
 
 func tables(list []transfer.Table) []clikeep.Table {

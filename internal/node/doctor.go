@@ -132,7 +132,12 @@ func (d *doctor) home(ctx context.Context) {
 	}
 	defer release() //nolint:errcheck // a lock file that is closed
 	d.add("data folder", findOK, dir+" can be written", "")
-	db, err := openDatabase(ctx, d.set)
+	db, err := d.database(ctx)
+	if core.CodeOf(err) == core.CodeNotFound {
+		d.add("database", findOK, core.AsError(err).Message, "")
+		d.models(ctx, nil)
+		return
+	}
 	if err != nil {
 		d.add("database", findFail, core.AsError(err).Message, "")
 		return
@@ -147,6 +152,18 @@ func (d *doctor) home(ctx context.Context) {
 		d.add("database", findOK, "no damage found", "")
 	}
 	d.models(ctx, db)
+}
+
+// database opens the database to look at it. One of PostgreSQL's may be in use by a server on another home.
+func (d *doctor) database(ctx context.Context) (store.DB, error) {
+	if d.set.Database.URL == "" {
+		return openDatabase(ctx, d.set)
+	}
+	db, err := seenPostgres(ctx, d.set.Database.URL)
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
 }
 
 // models tells which models would be served. Without a database, in a folder that does not exist yet, it looks at what is

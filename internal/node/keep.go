@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"ashatai/internal/backup"
+	"ashatai/internal/config"
 	"ashatai/internal/core"
-	"ashatai/internal/store/postgres"
 	"ashatai/internal/store/sqlite"
 	"ashatai/internal/store/transfer"
 )
@@ -38,14 +38,11 @@ func MigrateDatabase(ctx context.Context, opt Options, to string) (_ []transfer.
 }
 
 func intoPostgres(ctx context.Context, from *sqlite.DB, to string) (_ []transfer.Table, err error) {
-	db, err := postgres.Open(ctx, to)
+	db, err := ownPostgres(ctx, to)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := db.Claim(ctx); err != nil {
-		return nil, err
-	}
 	return transfer.Copy(ctx, from.Side(), db.Side())
 }
 
@@ -93,7 +90,7 @@ func snapshotFile(ctx context.Context, from, to string) (_ []transfer.Table, err
 }
 
 func snapshotPostgres(ctx context.Context, from, to string) (_ []transfer.Table, err error) {
-	pg, err := postgres.Open(ctx, from)
+	pg, err := seenPostgres(ctx, from)
 	if err != nil {
 		return nil, err
 	}
@@ -126,4 +123,20 @@ func Restore(ctx context.Context, opt Options, from, to string) (backup.Contents
 		return c, nil, err
 	}
 	return c, backup.Missing(c, opt.Settings.Home), nil
+}
+
+// AfterRestore says what an operator still has to do so that a server on a restored home finds the rows: the settings came
+// with the backup, and may name another database. s are the settings of the restored home.
+func AfterRestore(s *config.Settings, c backup.Contents, to string) []string {
+	file := filepath.Join(s.Home, filepath.FromSlash(c.Database.Path))
+	switch {
+	case to == "" && s.Database.URL != "":
+		return []string{"The settings name a PostgreSQL database (database.url), and a server on this home uses that one and not the rows restored here: " +
+			"remove the line, or restore with --to."}
+	case to == "" && s.Database.Path != file:
+		return []string{"The settings name the database file " + s.Database.Path + " (database.path), and the rows restored here are in " + file + ": move the file there, or change the line."}
+	case to != "" && s.Database.URL != to:
+		return []string{"The rows are in the PostgreSQL database of --to, and the settings name another: set database.url to it before the server is started."}
+	}
+	return nil
 }

@@ -4,8 +4,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"ashatai/internal/backup"
+	"ashatai/internal/config"
 	"ashatai/internal/core"
 )
 
@@ -57,5 +60,23 @@ func TestBackupAndRestore(t *testing.T) {
 	missing.Database.URL = "postgres://127.0.0.1:1/x"
 	if _, err := MigrateDatabase(t.Context(), Options{Settings: missing}, "postgres://127.0.0.1:1/y"); core.CodeOf(err) != core.CodeConflict {
 		t.Errorf("from PostgreSQL: %v", err)
+	}
+}
+
+// TestAfterRestore: a restore says where the settings of the backup lead away from what was restored.
+func TestAfterRestore(t *testing.T) {
+	for _, c := range []struct{ path, url, to, want string }{
+		{"/h/ashatai.db", "", "", ""},
+		{"/h/ashatai.db", "postgres://a/b", "", "database.url"},
+		{"/elsewhere/x.db", "", "", "/h/ashatai.db"},
+		{"/h/ashatai.db", "", "postgres://a/b", "set database.url"},
+		{"/h/ashatai.db", "postgres://a/b", "postgres://a/b", ""},
+	} {
+		s := config.Default()
+		s.Home, s.Database.Path, s.Database.URL = "/h", c.path, c.url
+		notes := strings.Join(AfterRestore(s, backup.Contents{Database: backup.File{Path: "ashatai.db"}}, c.to), "\n")
+		if !strings.Contains(notes, c.want) || c.want == "" && notes != "" {
+			t.Errorf("%+v: %q", c, notes)
+		}
 	}
 }

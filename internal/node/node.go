@@ -64,6 +64,7 @@ type Node struct {
 	health   *health
 	closers  []func() error
 	db       store.DB
+	evicted  chan error // tells that another server took the database; nil where none can
 	models   *models.Models
 	fleet    *fleet.Fleet
 	infer    *infer.Service
@@ -276,6 +277,8 @@ func (n *Node) wait(ctx context.Context, failed <-chan error) error {
 		case <-ctx.Done():
 			return nil
 		case err := <-failed:
+			return err
+		case err := <-n.evicted:
 			return err
 		case <-n.opt.Reload:
 			n.reload(ctx)

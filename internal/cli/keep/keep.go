@@ -34,7 +34,8 @@ type Report struct {
 	File    string   `json:"file"`
 	Tables  []Table  `json:"tables"`
 	Files   int      `json:"files"`
-	Missing []string `json:"missing"` // weights that are not there, by their paths in the home
+	Missing []string `json:"missing"`         // weights that are not there, by their paths in the home
+	Notes   []string `json:"notes,omitempty"` // sentences about what is left to do
 }
 
 // Commands are backup, restore and db.
@@ -173,6 +174,9 @@ func (g group) showBackup(r Report, err error, asJSON bool, verb, without string
 	g.on.Printf("%s %s: %s and %s.\n", verb, g.on.Plain(r.File), g.on.Plural(int(rows), "row"), g.on.Plural(r.Files, "file"))
 	for _, m := range r.Missing {
 		g.on.Printf("%s%s\n", without, g.on.Plain(m))
+	}
+	for _, n := range r.Notes {
+		g.on.Printf("%s\n", g.on.Plain(n))
 	}
 	return nil
 }

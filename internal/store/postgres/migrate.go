@@ -32,13 +32,10 @@ func migrations() fs.FS {
 // migrate brings the schema to the newest version in fsys. Only one process at a time changes a schema; the others wait
 // for it, and then find nothing to do.
 func migrate(ctx context.Context, db *sql.DB, place string, fsys fs.FS) (err error) {
-	p, err := goose.NewProvider(goose.DialectPostgres, db, fsys,
-		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	p, newest, err := provider(db, place, fsys)
 	if err != nil {
-		return explain(err, place)
+		return err
 	}
-	sources := p.ListSources()
-	newest := sources[len(sources)-1].Version // a provider without sources is an error before this
 	have, err := version(ctx, db, place)
 	if err != nil || have == newest {
 		return err
@@ -63,6 +60,37 @@ func migrate(ctx context.Context, db *sql.DB, place string, fsys fs.FS) (err err
 	}
 	_, err = p.Up(ctx)
 	return explain(err, place)
+}
+
+// provider knows the migrations of a folder, and the newest version among them.
+func provider(db *sql.DB, place string, fsys fs.FS) (*goose.Provider, int64, error) {
+	p, err := goose.NewProvider(goose.DialectPostgres, db, fsys,
+		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return nil, 0, explain(err, place)
+	}
+	sources := p.ListSources()
+	return p, sources[len(sources)-1].Version, nil // a provider without sources is an error before this
+}
+
+// current refuses a schema that is not the newest of fsys.
+func current(ctx context.Context, db *sql.DB, place string, fsys fs.FS) error {
+	_, newest, err := provider(db, place, fsys)
+	if err != nil {
+		return err
+	}
+	have, err := version(ctx, db, place)
+	switch {
+	case err != nil:
+		return err
+	case have == 0:
+		return core.Errorf(core.CodeNotFound, "The database %s holds nothing of this server yet; its first start makes the tables.", place)
+	case have < newest:
+		return core.Errorf(core.CodeUnavailable,
+			"The database %s has schema %d, and this program wants %d; an older server may be using it, so it is left alone. Use that version of the program, or start the server of this one first.",
+			place, have, newest)
+	}
+	return refuseNewer(have, newest, place)
 }
 
 // release gives the lock up also where ctx has ended: the connection goes back to a pool, and the lock would go with it.

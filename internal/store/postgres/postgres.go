@@ -43,13 +43,27 @@ type DB struct {
 
 	alone sync.RWMutex                 // held by a transaction that must not meet another
 	claim atomic.Pointer[pgxpool.Conn] // holds the lock of Claim
+	token string                       // what Mark wrote
+	lost  atomic.Bool                  // the claim is lost, for the moment or for good
 }
 
 var _ store.DB = (*DB)(nil)
 
-// Open connects to the database that a postgres:// address names, and brings its schema up to date. What the address
-// leaves out comes from the places that PostgreSQL's own programs look at. The caller closes it.
+// Open is Connect and Migrate, for a database that nobody else uses.
 func Open(ctx context.Context, address string) (*DB, error) {
+	db, err := Connect(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// Connect connects to the database that a postgres:// address names, and changes nothing in it. What the address leaves out
+// comes from the places that PostgreSQL's own programs look at. The caller closes it.
+func Connect(ctx context.Context, address string) (*DB, error) {
 	conf, err := pgxpool.ParseConfig(address)
 	if err != nil {
 		// The driver's text may hold the address with its password.
@@ -79,7 +93,7 @@ func Open(ctx context.Context, address string) (*DB, error) {
 		return nil, errors.Join(err, db.close())
 	}
 	one := statements{db.sql}
-	db.DB = sqlstore.New(sqlstore.Options{Read: one, Write: one, Tx: db.inTx, Explain: func(err error) error { return explain(err, place) }})
+	db.DB = sqlstore.New(sqlstore.Options{Read: one, Write: guarded{one, db}, Tx: db.inTx, Explain: func(err error) error { return explain(err, place) }})
 	return db, nil
 }
 
@@ -91,7 +105,7 @@ func placeOf(c *pgxpool.Config) string {
 	return c.ConnConfig.Database + " at " + host
 }
 
-// ready checks that the database can keep what it is given, and migrates it.
+// ready checks that the database can keep what it is given.
 func (db *DB) ready(ctx context.Context) error {
 	var encoding string
 	if err := db.sql.QueryRowContext(ctx, "SHOW server_encoding").Scan(&encoding); err != nil {
@@ -100,8 +114,15 @@ func (db *DB) ready(ctx context.Context) error {
 	if encoding != "UTF8" {
 		return core.Errorf(core.CodeUnavailable, "The database %s has the encoding %s, which cannot hold every text; make one with ENCODING 'UTF8'.", db.place, encoding)
 	}
-	return migrate(ctx, db.sql, db.place, migrations())
+	return nil
 }
+
+// Migrate brings the schema up to date. A server claims the database first: another one may be at work on the old schema.
+func (db *DB) Migrate(ctx context.Context) error { return migrate(ctx, db.sql, db.place, migrations()) }
+
+// Current refuses a schema of another version. It is for whoever looks at a database that a server may use meanwhile.
+// Errors: CodeNotFound where there are no tables yet, CodeUnavailable for any other.
+func (db *DB) Current(ctx context.Context) error { return current(ctx, db.sql, db.place, migrations()) }
 
 // Close implements store.DB.
 func (db *DB) Close() error { return db.close() }
@@ -113,29 +134,6 @@ func (db *DB) end() error {
 	}
 	db.pool.Close()
 	return err
-}
-
-// Claim takes the database for the caller alone until Close: two servers on one would each take the other's running
-// answers for lost ones. A claim whose holder was killed ends with its connection. Errors: CodeConflict.
-func (db *DB) Claim(ctx context.Context) error {
-	c, err := db.pool.Acquire(ctx)
-	if err != nil {
-		return explain(err, db.place)
-	}
-	// A killed server's connection can take a moment to end.
-	_, err = c.Exec(ctx, "SET lock_timeout = '"+claimWait+"'")
-	if err == nil {
-		_, err = c.Exec(ctx, "SELECT pg_advisory_lock($1, hashtext(current_schema()))", int32(claimLock))
-	}
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == lockNotAvailable {
-		err = core.Wrap(core.CodeConflict, err, "Another server uses the database %s. Stop it, or choose another by database.url.", db.place)
-	}
-	if err != nil {
-		c.Release()
-		return explain(err, db.place)
-	}
-	db.claim.Store(c)
-	return nil
 }
 
 // inTx runs do in a transaction that no other can be told from coming before or after. PostgreSQL ends one of two that
@@ -156,6 +154,9 @@ func (db *DB) inTx(ctx context.Context, do func(query.DBTX) error) error {
 }
 
 func (db *DB) tryTx(ctx context.Context, do func(query.DBTX) error) error {
+	if db.lost.Load() {
+		return db.refuse()
+	}
 	tx, err := db.sql.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
 		return err
@@ -167,9 +168,6 @@ func (db *DB) tryTx(ctx context.Context, do func(query.DBTX) error) error {
 }
 
 const (
-	claimLock            = 0x41534842 // beside migrationLock
-	claimWait            = "5s"
-	lockNotAvailable     = "55P03"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 )
