@@ -2,6 +2,8 @@ package models
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -52,6 +54,15 @@ func TestONNXFolders(t *testing.T) {
 	}
 	if n := len(m.Report().Loaded); n != 3 {
 		t.Errorf("%d models", n)
+	}
+	if err := m.Remove(t.Context(), "minilm-q"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(h.hand(), "MiniLM Q")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder of the model that was removed: %v", err)
+	}
+	if n := len(m.Report().Loaded); n != 2 {
+		t.Errorf("%d models after one was removed", n)
 	}
 }
 

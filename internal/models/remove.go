@@ -77,7 +77,7 @@ func (m *Models) removeBroken(name string, notFound error) error {
 	return nil
 }
 
-// removeFile deletes a hand-dropped file and what lies beside it.
+// removeFile deletes a hand-dropped file, or the folder that is a model, and what lies beside it.
 func (m *Models) removeFile(e *entry) error {
 	rel, err := filepath.Rel(m.cfg.Home, m.cfg.ModelsDir)
 	if err != nil || !filepath.IsLocal(rel) {
@@ -85,7 +85,11 @@ func (m *Models) removeFile(e *entry) error {
 	}
 	root, err := os.OpenRoot(m.cfg.ModelsDir)
 	if err == nil {
-		err = errors.Join(removeName(root, e.file), removeName(root, e.file+sidecarSuffix), root.Close())
+		gone := removeName
+		if filepath.Base(e.path) == onnxMain {
+			gone = (*os.Root).RemoveAll
+		}
+		err = errors.Join(gone(root, e.file), removeName(root, e.file+sidecarSuffix), root.Close())
 	}
 	if err != nil {
 		return core.Wrap(core.CodeUnavailable, err, "The file %s cannot be deleted; check the owner and permissions of its folder.", e.path)
