@@ -41,16 +41,16 @@ func TestConversationElsewhere(t *testing.T) {
 	if f.item.Cost < 2 || f.item.Fingerprint == 0 {
 		t.Errorf("the queue is told %+v", f.item)
 	}
-	var text, mind, id string
-	var args strings.Builder
+	var id string
+	var text, mind, args strings.Builder
 	var finish core.FinishReason
 	var used *core.Usage
 	for ev, err := range s.Events {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text += ev.Text
-		mind += ev.Reasoning
+		text.WriteString(ev.Text)
+		mind.WriteString(ev.Reasoning)
 		if ev.ToolCall != nil {
 			if ev.ToolCall.ID != "" {
 				id = ev.ToolCall.ID
@@ -64,8 +64,8 @@ func TestConversationElsewhere(t *testing.T) {
 			used = ev.Usage
 		}
 	}
-	if text != "Well <tool_call>" || mind != "hm" || args.String() != `{"a":1}` || !strings.HasPrefix(id, "call_") || finish != core.FinishTools || used.Reasoning != 1 {
-		t.Errorf("%q %q %q %q %s %+v", text, mind, id, args.String(), finish, used)
+	if text.String() != "Well <tool_call>" || mind.String() != "hm" || args.String() != `{"a":1}` || !strings.HasPrefix(id, "call_") || finish != core.FinishTools || used.Reasoning != 1 {
+		t.Errorf("%q %q %q %q %s %+v", text.String(), mind.String(), id, args.String(), finish, used)
 	}
 }
 
