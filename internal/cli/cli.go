@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/audit"
 	"ashatai/internal/cli/console"
 	"ashatai/internal/cli/human"
 	"ashatai/internal/cli/jobs"
@@ -136,6 +137,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(jobs.Command(a.console()), settings.Command(a.console(), a.out, a.deps.Env))
 	root.AddCommand(keep.Commands(a.console(), a.deps.Keep)...)
 	root.AddCommand(people.Commands(a.console(), a.people())...)
+	root.AddCommand(audit.Command(a.console(), a.people()))
 	return root
 }
 
@@ -186,12 +188,6 @@ func (a *app) server(cmd *cobra.Command) func() (console.Server, error) {
 		if err != nil {
 			return console.Server{}, err
 		}
-		return console.Server{Call: c.call, Open: func(ctx context.Context, path string) (io.ReadCloser, error) {
-			resp, err := c.open(ctx, http.MethodGet, path, nil)
-			if err != nil {
-				return nil, err
-			}
-			return resp.Body, nil
-		}}, nil
+		return console.Server{Call: c.call, Open: c.read}, nil
 	}
 }

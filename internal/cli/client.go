@@ -132,6 +132,15 @@ func (c *client) open(ctx context.Context, method, path string, body any) (*http
 	return resp, nil
 }
 
+// read opens an answer that streams. The caller closes it.
+func (c *client) read(ctx context.Context, path string) (io.ReadCloser, error) {
+	resp, err := c.open(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
 // closeBody ends an answer; what was not read of it is of no interest.
 func closeBody(resp *http.Response) { _ = resp.Body.Close() }
 

@@ -20,14 +20,14 @@ func (a *app) people() people.Deps {
 			if err != nil {
 				return people.Client{}, err
 			}
-			return people.Client{Base: c.base, Call: c.call}, nil
+			return people.Client{Base: c.base, Call: c.call, Open: c.read}, nil
 		},
 	}
 	if a.deps.Offline != nil {
 		d.Offline = func(ctx context.Context, home, file string) (people.Client, func() error, error) {
 			t, end, err := a.deps.Offline(ctx, OfflineOptions{Home: home, Config: file})
 			c := &client{base: "http://127.0.0.1", http: &http.Client{Transport: t}}
-			return people.Client{Base: c.base, Call: c.call}, end, err
+			return people.Client{Base: c.base, Call: c.call, Open: c.read}, end, err
 		}
 	}
 	return d

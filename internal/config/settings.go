@@ -30,6 +30,7 @@ type Settings struct {
 	Storage         Storage          `key:"storage" doc:"What callers ask the server to store: chats, responses, conversations."`
 	Jobs            Jobs             `key:"jobs" doc:"Work that outlives the request that asked for it, such as pulls."`
 	Accounts        Accounts         `key:"accounts" doc:"Who may use the server. Without accounts that is whoever is on its machine."`
+	Secrets         Secrets          `key:"secrets" doc:"The key that signs the record of acts and seals credentials."`
 	RateLimit       RateLimit        `key:"rate_limit" reload:"true" doc:"How many requests one caller may send."`
 	APIKey          APIKey           `key:"api_key" reload:"true" doc:"Paths that need credentials also while there are no accounts."`
 	HTTPS           HTTPS            `key:"https" doc:"TLS. Not part of this version: put a reverse proxy in front."`
@@ -214,6 +215,12 @@ type Accounts struct {
 	Registration bool `key:"registration" reload:"true" doc:"Let anybody who reaches the server make an account with the role user, once there is an admin."`
 }
 
+// Secrets settings.
+type Secrets struct {
+	KeyFile string `key:"key_file" file:"true" doc:"File with the server's key, which only its owner may read; relative to the home. One that is missing is made."`
+	Key     string `key:"key" secret:"true" doc:"The key itself in place of the file, 64 hexadecimal digits; meant for the environment, ASHATAI__SECRETS__KEY."`
+}
+
 // RateLimit settings.
 type RateLimit struct {
 	Enabled           bool `key:"enabled" doc:"Whether the rates below are in force."`
@@ -271,6 +278,7 @@ func Default() *Settings {
 		Database:  Database{Path: "ashatai.db"},
 		Storage:   Storage{Retention: 30 * 24 * time.Hour},
 		Jobs:      Jobs{Retention: 30 * 24 * time.Hour},
+		Secrets:   Secrets{KeyFile: "server.key"},
 		RateLimit: RateLimit{RequestsPerMinute: 60, RequestsPerHour: 1000},
 		HTTPS:     HTTPS{Port: 7443},
 		GPU:       GPU{BatchSize: 512},

@@ -12,6 +12,7 @@ import (
 	"ashatai/internal/auth"
 	"ashatai/internal/config"
 	"ashatai/internal/core"
+	"ashatai/internal/node/record"
 )
 
 // openAccounts makes the keeper of accounts, and refuses to stand open on a network without any.
@@ -43,7 +44,7 @@ func (n *Node) authenticator() gate.Authenticator {
 
 // identityRoutes are the rows of the server's own API for accounts.
 func (n *Node) identityRoutes() []api.Route {
-	return identity.Routes(identity.Config{Users: n.auth, Groups: n.auth, Keys: n.auth, Logins: n.auth, Cookie: gate.SessionCookie, Stored: n.storedOf})
+	return identity.Routes(identity.Config{Users: n.auth, Groups: n.auth, Keys: n.auth, Logins: n.auth, Cookie: gate.SessionCookie, Stored: record.Kept{DB: n.db}.Of})
 }
 
 // readyLines is what a server prints when it answers: where, and while there are no accounts the link for the first.

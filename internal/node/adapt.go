@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"ashatai/internal/api"
 	"ashatai/internal/api/native"
 	"ashatai/internal/api/v1"
 	"ashatai/internal/core"
@@ -89,6 +90,7 @@ func (a v1Fleet) Load(ctx context.Context, model string, o v1.LoadOptions) (v1.I
 	if err != nil {
 		return v1.Instance{}, err
 	}
+	api.NoteObject(ctx, t.Name)
 	t.Pinned = t.Pinned || o.Pin
 	if o.KeepAlive != nil {
 		t.KeepAlive = keepAlive(*o.KeepAlive)
@@ -105,6 +107,7 @@ func (a v1Fleet) Unload(ctx context.Context, model string) error {
 	if err != nil {
 		return err
 	}
+	api.NoteObject(ctx, m.Name)
 	return a.f.Unload(ctx, m.Name)
 }
 

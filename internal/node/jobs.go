@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"ashatai/internal/api"
 	"ashatai/internal/api/v1"
+	"ashatai/internal/audit"
 	"ashatai/internal/core"
 	"ashatai/internal/jobs"
 	"ashatai/internal/models"
@@ -63,7 +66,17 @@ func (n *Node) runPull(ctx context.Context, t *jobs.Task) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The call that began the pull was over long ago.
+	n.note(ctx, audit.Act{
+		Who: core.Principal{Tenant: t.Tenant, User: t.User}, Action: "job pull", Kind: string(api.ObjectModel), Object: m.Name, Detail: t.ID,
+	}, http.StatusOK)
 	return pullResult{Model: m.Name, Digest: m.Digest}, nil
+}
+
+// shownSource is where a pull takes a model from, without what may be a signature.
+func shownSource(source string) string {
+	shown, _, _ := strings.Cut(source, "?")
+	return shown
 }
 
 // puller installs models by jobs, so that a pull survives the server's end.
@@ -81,7 +94,8 @@ func (p puller) begin(ctx context.Context, req models.PullRequest) (core.Job, er
 		return core.Job{}, err
 	}
 	who := core.PrincipalFrom(ctx)
-	shown, _, _ := strings.Cut(req.Source, "?") // what follows may be a signature
+	shown := shownSource(req.Source)
+	api.NoteObject(ctx, shown)
 	return p.jobs.Add(ctx, jobs.Request{
 		Kind: kindPull, Title: "pull " + shown, Args: pullArgs(req), Owner: store.Owner{Tenant: who.Tenant, User: who.User},
 	})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ashatai/internal/api/gate"
+	"ashatai/internal/audit"
 	"ashatai/internal/auth"
 	"ashatai/internal/blob"
 	"ashatai/internal/config"
@@ -34,6 +35,7 @@ import (
 	"ashatai/internal/optimize"
 	"ashatai/internal/proc"
 	"ashatai/internal/quota"
+	"ashatai/internal/seal"
 	"ashatai/internal/store"
 	"ashatai/internal/worker/host"
 )
@@ -70,6 +72,8 @@ type Node struct {
 	infer    *infer.Service
 	convo    *convo.Service
 	auth     *auth.Service
+	keys     *seal.Keys
+	audit    *audit.Service
 	jobs     *jobs.Service
 	quota    *quota.Service
 	server   *server
@@ -107,7 +111,7 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
 	}
 	n.metrics, n.activity = obs.NewMetrics(opt.Version), obs.NewActivity(nil)
-	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openLive, n.openAccounts, n.openModels, n.openQuotas, n.openOptimize, n.makeRemotes, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer, n.makeReload} {
+	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAudit, n.openLive, n.openAccounts, n.openModels, n.openQuotas, n.openOptimize, n.makeRemotes, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer, n.makeReload} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -236,6 +240,10 @@ func (n *Node) run(ctx context.Context) error {
 		n.stop(ctx)
 		return err
 	}
+	if err := n.audit.Start(ctx); err != nil {
+		n.stop(ctx)
+		return err
+	}
 	if err := n.auth.Start(ctx); err != nil {
 		n.stop(ctx)
 		return err
@@ -335,7 +343,7 @@ func (n *Node) stop(ctx context.Context) {
 	// need the HTTP server to hear it. A job that is slow to end does not keep the fleet from draining.
 	ended := make(chan error, 1)
 	go func() { ended <- n.jobs.Stop(ctx) }()
-	err := errors.Join(n.remotes.Stop(ctx), n.fleet.Stop(ctx), <-ended, n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx), n.quota.Stop(ctx))
+	err := errors.Join(n.remotes.Stop(ctx), n.fleet.Stop(ctx), <-ended, n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx), n.quota.Stop(ctx), n.audit.Stop(ctx))
 	if err != nil {
 		n.log.WarnContext(ctx, "the stop was not clean", slog.String("error", err.Error()))
 	}

@@ -22,6 +22,7 @@ import (
 	"ashatai/internal/api/v1/control"
 	"ashatai/internal/config"
 	"ashatai/internal/feature"
+	"ashatai/internal/node/record"
 	"ashatai/internal/obs"
 	"ashatai/internal/project"
 	"ashatai/internal/web"
@@ -67,7 +68,7 @@ func (n *Node) openGate() error {
 		Log: n.log, Metrics: n.metrics,
 		Auth:     n.authenticator(),
 		Limit:    n.limiter,
-		Audit:    gate.LogAudit{Log: n.log},
+		Audit:    record.Auditor{Log: n.log, Chain: n.audit, Users: n.auth},
 		Hosts:    gate.Hosts{Bound: n.set.Server.Addr, Allowed: set.Server.AllowedHosts},
 		Features: n.live,
 		MaxBody:  int64(set.Server.MaxBody), RequestTimeout: set.Server.RequestTimeout,
@@ -97,10 +98,14 @@ func (n *Node) dialects() []api.Dialect {
 		Version: v, Models: v1Models{n.visible(), n.fleet, n.optimize}, Puller: v1Puller{puller{n.jobs, n.models}}, Jobs: v1Jobs{n.jobs, puller{n.jobs, n.models}},
 		Fleet: v1Fleet{n.fleet, n.infer, n.visible()}, Tokens: n.infer,
 		Creator: v1Creator{n.visible()}, Optimizer: v1Optimizer{n, n.optimize, n.visible(), n.fleet, n.runtimes},
-		Chats: n.convo, ChatItems: n.convo.Items(), Activity: n.activity, Budget: n.budget, More: slices.Concat(n.identityRoutes(), api.Of(feature.Quotas, n.quotaRoutes()...), control.Routes(control.Config{Settings: n.live, Flags: n.live})),
+		Chats: n.convo, ChatItems: n.convo.Items(), Activity: n.activity, Budget: n.budget,
 	}
 	own.Aliases = n.visible()
 	var all []api.Dialect
+	own.More = slices.Concat(
+		n.identityRoutes(), api.Of(feature.Quotas, n.quotaRoutes()...), control.Routes(control.Config{Settings: n.live, Flags: n.live}),
+		n.auditRoutes(func() []api.Dialect { return all }),
+	)
 	document := sync.OnceValues(func() ([]byte, error) { return api.OpenAPI(n.opt.Version, all) })
 	all = []api.Dialect{
 		openai.New(gen, n.infer, n.visible(), n.openaiConfig()),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 	"ashatai/internal/fleet"
 	"ashatai/internal/models"
@@ -74,6 +75,7 @@ func (v visible) Create(ctx context.Context, req models.CreateRequest, progress 
 	if _, err := v.Models.Resolve(ctx, req.Name); err == nil && !core.PrincipalFrom(ctx).Scopes.Has(core.ScopeOperate) {
 		return nil, core.Errorf(core.CodeConflict, "There is a model %.200q already; to replace it needs the scope operate. Choose another name.", req.Name)
 	}
+	api.NoteObject(ctx, req.Name)
 	return v.Models.Create(ctx, req, progress)
 }
 
@@ -82,6 +84,8 @@ func (v visible) Copy(ctx context.Context, from, to string) (*core.Manifest, err
 	if err := whole(ctx); err != nil {
 		return nil, err
 	}
+	api.NoteObject(ctx, to)
+	api.NoteDetail(ctx, "from "+from)
 	return v.Models.Copy(ctx, from, to)
 }
 
@@ -90,6 +94,7 @@ func (v visible) SetAlias(ctx context.Context, name, model string) (core.Alias, 
 	if err := whole(ctx); err != nil {
 		return core.Alias{}, err
 	}
+	api.NoteDetail(ctx, "stands for "+model)
 	return v.Models.SetAlias(ctx, name, model)
 }
 
@@ -98,6 +103,7 @@ func (v visible) Pull(ctx context.Context, req models.PullRequest, progress func
 	if err := whole(ctx); err != nil {
 		return nil, err
 	}
+	api.NoteObject(ctx, shownSource(req.Source))
 	return v.Models.Pull(ctx, req, progress)
 }
 
@@ -139,6 +145,7 @@ func (v visible) Remove(ctx context.Context, name string) error {
 			return err
 		}
 	}
+	api.NoteObject(ctx, name)
 	return v.Models.Remove(ctx, name)
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ashatai/internal/core"
+	"ashatai/internal/node/record"
 	"ashatai/internal/gguf/gguftest"
 )
 
@@ -163,7 +164,7 @@ func TestOffline(t *testing.T) {
 // TestExport: everything that an account stored is in its export, and nothing of others.
 func TestExport(t *testing.T) {
 	w := newWalk(t)
-	kept, err := w.n.storedOf(t.Context(), w.victim)
+	kept, err := record.Kept{DB: w.n.db}.Of(t.Context(), w.victim)
 	if err != nil || len(kept) != 3 {
 		t.Fatalf("%d objects, %v", len(kept), err)
 	}
@@ -176,7 +177,7 @@ func TestExport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if kept, err := w.n.storedOf(t.Context(), root); len(kept) != 0 || err != nil {
+	if kept, err := (record.Kept{DB: w.n.db}).Of(t.Context(), root); len(kept) != 0 || err != nil {
 		t.Errorf("%v, %v", kept, err)
 	}
 }

@@ -15,16 +15,23 @@ import (
 // DB is one open database. Its methods, and those of what it returns, are safe for concurrent use. A write that
 // returned without an error is on disk.
 type DB interface {
+	Tables
+
+	// Check looks for damage. It reads the whole database, and its error is a sentence for the operator.
+	Check(ctx context.Context) error
+	// Close ends all use; closing again does nothing.
+	Close() error
+}
+
+// Tables are what a database keeps.
+type Tables interface {
 	Models() Models
 	Meta() Meta
 	Objects() Objects
 	Items() Items
 	Accounts() Accounts
 	Jobs() Jobs
-	// Check looks for damage. It reads the whole database, and its error is a sentence for the operator.
-	Check(ctx context.Context) error
-	// Close ends all use; closing again does nothing.
-	Close() error
+	Audit() Audit
 }
 
 // ModelFile is what is known of one model file, so that a restart need not read it again. It counts only while the

@@ -146,7 +146,7 @@ func (h handlers) register(w http.ResponseWriter, r *http.Request) error {
 		return core.Invalid("password", "Password is required")
 	}
 	l, err := h.Logins.Register(r.Context(), core.NewUser{Name: req.Username, Email: req.Email, Password: req.Password}, client(r))
-	return letIn(w, l, err, "Registration successful")
+	return letIn(w, r, l, err, "Registration successful")
 }
 
 type loginRequest struct {
@@ -160,13 +160,15 @@ func (h handlers) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l, err := h.Logins.Login(r.Context(), req.Username, req.Password, client(r))
-	return letIn(w, l, err, "Login successful")
+	return letIn(w, r, l, err, "Login successful")
 }
 
-func letIn(w http.ResponseWriter, l *core.Login, err error, message string) error {
+func letIn(w http.ResponseWriter, r *http.Request, l *core.Login, err error, message string) error {
 	if err != nil {
 		return err
 	}
+	api.NoteWho(r.Context(), core.Principal{Tenant: l.User.Tenant(), User: l.User.ID, Session: l.Session.ID})
+	api.NoteObject(r.Context(), l.User.ID)
 	w.Header().Set("Cache-Control", "no-store")
 	return api.WriteJSON(w, http.StatusOK, loginAnswer{
 		Success: true, Message: message, Token: l.Token, SessionID: l.Token, User: userOf(l.User),

@@ -49,10 +49,12 @@ func (h handlers) createKey(w http.ResponseWriter, r *http.Request) error {
 	if n.Scopes, err = scopes(list); err != nil {
 		return err
 	}
-	secret, _, err := h.Keys.CreateKey(r.Context(), core.PrincipalFrom(r.Context()), n)
+	secret, k, err := h.Keys.CreateKey(r.Context(), core.PrincipalFrom(r.Context()), n)
 	if err != nil {
 		return err
 	}
+	api.NoteObject(r.Context(), k.ID)
+	api.NoteDetail(r.Context(), "for "+k.User+", scopes "+k.Scopes)
 	w.Header().Set("Cache-Control", "no-store")
 	return api.WriteJSON(w, http.StatusOK, keyAnswer{
 		Success: true, Message: "API key created successfully", APIKey: secret,

@@ -35,6 +35,36 @@ func entryOf(r *http.Request, c *call) Entry {
 	return e
 }
 
+// record writes down that the act of a request begins. What it returns is called when the act is over.
+func (c *call) record(r *http.Request) (*http.Request, func(), error) {
+	ctx, _ := api.WithNote(r.Context())
+	finish, err := c.g.o.Audit.Begin(ctx, entryOf(r, c))
+	if err != nil {
+		code := core.CodeUnavailable
+		if core.CodeOf(err) == core.CodeDiskFull {
+			code = core.CodeDiskFull
+		}
+		return r, nil, core.Wrap(code, err, "The audit record cannot be written, so the call is refused.")
+	}
+	// The status is read late: by then a failure or a panic of the handler has become an answer.
+	return r.WithContext(ctx), func() { finish(c.w.outcome()) }, nil
+}
+
+// recordRefusal writes down that somebody known tried what they may not do. Nobody's tries are lines of the log alone: the
+// chain is not for strangers to fill.
+func (c *call) recordRefusal(r *http.Request, err error) {
+	if c.row.Audit != api.AuditChange || c.who.User == "" || core.CodeOf(err) != core.CodeForbidden {
+		return
+	}
+	ctx, _ := api.WithNote(core.WithPrincipal(r.Context(), c.who))
+	finish, err := c.g.o.Audit.Begin(ctx, entryOf(r, c))
+	if err != nil {
+		c.logError(r, core.AsError(err)) // it is refused in any case
+		return
+	}
+	finish(http.StatusForbidden)
+}
+
 // LogAudit keeps the audit as lines of the log: acts on objects with their outcome, uses at debug level.
 type LogAudit struct{ Log *slog.Logger }
 

@@ -36,7 +36,7 @@ type Features interface {
 }
 
 // Auditor keeps a record of acts. Begin is called before the act: when it fails, the act is refused. The returned
-// function completes the record with the outcome.
+// function completes the record with the outcome. The context carries an api.Note.
 type Auditor interface {
 	Begin(ctx context.Context, e Entry) (finish func(status int), err error)
 }
@@ -133,6 +133,7 @@ func (c *call) pass(r *http.Request) error {
 		return core.Wrap(core.CodeForbidden, err, "A page of another site sent this request; browsers may call this server from its own page only.")
 	}
 	if err := c.admit(r); err != nil {
+		c.recordRefusal(r, err)
 		return err
 	}
 	if err := c.feature(); err != nil {
@@ -151,12 +152,11 @@ func (c *call) pass(r *http.Request) error {
 	}
 	defer release()
 	if c.row.Audit != api.AuditNone {
-		finish, err := c.g.o.Audit.Begin(ctx, entryOf(r, c))
-		if err != nil {
-			return core.Wrap(core.CodeUnavailable, err, "The audit record cannot be written, so the call is refused.")
+		var finish func()
+		if r, finish, err = c.record(r); err != nil {
+			return err
 		}
-		// The status is read late: by then a failure or a panic of the handler has become an answer.
-		defer func() { finish(c.w.outcome()) }()
+		defer finish()
 	}
 	c.limitBody(r)
 	err = c.handle(r)
@@ -186,10 +186,10 @@ func (c *call) admit(r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	c.who = who
 	if !who.Scopes.Has(c.row.Scope) {
 		return core.Errorf(core.CodeForbidden, "This call needs the scope %s, which these credentials do not have.", c.row.Scope)
 	}
-	c.who = who
 	return nil
 }
 

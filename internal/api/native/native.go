@@ -133,7 +133,7 @@ func New(gen Generator, models Resolver, scan Scanner, projects ProjectMaker, cf
 			},
 			{
 				Method: http.MethodPost, Path: "/api/ai/models/scan", Summary: "Look at the models directory again.",
-				Scope: core.ScopeOperate, Limit: api.LimitWrite, Audit: api.AuditUse, Response: Report{}, Handle: h.rescan,
+				Scope: core.ScopeOperate, Limit: api.LimitWrite, Audit: api.AuditChange, Response: Report{}, Handle: h.rescan,
 			},
 			{
 				Method: http.MethodPost, Path: "/api/ai/process", Summary: "Answer one prompt.",

@@ -165,7 +165,7 @@ func (h *handler) storedRoutes() []api.Route {
 		},
 		{
 			Method: http.MethodDelete, Path: "/v1/chat/completions/{id}", Summary: "Delete a stored chat.", Object: api.ObjectStored,
-			Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse, Response: param.Deleted{}, Statuses: wrong, Handle: h.deleteChat,
+			Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditChange, Response: param.Deleted{}, Statuses: wrong, Handle: h.deleteChat,
 		},
 		{
 			Method: http.MethodGet, Path: "/v1/chat/completions/{id}/messages", Summary: "List the messages of a stored chat.", Object: api.ObjectStored,

@@ -66,13 +66,15 @@ func (h handlers) chatRoutes() []api.Route {
 		}
 		return base
 	}
+	remove := write
+	remove.Audit = api.AuditChange
 	const one = "/api/v1/chats/{id}"
 	return []api.Route{
 		row(read, http.MethodGet, "/api/v1/chats", "Lists the caller's chats, the newest first; q searches titles and messages, after continues a list.", nil, ChatList{}, h.listChats),
 		row(write, http.MethodPost, "/api/v1/chats", "Begins a chat.", NewChat{}, Chat{}, h.createChat),
 		row(read, http.MethodGet, one, "Reads a chat with all its branches.", nil, Chat{}, h.getChat),
 		row(write, http.MethodPatch, one, "Renames a chat, or changes its settings or which branch is shown.", ChatPatch{}, ChatSummary{}, h.patchChat),
-		row(write, http.MethodDelete, one, "Deletes a chat.", nil, Removed{}, h.deleteChat),
+		row(remove, http.MethodDelete, one, "Deletes a chat.", nil, Removed{}, h.deleteChat),
 		row(write, http.MethodPost, one+"/messages", "Adds messages to a chat.", NewMessages{}, MessageList{}, h.addMessages),
 	}
 }

@@ -35,6 +35,20 @@ func (p *connection) Call(ctx context.Context, method, path string, body, into a
 	return p.Client.Call(ctx, method, path, body, into)
 }
 
+// Open implements Caller.
+func (p *connection) Open(ctx context.Context, path string) (io.ReadCloser, error) {
+	body, err := p.Client.Open(ctx, path)
+	if p.other == nil || !absent(err) {
+		return body, err
+	}
+	c, failed := p.other(ctx)
+	if failed != nil {
+		return nil, failed
+	}
+	p.Client, p.other = c, nil
+	return p.Client.Open(ctx, path)
+}
+
 // Keep implements Caller.
 func (p *connection) Keep(credential string) error { return keep(p.env, p.Base, credential) }
 

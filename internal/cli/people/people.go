@@ -20,6 +20,8 @@ import (
 // Caller calls the server's own API.
 type Caller interface {
 	Call(ctx context.Context, method, path string, body, into any) (json.RawMessage, error)
+	// Open reads an answer that is no single JSON value. The caller closes it.
+	Open(ctx context.Context, path string) (io.ReadCloser, error)
 	// Keep stores a credential for this server, or forgets it where it is empty.
 	Keep(credential string) error
 }
@@ -31,6 +33,7 @@ type Place struct{ Server, Key, Home, Config string }
 type Client struct {
 	Base string // its address
 	Call func(ctx context.Context, method, path string, body, into any) (json.RawMessage, error)
+	Open func(ctx context.Context, path string) (io.ReadCloser, error)
 }
 
 // Deps is what the commands are lent.
@@ -54,6 +57,26 @@ func Commands(on console.Console, deps Deps) []*cobra.Command {
 	return []*cobra.Command{g.login(), g.logout(), g.user(), g.key()}
 }
 
+// Connect finds a server, or a home that no server uses, for commands of other folders. The caller ends it.
+func Connect(on console.Console, deps Deps, cmd *cobra.Command, at Place) (Caller, func() error, error) {
+	return group{on: on, deps: deps}.connect(cmd, at, true)
+}
+
+// OfflineHelp says where such a command works.
+const OfflineHelp = offlineHelp
+
+// Add adds the flags that name a place.
+func (p *Place) Add(cmd *cobra.Command) {
+	p.addServer(cmd)
+	cmd.Flags().StringVar(&p.Home, "home", "", "work on the data in `DIR` itself, which no server may use")
+	cmd.Flags().StringVar(&p.Config, "config", "", "with --home: read the settings from `FILE`")
+}
+
+func (p *Place) addServer(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.Server, "server", "", "the server's `URL` (default $ASHATAI_SERVER, else http://127.0.0.1:7077)")
+	cmd.Flags().StringVar(&p.Key, "api-key", "", "the `key` that the server asks for (default $ASHATAI_API_KEY, else that of ashatai login)")
+}
+
 type group struct {
 	on   console.Console
 	deps Deps
@@ -66,13 +89,12 @@ type flags struct {
 }
 
 func (f *flags) add(cmd *cobra.Command, offline bool) {
-	cmd.Flags().StringVar(&f.at.Server, "server", "", "the server's `URL` (default $ASHATAI_SERVER, else http://127.0.0.1:7077)")
-	cmd.Flags().StringVar(&f.at.Key, "api-key", "", "the `key` that the server asks for (default $ASHATAI_API_KEY, else that of ashatai login)")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, console.JSONUsage)
 	if offline {
-		cmd.Flags().StringVar(&f.at.Home, "home", "", "work on the data in `DIR` itself, which no server may use")
-		cmd.Flags().StringVar(&f.at.Config, "config", "", "with --home: read the settings from `FILE`")
+		f.at.Add(cmd)
+		return
 	}
+	f.at.addServer(cmd)
 }
 
 // do runs what a command does with a connection.

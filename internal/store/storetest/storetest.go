@@ -84,6 +84,9 @@ func RunRows(t *testing.T, target Target) {
 		{"jobs outlive a killed process", jobRecovery},
 		{"a job that kills is given up", jobLost},
 		{"ended jobs expire", jobExpiry},
+		{"audit round trip", auditRows},
+		{"audit checkpoints", auditCheckpoints},
+		{"audit rows at once", auditAtOnce},
 	})
 }
 

@@ -33,7 +33,7 @@ func Routes(cfg Config) []api.Route {
 	h := &handler{Config: cfg, createFields: createTable().Table(), countFields: countTable().Table()}
 	read := api.Route{Method: http.MethodGet, Scope: core.ScopeRead, Limit: api.LimitRead}
 	change := api.Route{Method: http.MethodPost, Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse, MaxBody: cfg.MaxBody}
-	remove := api.Route{Method: http.MethodDelete, Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditUse}
+	remove := api.Route{Method: http.MethodDelete, Scope: core.ScopeInfer, Limit: api.LimitWrite, Audit: api.AuditChange}
 	wrong, bad := []int{http.StatusBadRequest, http.StatusNotFound}, []int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable}
 	row := func(base api.Route, path, summary string, request, response any, statuses []int, handle api.Handler, fields ...api.Field) api.Route {
 		if strings.Contains(path, "{id}") {

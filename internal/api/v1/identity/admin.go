@@ -2,6 +2,8 @@ package identity
 
 import (
 	"net/http"
+	"strconv"
+	"strings"
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
@@ -35,6 +37,10 @@ func (h handlers) createUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	u, err := h.Users.CreateUser(r.Context(), n)
+	if err == nil {
+		api.NoteObject(r.Context(), u.ID)
+		api.NoteDetail(r.Context(), "role "+string(u.Role))
+	}
 	return answer(w, u, err)
 }
 
@@ -70,8 +76,33 @@ func (h handlers) patchUser(w http.ResponseWriter, r *http.Request) error {
 		}
 		c.Grants = &grants
 	}
+	api.NoteDetail(r.Context(), changes(c))
 	u, err := h.Users.ChangeUser(r.Context(), r.PathValue("id"), c)
 	return answer(w, u, err)
+}
+
+// changes says what a change is about, without names and addresses, which would outlive the account in the record.
+func changes(c core.UserChange) string {
+	var list []string
+	if c.Name != nil {
+		list = append(list, "name")
+	}
+	if c.Email != nil {
+		list = append(list, "email")
+	}
+	if c.Role != nil {
+		list = append(list, "role "+string(*c.Role))
+	}
+	if c.Grants != nil {
+		list = append(list, "grants "+c.Grants.String())
+	}
+	if c.Group != nil {
+		list = append(list, "group "+*c.Group)
+	}
+	if c.Disabled != nil {
+		list = append(list, "disabled "+strconv.FormatBool(*c.Disabled))
+	}
+	return strings.Join(list, ", ")
 }
 
 func (h handlers) setPassword(w http.ResponseWriter, r *http.Request) error {
@@ -114,6 +145,7 @@ func (h handlers) createGroup(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	api.NoteObject(r.Context(), g.ID)
 	return api.WriteJSON(w, http.StatusOK, Group{ID: g.ID, Name: g.Name, Created: g.Created})
 }
 

@@ -57,6 +57,8 @@ func (h handlers) letIn(w http.ResponseWriter, r *http.Request, l *core.Login, e
 	if err != nil {
 		return err
 	}
+	api.NoteWho(r.Context(), core.Principal{Tenant: l.User.Tenant(), User: l.User.ID, Session: l.Session.ID})
+	api.NoteObject(r.Context(), l.User.ID)
 	out := LoginAnswer{Token: l.Token, Expires: l.Session.Expires, User: userOf(l.User)}
 	if cookie {
 		h.setCookie(w, r, l.Token, l.Session.Expires)

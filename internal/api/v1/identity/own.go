@@ -154,6 +154,8 @@ func (h handlers) createKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	api.NoteObject(r.Context(), k.ID)
+	api.NoteDetail(r.Context(), "for "+k.User+", scopes "+k.Scopes)
 	w.Header().Set("Cache-Control", "no-store")
 	return api.WriteJSON(w, http.StatusOK, NewKey{Key: h.keyOf(k), Secret: secret, Alias: core.KeyAlias(secret)})
 }

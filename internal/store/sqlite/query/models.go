@@ -41,6 +41,32 @@ type ApiKey struct {
 	Revoked   int64
 }
 
+type AuditCheckpoint struct {
+	Seq       int64
+	Hash      string
+	Created   int64
+	Key       string
+	Signature string
+}
+
+type AuditRow struct {
+	Seq       int64
+	Created   int64
+	Act       int64
+	Tenant    string
+	AccountID string
+	KeyID     string
+	SessionID string
+	Action    string
+	Kind      string
+	Object    string
+	Remote    string
+	Request   string
+	Status    int64
+	Detail    string
+	Hash      string
+}
+
 type LoginSession struct {
 	ID        string
 	Hash      string

@@ -1,4 +1,4 @@
-package node
+package record
 
 import (
 	"context"
@@ -12,8 +12,11 @@ import (
 
 const exportPage = 200
 
-// storedOf gathers what an account stored, for its export.
-func (n *Node) storedOf(ctx context.Context, u core.User) ([]identity.Kept, error) {
+// Kept is what people stored.
+type Kept struct{ DB store.DB }
+
+// Of gathers what an account stored, for its export.
+func (k Kept) Of(ctx context.Context, u core.User) ([]identity.Kept, error) {
 	who := store.Owner{Tenant: u.Tenant(), User: u.ID}
 	out := []identity.Kept{}
 	for _, kind := range []core.StoredKind{core.StoredChat, core.StoredResponse, core.StoredConversation} {
@@ -21,11 +24,11 @@ func (n *Node) storedOf(ctx context.Context, u core.User) ([]identity.Kept, erro
 			var list []core.Stored
 			var err error
 			f := core.StoredFilter{Kind: kind, StoredPage: core.StoredPage{After: after, Limit: exportPage}}
-			if list, more, err = n.db.Objects().List(ctx, who, f); err != nil {
+			if list, more, err = k.DB.Objects().List(ctx, who, f); err != nil {
 				return nil, err
 			}
 			for _, o := range list {
-				items, err := n.itemsOf(ctx, who, o.ID)
+				items, err := k.itemsOf(ctx, who, o.ID)
 				if err != nil {
 					return nil, err
 				}
@@ -40,12 +43,12 @@ func (n *Node) storedOf(ctx context.Context, u core.User) ([]identity.Kept, erro
 	return out, nil
 }
 
-func (n *Node) itemsOf(ctx context.Context, who store.Owner, object string) ([]json.RawMessage, error) {
+func (k Kept) itemsOf(ctx context.Context, who store.Owner, object string) ([]json.RawMessage, error) {
 	out := []json.RawMessage{}
 	for after, more := "", true; more; {
 		var list []core.StoredItem
 		var err error
-		if list, more, err = n.db.Items().List(ctx, who, object, core.StoredPage{After: after, Limit: exportPage}); err != nil {
+		if list, more, err = k.DB.Items().List(ctx, who, object, core.StoredPage{After: after, Limit: exportPage}); err != nil {
 			return nil, err
 		}
 		for _, i := range list {

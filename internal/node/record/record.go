@@ -1,0 +1,122 @@
+// Package record joins the chain of acts to what the server is made of: the gate that every act passes, the accounts whose ids
+// stand in it, and the API that shows it. It decides nothing about who may see it.
+package record
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"ashatai/internal/api"
+	"ashatai/internal/api/gate"
+	v1audit "ashatai/internal/api/v1/audit"
+	"ashatai/internal/audit"
+	"ashatai/internal/auth"
+	"ashatai/internal/config"
+	"ashatai/internal/seal"
+	"ashatai/internal/store"
+)
+
+// OpenKeys reads the server's key, or makes it.
+func OpenKeys(s *config.Settings) (*seal.Keys, error) {
+	if s.Secrets.Key != "" {
+		return seal.Parse(s.Secrets.Key, "the setting secrets.key")
+	}
+	file := s.Secrets.KeyFile
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(s.Home, file)
+	}
+	return seal.Load(file)
+}
+
+// New makes the keeper of the record of acts in a database.
+func New(rows store.Audit, keys *seal.Keys, log *slog.Logger) *audit.Service {
+	return audit.New(audit.Config{Store: rows, Key: keys.Signer(), Log: log, Now: time.Now})
+}
+
+// Auditor keeps acts on objects in the chain, and tells the log of them and of every use.
+type Auditor struct {
+	Log   *slog.Logger
+	Chain *audit.Service
+	Users *auth.Service
+}
+
+var _ gate.Auditor = Auditor{}
+
+// Begin implements gate.Auditor.
+func (a Auditor) Begin(ctx context.Context, e gate.Entry) (func(status int), error) {
+	if e.Kind == api.ObjectUser && e.Object != "" {
+		e.Object = a.account(ctx, e.Object)
+	}
+	told, err := gate.LogAudit{Log: a.Log}.Begin(ctx, e)
+	if err != nil || e.Class != api.AuditChange {
+		return told, err
+	}
+	row, err := a.Chain.Begin(ctx, audit.Act{
+		Who: e.Who, Action: e.Action, Kind: string(e.Kind), Object: e.Object, Remote: e.Remote, Request: e.RequestID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func(status int) {
+		told(status)
+		o := audit.Outcome{Status: status}
+		if n := api.NoteOf(ctx); n != nil {
+			o.Object, o.Detail, o.Who = n.Taken()
+		}
+		if err := a.Chain.End(ctx, row, o); err != nil {
+			a.Log.ErrorContext(ctx, "the outcome of an act could not be recorded", slog.Int64("seq", row.Seq), slog.String("error", err.Error()))
+		}
+	}, nil
+}
+
+// account is the id of an account that a path names by id or name. A name is not for the record: it would outlive the account.
+func (a Auditor) account(ctx context.Context, ref string) string {
+	u, err := a.Users.User(ctx, ref)
+	if err != nil {
+		return "unknown"
+	}
+	return u.ID
+}
+
+// Shown gives the API the chain.
+type Shown struct {
+	*audit.Service
+
+	Users *auth.Service
+}
+
+var _ v1audit.Record = Shown{}
+
+// Names implements v1audit.Record.
+func (a Shown) Names(ctx context.Context) (map[string]string, error) {
+	list, err := a.Users.Users(ctx)
+	names := map[string]string{}
+	for _, u := range list {
+		names[u.ID] = u.Name
+	}
+	return names, err
+}
+
+// Verify implements v1audit.Record.
+func (a Shown) Verify(ctx context.Context) (v1audit.Report, error) {
+	r, err := a.Service.Verify(ctx)
+	if err != nil {
+		return v1audit.Report{}, err
+	}
+	return reportOf(r, a.PublicKey()), nil
+}
+
+func reportOf(r audit.Report, key string) v1audit.Report {
+	out := v1audit.Report{
+		OK: r.Problem == "", Rows: r.Rows, Last: r.Last, Head: r.Head, Problem: r.Problem, Checkpoints: r.Checkpoints, SignedRow: r.Signed.Seq, PublicKey: key,
+	}
+	if r.Problem != "" {
+		out.BadRow = &r.Bad
+	}
+	if !r.Signed.Time.IsZero() {
+		out.SignedAt = &r.Signed.Time
+	}
+	return out
+}
