@@ -18,6 +18,9 @@ func (s *Store) Free() (int64, error) {
 	return int64(min(free, math.MaxInt64)), nil
 }
 
+// FreeAt is the room that is left for this user on the disk of a folder, in bytes.
+func FreeAt(dir string) (uint64, error) { return freeBytes(dir) }
+
 // Room refuses with CodeDiskFull when need bytes do not fit. A file system that does not tell its space is let through:
 // the write itself then fails where it must.
 func (s *Store) Room(need int64) error {

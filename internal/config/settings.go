@@ -33,7 +33,8 @@ type Settings struct {
 	Secrets         Secrets          `key:"secrets" doc:"The key that signs the record of acts and seals credentials."`
 	RateLimit       RateLimit        `key:"rate_limit" reload:"true" doc:"How many requests one caller may send."`
 	APIKey          APIKey           `key:"api_key" reload:"true" doc:"Paths that need credentials also while there are no accounts."`
-	HTTPS           HTTPS            `key:"https" doc:"TLS. Not part of this version: put a reverse proxy in front."`
+	TLS             TLS              `key:"tls" reload:"true" doc:"The server's own certificate. With both files it speaks HTTPS and HTTP/2 at server.addr, and nothing else. At SIGHUP it reads the files again; turning TLS on or off needs a restart."`
+	HTTPS           HTTPS            `key:"https" doc:"What older servers were told of TLS. Not read: see tls."`
 	GPU             GPU              `key:"gpu" doc:"Graphics cards. Not in force in this version: models run on the CPU."`
 	FineTuning      FineTuning       `key:"fine_tuning" doc:"Fine-tuning. Not in force in this version."`
 	Features        Features         `key:"features" reload:"true" doc:"For whom the server's features are open: on, off, or roles with commas between them. Empty: what an admin said with PUT /api/v1/flags, else by the feature's phase: off in alpha, on in beta and stable."`
@@ -234,9 +235,18 @@ type APIKey struct {
 	ExemptPaths    []string `key:"exempt_paths" doc:"Path prefixes among the protected ones that do not. They open nothing that needs credentials because there are accounts."`
 }
 
+// TLS settings.
+type TLS struct {
+	Cert string `key:"cert" doc:"File with the certificate and its chain, PEM; relative to the home."`
+	Key  string `key:"key" file:"true" doc:"File with the certificate's key, PEM, without a password; relative to the home."`
+}
+
+// On reports whether the server speaks TLS.
+func (t TLS) On() bool { return t.Cert != "" }
+
 // HTTPS settings.
 type HTTPS struct {
-	Enabled             bool   `key:"enabled" doc:"This version does not speak TLS itself, so true stops the start."`
+	Enabled             bool   `key:"enabled" doc:"True stops the start with what to set instead: tls.cert and tls.key."`
 	Port                int    `key:"port" min:"1" max:"65535" doc:"Port of the TLS listener."`
 	CertificatePath     string `key:"certificate_path" doc:"Certificate file."`
 	CertificatePassword string `key:"certificate_password" secret:"true" doc:"Its password."`

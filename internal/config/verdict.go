@@ -16,9 +16,14 @@ func refuseUnsafe(s *Settings, from map[string]origin) error {
 	if s.HTTPS.Enabled {
 		return core.Invalid(
 			"https.enabled",
-			"%s: https.enabled asks for TLS, which this version does not speak, so requests would travel in the clear. Set it to false and put a reverse proxy with the certificate in front.",
+			"%s: https.enabled asks for TLS with a .pfx file, which this version does not read, so requests would travel in the clear. Set tls.cert and tls.key to the certificate and its key as PEM files (openssl pkcs12 makes them of a .pfx), and https.enabled to false.",
 			from["https.enabled"],
 		)
+	}
+	for _, one := range []struct{ have, lack, key string }{{s.TLS.Cert, s.TLS.Key, "cert"}, {s.TLS.Key, s.TLS.Cert, "key"}} {
+		if one.have != "" && one.lack == "" {
+			return core.Invalid("tls", "%s: tls.%s is set alone; TLS needs both tls.cert and tls.key.", from["tls."+one.key], one.key)
+		}
 	}
 	return nil
 }
@@ -35,7 +40,7 @@ func notices(s *Settings, from map[string]origin) []string {
 		case section == "fine_tuning" && s.FineTuning.Enabled:
 			add(key, "this version does not fine-tune.")
 		case section == "https" && key != "https.enabled":
-			add(key, "this version does not speak TLS.")
+			add(key, "TLS is set up by tls.cert and tls.key.")
 		}
 	}
 	return out

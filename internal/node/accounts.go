@@ -27,8 +27,8 @@ func (n *Node) openAccounts(ctx context.Context) error {
 	if err := allowBind(n.set, some); err != nil {
 		return err
 	}
-	if some && !n.set.Server.Loopback() {
-		n.log.WarnContext(ctx, "passwords and keys travel in the clear: this server does not speak TLS; put a reverse proxy with a certificate in front",
+	if some && !n.set.Server.Loopback() && !n.set.TLS.On() {
+		n.log.WarnContext(ctx, "passwords and keys travel in the clear: this server has no certificate; set tls.cert and tls.key, or put a reverse proxy with one in front",
 			slog.String("addr", n.set.Server.Addr))
 	}
 	return nil
@@ -49,12 +49,20 @@ func (n *Node) identityRoutes() []api.Route {
 
 // readyLines is what a server prints when it answers: where, and while there are no accounts the link for the first.
 func (n *Node) readyLines(ctx context.Context, addr string) (string, error) {
-	lines := "ready http://" + addr + "\n"
+	addr = n.scheme() + addr
+	lines := "ready " + addr + "\n"
 	some, err := n.auth.Any(ctx)
 	if err != nil || some {
 		return lines, err
 	}
-	return lines + "set up accounts, if you want them, at http://" + addr + "/#setup=" + n.auth.SetupSecret() + "\n", nil
+	return lines + "set up accounts, if you want them, at " + addr + "/#setup=" + n.auth.SetupSecret() + "\n", nil
+}
+
+func (n *Node) scheme() string {
+	if n.set.TLS.On() {
+		return "https://"
+	}
+	return "http://"
 }
 
 // allowBind refuses to stand open on a network.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,23 +20,19 @@ import (
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/models"
 	"ashatai/internal/netx"
+	"ashatai/internal/node/checkup"
 	"ashatai/internal/proc"
 	"ashatai/internal/store"
 	"ashatai/internal/worker/host"
 )
 
 // Finding is one thing that Doctor looked at.
-type Finding struct {
-	Name   string
-	State  string // "ok", "warn", "fail"
-	Detail string
-	Remedy string
-}
+type Finding = checkup.Finding
 
 const (
-	findOK   = "ok"
-	findWarn = "warn"
-	findFail = "fail"
+	findOK   = checkup.OK
+	findWarn = checkup.Warn
+	findFail = checkup.Fail
 )
 
 // Doctor looks at this machine and at the data folder without starting a server. It changes nothing but what opening the
@@ -48,6 +45,7 @@ func Doctor(ctx context.Context, opt Options) []Finding {
 	}
 	d.home(ctx)
 	d.address(ctx)
+	d.found = slices.Concat(d.found, checkup.Home(d.set.Home), checkup.Secrets(d.set), checkup.TLS(d.set, d.accounts, time.Now()), checkup.Features(d.set))
 	for _, n := range opt.Settings.Notices {
 		d.add("settings", findWarn, n, "Remove it from the settings, or wait for the version that brings it.")
 	}
@@ -132,6 +130,8 @@ func (d *doctor) home(ctx context.Context) {
 	}
 	defer release() //nolint:errcheck // a lock file that is closed
 	d.add("data folder", findOK, dir+" can be written", "")
+	free, err := blob.FreeAt(dir)
+	d.found = append(d.found, checkup.Disk(dir, free, err))
 	db, err := d.database(ctx)
 	if core.CodeOf(err) == core.CodeNotFound {
 		d.add("database", findOK, core.AsError(err).Message, "")

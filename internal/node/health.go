@@ -18,6 +18,8 @@ const (
 func (h *health) started() { h.state.CompareAndSwap(0, stateReady) }
 func (h *health) drain()   { h.state.Store(stateDraining) }
 
+func (h *health) draining() bool { return h.state.Load() == stateDraining }
+
 // Live implements ops.Health: a process that answers works.
 func (h *health) Live(context.Context) map[string]ops.Check {
 	return map[string]ops.Check{"process": {OK: true}}

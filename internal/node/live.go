@@ -6,6 +6,8 @@ import (
 
 	"ashatai/internal/api/gate"
 	"ashatai/internal/config"
+	"ashatai/internal/core"
+	"ashatai/internal/node/cert"
 	"ashatai/internal/node/live"
 )
 
@@ -47,6 +49,26 @@ func (n *Node) makeReload(context.Context) error {
 	add("limits", []string{"rate_limit", "server.max_requests"}, nil, func(*config.Settings) error {
 		n.limiter = gate.NewLimits(n.limits())
 		return nil
+	})
+	// Files change under the same names, so they are read at every reload.
+	n.live.Add(live.Part{
+		Name: "certificate",
+		Check: func(_ context.Context, s *config.Settings) error {
+			if s.TLS.On() != n.set.TLS.On() {
+				return core.Errorf(core.CodeConflict, "TLS cannot be turned on or off while the server runs; restart it.")
+			}
+			if !s.TLS.On() {
+				return nil
+			}
+			_, err := cert.Read(s.TLS.Cert, s.TLS.Key)
+			return err
+		},
+		Apply: func(_ context.Context, s *config.Settings, _ live.Keys) error {
+			if !s.TLS.On() {
+				return nil
+			}
+			return n.server.certs.Load(s.TLS.Cert, s.TLS.Key)
+		},
 	})
 	// The chain before the handlers is made anew; requests that are in it end as they began.
 	add("gate", []string{"server", "rate_limit", "api_key"}, nil, func(*config.Settings) error { return n.openGate() })

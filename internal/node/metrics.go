@@ -54,43 +54,6 @@ func (m metered) watch(s *core.Stream, class core.Class, w *obs.Work) iter.Seq2[
 	}
 }
 
-// fleetMetrics writes what the fleet's loop tells into the metrics.
-type fleetMetrics struct{ m *obs.Metrics }
-
-var _ fleet.Metrics = fleetMetrics{}
-
-// Admitted implements fleet.Metrics; the wait is part of the answer's usage, which metered records.
-func (f fleetMetrics) Admitted(string, core.Class, time.Duration) {}
-
-// Refused implements fleet.Metrics.
-func (f fleetMetrics) Refused(model string, code core.Code) { f.m.Refused(model, string(code)) }
-
-// Loaded implements fleet.Metrics.
-func (f fleetMetrics) Loaded(model, runtime string, took time.Duration, code core.Code) {
-	f.m.Loaded(model, runtime, string(code), took)
-}
-
-// Unloaded implements fleet.Metrics.
-func (f fleetMetrics) Unloaded(model, _, reason string) {
-	f.m.Evicted(reason)
-	f.m.ForgetModel(model)
-}
-
-// Died implements fleet.Metrics.
-func (f fleetMetrics) Died(model, runtime string) { f.m.WorkerDied(model, runtime) }
-
-// Replayed implements fleet.Metrics.
-func (f fleetMetrics) Replayed(model string) { f.m.Replayed(model) }
-
-// Queue implements fleet.Metrics.
-func (f fleetMetrics) Queue(model string, length int) { f.m.SetQueueDepth(model, length) }
-
-// Memory implements fleet.Metrics.
-func (f fleetMetrics) Memory(used, total int64) {
-	f.m.SetMemory("used", used)
-	f.m.SetMemory("budget", total)
-}
-
 // metricsHandler answers /metrics, with the figures of what is loaded now.
 func (n *Node) metricsHandler() http.Handler {
 	inner := n.metrics.Handler()

@@ -30,6 +30,7 @@ import (
 	"ashatai/internal/models/fetch"
 	"ashatai/internal/models/source"
 	"ashatai/internal/netx"
+	"ashatai/internal/node/figures"
 	"ashatai/internal/node/live"
 	"ashatai/internal/obs"
 	"ashatai/internal/optimize"
@@ -202,7 +203,7 @@ func (n *Node) makeFleet(context.Context) error {
 	n.fleet = fleet.New(fleet.Config{
 		Runtimes: runtimes, Budget: total, MaxQueue: n.set.Fleet.MaxQueue, MaxQueuedCost: int64(n.set.Fleet.MaxQueuedTokens),
 		DefaultKeepAlive: n.set.Fleet.KeepAlive, Processors: proc.CPUs(), LoadTimeout: n.set.Fleet.LoadTimeout, DrainTimeout: n.set.Server.DrainTimeout,
-		Log: n.log, Metrics: fleetMetrics{n.metrics},
+		Log: n.log, Metrics: figures.Fleet{Metrics: n.metrics},
 	})
 	n.infer = infer.New(n.visible(), inferFleet{n.fleet}, infer.Config{
 		Sampling: infer.DefaultSampling(), Timeout: n.set.Server.RequestTimeout,

@@ -22,6 +22,7 @@ import (
 	"ashatai/internal/api/v1/control"
 	"ashatai/internal/config"
 	"ashatai/internal/feature"
+	"ashatai/internal/node/cert"
 	"ashatai/internal/node/record"
 	"ashatai/internal/obs"
 	"ashatai/internal/project"
@@ -35,6 +36,7 @@ type server struct {
 	cancel context.CancelFunc           // ends the context of every request
 
 	dialects []api.Dialect
+	certs    *cert.Keeper
 }
 
 const (
@@ -45,8 +47,17 @@ const (
 
 // makeServer builds the routes, the gate and the listener's handler.
 func (n *Node) makeServer(ctx context.Context) error {
+	certs := &cert.Keeper{}
+	if n.set.TLS.On() {
+		if err := certs.Load(n.set.TLS.Cert, n.set.TLS.Key); err != nil {
+			return err
+		}
+		if text, _ := cert.Verdict(certs.Leaf(), time.Now()); text != "" {
+			n.log.WarnContext(ctx, "the certificate needs a look", slog.String("reason", text))
+		}
+	}
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s := &server{cancel: cancel, dialects: n.dialects()}
+	s := &server{cancel: cancel, dialects: n.dialects(), certs: certs}
 	n.server, n.limiter = s, gate.NewLimits(n.limits())
 	if err := n.openGate(); err != nil {
 		cancel()
@@ -71,6 +82,7 @@ func (n *Node) openGate() error {
 		Audit:    record.Auditor{Log: n.log, Chain: n.audit, Users: n.auth},
 		Hosts:    gate.Hosts{Bound: n.set.Server.Addr, Allowed: set.Server.AllowedHosts},
 		Features: n.live,
+		Draining: n.health.draining,
 		MaxBody:  int64(set.Server.MaxBody), RequestTimeout: set.Server.RequestTimeout,
 	})
 	mux, err := api.NewMux(n.server.dialects, g.Wrap)
@@ -128,6 +140,11 @@ func Dialects(version string) []api.Dialect {
 // start serves l until stop. The channel takes the error that ended it.
 func (s *server) start(l net.Listener) <-chan error {
 	failed := make(chan error, 1)
+	if s.certs.Leaf() != nil {
+		s.http.TLSConfig = s.certs.Config()
+		go func() { failed <- s.http.ServeTLS(l, "", "") }()
+		return failed
+	}
 	go func() { failed <- s.http.Serve(l) }()
 	return failed
 }

@@ -52,6 +52,9 @@ type Options struct {
 	// Features says for whom the features of rows are open; nil: for everybody.
 	Features Features
 
+	// Draining reports whether the server takes no new work any more; nil: it always does.
+	Draining func() bool
+
 	MaxBody        int64         // bytes of a body where the row names no limit
 	RequestTimeout time.Duration // the longest a row of LimitInfer may take; 0: no limit
 	BodyTimeout    time.Duration // the longest a body may stand still; 0: 30 s
@@ -136,6 +139,9 @@ func (c *call) pass(r *http.Request) error {
 		c.recordRefusal(r, err)
 		return err
 	}
+	if err := c.drain(); err != nil {
+		return err
+	}
 	if err := c.feature(); err != nil {
 		return err
 	}
@@ -189,6 +195,19 @@ func (c *call) admit(r *http.Request) error {
 	c.who = who
 	if !who.Scopes.Has(c.row.Scope) {
 		return core.Errorf(core.CodeForbidden, "This call needs the scope %s, which these credentials do not have.", c.row.Scope)
+	}
+	return nil
+}
+
+// drain refuses new work while the server shuts down, and has every connection closed after its answer: the next request is
+// for the server that comes after this one. Looking goes on.
+func (c *call) drain() error {
+	if c.g.o.Draining == nil || !c.g.o.Draining() {
+		return nil
+	}
+	c.w.Header().Set("Connection", "close")
+	if c.row.Limit == api.LimitInfer || c.row.Limit == api.LimitWrite {
+		return core.Errorf(core.CodeDraining, "The server is shutting down and takes no new requests.")
 	}
 	return nil
 }

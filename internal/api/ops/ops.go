@@ -52,6 +52,8 @@ func Dialect(c Config) api.Dialect {
 		h.health("/health/live", "Says whether the process works at all.", c.Health.Live),
 		h.health("/health/ready", "Says whether the server takes requests.", c.Health.Ready),
 		h.health("/health/startup", "Says whether the start is done.", c.Health.Startup),
+		h.health("/livez", "Says whether the process works at all, as /health/live.", c.Health.Live),
+		h.health("/readyz", "Says whether the server takes requests, as /health/ready.", c.Health.Ready),
 		{
 			Method: http.MethodGet, Path: "/metrics", Summary: "The metrics in Prometheus's text format.",
 			Scope: core.ScopeOperate, Produces: "text/plain", Handle: handler(c.Metrics),

@@ -1,0 +1,4 @@
+package checkup
+
+// modes reports whether this system has the permissions of Unix.
+func modes() bool { return false }
