@@ -409,9 +409,14 @@ func TestSchemaBombs(t *testing.T) {
 		"loose":    `{"x-guidance":{"lenient":true}}`,
 		"pattern":  `{"pattern":"(?<!a)b"}`,
 	} {
-		start := time.Now()
-		_, err := newSchema(s, "format")
-		if took := time.Since(start); took > 100*time.Millisecond {
+		var err error
+		took := time.Hour
+		for try := 0; try < 5 && took > 100*time.Millisecond; try++ { // the quickest: other tests share the processors
+			start := time.Now()
+			_, err = newSchema(s, "format")
+			took = min(took, time.Since(start))
+		}
+		if took > 100*time.Millisecond {
 			t.Errorf("%s took %v", name, took)
 		}
 		if e := core.AsError(err); e == nil || e.Code != core.CodeInvalidRequest || e.Param != "format" || strings.Contains(e.Message, "schema:///") {
