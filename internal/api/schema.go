@@ -124,11 +124,14 @@ func (s *schemas) properties(t reflect.Type, output bool) map[string]any {
 	if len(required) > 0 {
 		out["required"] = required
 	}
-	if !output {
+	if !output && !reflect.PointerTo(t).Implements(reflect.TypeFor[Open]()) {
 		out["additionalProperties"] = false
 	}
 	return out
 }
+
+// Open marks the type of a request whose handler lets fields pass that the type does not have.
+type Open interface{ Open() }
 
 // orNull is the schema of a field that can be null.
 func orNull(schema map[string]any) map[string]any {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -255,6 +257,19 @@ func TestDefaults(t *testing.T) {
 		if row.Summary == "" || row.Handle == nil {
 			t.Error(row.Path)
 		}
+	}
+}
+
+// TestRequestsAreOpen: the document says of this dialect's requests what its handlers do with fields that they do not know.
+func TestRequestsAreOpen(t *testing.T) {
+	f := &fake{script: []any{"a", core.FinishStop}}
+	for _, row := range New(f, f, f, f, Config{}).Routes {
+		if row.Request != nil && !reflect.PointerTo(reflect.TypeOf(row.Request)).Implements(reflect.TypeFor[api.Open]()) {
+			t.Errorf("%s: unknown fields are let pass, and the document forbids them", row.Path)
+		}
+	}
+	if w := f.call(t, "POST", "/api/ai/process", `{"prompt":"a","more":{"b":1}}`); w.Code != 200 {
+		t.Error(w.Code, w.Body)
 	}
 }
 

@@ -15,6 +15,9 @@ type processRequest struct {
 	ModelName *string `json:"modelName,omitempty" doc:"a model's name or its file name; absent: the default chat model"`
 }
 
+// Open implements api.Open.
+func (*processRequest) Open() {}
+
 type processAnswer struct {
 	Success          bool    `json:"success"`
 	ModelUsed        string  `json:"modelUsed"`

@@ -10,6 +10,12 @@ import (
 
 const pathProject = "/api/ai/generate-project"
 
+// Open implements api.Open, as do the other requests of this dialect: its clients send more than is known.
+func (*projectRequest) Open() {}
+
+// Open implements api.Open.
+func (*projectOptions) Open() {}
+
 type projectRequest struct {
 	ProjectDescription string          `json:"projectDescription" required:"true"`
 	ProjectType        *string         `json:"projectType,omitempty" doc:"console when absent"`

@@ -76,7 +76,7 @@ func optionFields() api.Fields {
 		api.Honours("frequency_penalty", ""),
 		api.Honours("seed", "-1 is a new one each time."),
 		api.Honours("stop", "Up to 16 strings."),
-		api.Honours("num_predict", "0, -1 and -2: until the context is full. In create, only those."),
+		api.Honours("num_predict", "0, -1 and -2: until the context is full. At most ten times num_ctx where that is given, as with Ollama. In create, only those three."),
 		api.Honours("num_ctx", "Least tokens of context where the request is the one that loads the model; a loaded one with fewer goes on, and the header X-Ashatai-Fallback says so."),
 		api.Ignores("num_batch", "The runtime chooses; engine.batch sets it."),
 		api.Ignores("num_thread", "The runtime chooses; engine.threads sets it."),

@@ -120,12 +120,17 @@ func TestOptions(t *testing.T) {
 	if d := cmp.Diff(want, f.got.Sampling); d != "" {
 		t.Error(d)
 	}
-	if f.got.MaxTokens != 0 || f.wish.Context != 4096 || !slices.Equal(f.got.Stop, []string{"a", "b"}) || f.got.Format.Kind != core.FormatJSON || *f.got.Thinking.Enabled {
+	if f.got.MaxTokens != 40960 || f.wish.Context != 4096 || !slices.Equal(f.got.Stop, []string{"a", "b"}) || f.got.Format.Kind != core.FormatJSON || *f.got.Thinking.Enabled {
 		t.Errorf("%+v %+v", f.got, f.wish)
 	}
 	f.call(t, "POST", "/api/generate", `{"model":"tiny","prompt":"x","options":{"seed":-1,"num_predict":7}}`)
 	if f.got.Sampling.Seed != nil || f.got.MaxTokens != 7 {
 		t.Errorf("%+v", f.got)
+	}
+	for ask, want := range map[string]int{`"num_predict":-1`: 0, `"num_ctx":5`: 50, `"num_ctx":5,"num_predict":60`: 50, `"num_ctx":5,"num_predict":40`: 40} {
+		if f.call(t, "POST", "/api/generate", `{"model":"tiny","prompt":"x","options":{`+ask+`}}`); f.got.MaxTokens != want {
+			t.Errorf("%s: %d tokens, want %d", ask, f.got.MaxTokens, want)
+		}
 	}
 }
 

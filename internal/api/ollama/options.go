@@ -55,6 +55,15 @@ type chosen struct {
 	context  int // 0: not said
 }
 
+// limit is the most tokens of an answer, 0 for as many as the context holds. As with Ollama, an answer is at most ten times as
+// long as the context that the caller asked for, so that a model that finds no end stops.
+func (c chosen) limit() int {
+	if most := 10 * c.context; most > 0 && (c.predict == 0 || c.predict > most) {
+		return most
+	}
+	return c.predict
+}
+
 // choose checks options, which may be nil. where is what the caller calls them.
 func (o *options) choose(t api.Table, where string) (chosen, error) {
 	if o == nil {

@@ -36,7 +36,7 @@ func (c *common) request(t api.Table) (_ *core.Request, context int, _ error) {
 		return nil, 0, err
 	}
 	req := &core.Request{
-		Model: c.Model, Choices: 1, Sampling: opt.sampling, Stop: opt.stop, MaxTokens: opt.predict,
+		Model: c.Model, Choices: 1, Sampling: opt.sampling, Stop: opt.stop, MaxTokens: opt.limit(),
 		Logprobs: c.Logprobs != nil && *c.Logprobs, Truncate: c.Truncate != nil && *c.Truncate,
 	}
 	if c.TopLogprobs != nil {

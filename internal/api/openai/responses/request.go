@@ -77,7 +77,15 @@ type countOthers struct {
 
 type toolField struct {
 	param.Function
+	toolOthers
 	Type string `json:"type"`
+}
+
+// toolOthers are the fields that only Fields decides.
+type toolOthers struct {
+	AllowedCallers json.RawMessage `json:"allowed_callers,omitempty"`
+	DeferLoading   json.RawMessage `json:"defer_loading,omitempty"`
+	OutputSchema   json.RawMessage `json:"output_schema,omitempty"`
 }
 
 type reasoningField struct {
@@ -125,7 +133,7 @@ func (f *promptFields) conversation() (string, error) {
 // apply puts the fields into a request, all but what is said in it.
 func (f *promptFields) apply(t api.Table, req *core.Request) error {
 	req.Model = f.Model
-	if err := f.applyTools(req); err != nil {
+	if err := f.applyTools(t, req); err != nil {
 		return err
 	}
 	if f.Reasoning != nil {
@@ -151,14 +159,17 @@ func (f *promptFields) apply(t api.Table, req *core.Request) error {
 	return err
 }
 
-func (f *promptFields) applyTools(req *core.Request) error {
+func (f *promptFields) applyTools(table api.Table, req *core.Request) error {
 	tools := make([]core.Tool, len(f.Tools))
 	for i, t := range f.Tools {
 		at := fmt.Sprintf("tools.%d", i)
 		if t.Type != "function" {
 			return core.Invalid(at+".type", "%s.type is %s; this server knows tools of the type function.", at, api.Show(t.Type))
 		}
-		var err error
+		err := table.Screen("tools.", at+".", t.toolOthers)
+		if err != nil {
+			return err
+		}
 		if tools[i], err = t.Tool(at); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ func promptSamples() map[string]string {
 	return map[string]string{
 		"model": `"tiny"`, "instructions": `"Be short."`, "tools": `[{"type":"function","name":"f","parameters":{"type":"object"}}]`,
 		"tool_choice": `"required"`, "parallel_tool_calls": "false", "reasoning": "{}", "reasoning.effort": `"high"`, "text": "{}",
+		"tools.type": `"function"`, "tools.name": `"g"`, "tools.description": `"d"`, "tools.parameters": `{"type":"object"}`, "tools.strict": "true",
 		"text.format": `{"type":"json_object"}`, "truncation": `"auto"`,
 	}
 }
@@ -59,13 +60,21 @@ func TestFields(t *testing.T) {
 		"guided_choice": `["a"]`, "guided_grammar": `"root ::= \"a\""`, "structured_outputs": "{}", "json_schema": `{"type":"object"}`, "structured_outputs.json_object": "true", "structured_outputs.json": "{}",
 		"structured_outputs.regex": `"a"`, "structured_outputs.choice": `["a"]`, "structured_outputs.grammar": `"root ::= \"a\""`,
 	})
+	put := func(body map[string]any, name string, value json.RawMessage) string {
+		field, ok := strings.CutPrefix(name, "tools.")
+		if !ok {
+			return fieldtest.Put(body, name, value)
+		}
+		body["tools"] = []any{map[string]any{"type": "function", "name": "f", field: value}}
+		return "tools.0." + field
+	}
 	tool := `{"tools":[{"type":"function","name":"f"}]}`
 	fieldtest.Run(t, api.Dialect{Routes: f.rows}, map[string]fieldtest.Case{
 		"POST /v1/responses": {
 			Base: `{"input":"hi"}`, Samples: create, Beside: map[string]string{"stream_options": `{"stream":true}`, "tool_choice": tool},
-			Strange: map[string]string{"guided_json": "[]", "json_schema": "[]", "structured_outputs.json": "[]"},
+			Strange: map[string]string{"guided_json": "[]", "json_schema": "[]", "structured_outputs.json": "[]", "tools.parameters": "[]"}, Put: put,
 		},
-		"POST /v1/responses/input_tokens": {Base: `{"input":"hi"}`, Samples: prompt, Beside: map[string]string{"tool_choice": tool}},
+		"POST /v1/responses/input_tokens": {Base: `{"input":"hi"}`, Samples: prompt, Put: put, Strange: map[string]string{"tools.parameters": "[]"}, Beside: map[string]string{"tool_choice": tool}},
 		"POST /v1/conversations":          {Base: "{}", Samples: map[string]string{"items": message, "metadata": `{"a":"b"}`}},
 		"POST /v1/conversations/{id}":     {Base: "{}", Path: "/v1/conversations/" + talk, Samples: map[string]string{"metadata": `{"a":"b"}`}},
 		"POST /v1/conversations/{id}/items": {
