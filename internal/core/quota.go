@@ -1,6 +1,9 @@
 package core
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // QuotaKind says what a quota is for.
 type QuotaKind string
@@ -87,3 +90,9 @@ type TokenGrant struct {
 	Answer int // tokens; less than what was wished where the wish was open
 	Settle func(used Usage)
 }
+
+// QuotaTight is the private cause of a refusal that fewer tokens would not have met with.
+type QuotaTight struct{ Left int }
+
+// Error is for the log.
+func (q QuotaTight) Error() string { return fmt.Sprintf("%d tokens are left", q.Left) }

@@ -16,6 +16,7 @@ type job struct {
 	item   core.QueueItem
 	work   engine.GenerateRequest
 	answer *answer
+	used   *meter
 }
 
 // native hands a grammar in the engine's own language over as such; all other formats are constraints.
@@ -26,7 +27,13 @@ func (j *job) native() {
 }
 
 func (j *job) start(ctx context.Context) (*core.Stream, error) {
-	return j.fleet.Generate(ctx, j.target, j.item, j.work)
+	s, err := j.fleet.Generate(ctx, j.target, j.item, j.work)
+	if err != nil {
+		return nil, err
+	}
+	out := *s
+	out.Events = j.used.watch(s.Events)
+	return &out, nil
 }
 
 // What an effort of reasoning means to a model whose template takes none: so many tokens of reasoning at most. A high one has

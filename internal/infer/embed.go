@@ -32,13 +32,22 @@ func (s *Service) Embed(ctx context.Context, req *core.EmbedRequest) (*core.Embe
 	t := s.target(m, s.cfg.Settings(m), true)
 	ctx, cancel, deadline := s.limit(ctx, 0)
 	defer cancel()
-	it := item(req.Principal, t, prompts[0])
+	it := s.item(req.Principal, t, prompts[0])
 	it.Deadline = deadline
+	bound := 0
+	for _, p := range prompts {
+		bound += promptBound(p)
+	}
+	grant, err := s.cfg.Quota.Reserve(req.Principal, m.Name, core.TokenWish{Prompt: bound})
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range prompts[1:] {
 		it.Cost += promptCost(p)
 		it.Fingerprint = max(it.Fingerprint*31+fingerprint(t, p), 1)
 	}
 	vectors, usage, place, err := s.fleet.Embed(ctx, t, it, prompts)
+	grant.Settle(usage) // nothing, where it failed
 	if err != nil {
 		return nil, err
 	}

@@ -60,6 +60,7 @@ type Config struct {
 	Runtime  func(m *core.Manifest) string                      // which runtime loads a model
 	Settings func(m *core.Manifest) Settings                    // nil: no model has any
 	Estimate func(m *core.Manifest, spec engine.LoadSpec) int64 // bytes that a load will take; nil: not known
+	Quota    Quota                                              // nil: no limits
 	Now      func() time.Time                                   // nil: time.Now
 	Random   func() (int64, error)                              // seed of a request that has none; nil: from the system's random source
 }
@@ -85,6 +86,9 @@ func New(models Models, fleet Fleet, cfg Config) *Service {
 	}
 	if cfg.Estimate == nil {
 		cfg.Estimate = func(*core.Manifest, engine.LoadSpec) int64 { return 0 }
+	}
+	if cfg.Quota == nil {
+		cfg.Quota = free{}
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -131,12 +135,20 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 		work.Asked = asked(m, set, req)
 	}
 	ctx, cancel, deadline := s.limit(ctx, req.Timeout)
-	it := item(req.Principal, t, p.Prompt)
-	it.Cost += choices * answerCost(req.MaxTokens, m.Context)
+	used, err := s.reserve(ctx, req.Principal, m, t, &work)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	it := s.item(req.Principal, t, p.Prompt)
+	it.Cost += choices * answerCost(work.MaxTokens, m.Context)
 	it.Deadline = deadline
-	j := &job{fleet: s.fleet, target: t, item: it, work: work, answer: &answer{id: req.ID, seed: sampling.Seed, laws: laws, raw: !p.talk}}
+	j := &job{
+		fleet: s.fleet, target: t, item: it, work: work, used: used, answer: &answer{id: req.ID, seed: sampling.Seed, laws: laws, raw: !p.talk},
+	}
 	stream, err := s.start(ctx, j, req, p)
 	if err != nil {
+		used.settle(false)
 		cancel()
 		return nil, err
 	}
@@ -145,7 +157,7 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 	if p.fallback != "" {
 		place.Fallback = strings.TrimPrefix(place.Fallback+"; "+p.fallback, "; ")
 	}
-	events := lessened(j.answer.read(stream.Events), left)
+	events := used.until(ctx, lessened(j.answer.read(stream.Events), left))
 	return &core.Stream{Placement: place, Events: func(yield func(core.Event, error) bool) {
 		defer cancel()
 		events(yield)
@@ -179,7 +191,7 @@ func (s *Service) start(ctx context.Context, j *job, req *core.Request, p prompt
 	j.native()
 	budget := req.Thinking.Budget
 	if budget == 0 && !p.effort && j.work.Choices == 1 {
-		budget = effortBudget(req.Thinking.Effort, req.MaxTokens)
+		budget = effortBudget(req.Thinking.Effort, j.work.MaxTokens)
 	}
 	if budget == 0 || !p.form.Thinks() || quiet(req) || j.work.Constraint.Kind != "" {
 		return j.start(ctx) // a constraint bounds the reasoning itself

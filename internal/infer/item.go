@@ -19,9 +19,9 @@ const (
 )
 
 // item says what a prompt is worth in the queue, without its answer.
-func item(p core.Principal, t Target, prompt engine.Prompt) core.QueueItem {
+func (s *Service) item(p core.Principal, t Target, prompt engine.Prompt) core.QueueItem {
 	return core.QueueItem{
-		Tenant: p.Tenant, Class: p.Class,
+		Tenant: p.Tenant, Class: p.Class, Weight: s.cfg.Quota.Weight(p),
 		Cost:        promptCost(prompt),
 		Prefix:      hashOf(p.Tenant+"\x00"+t.Digest, prompt, prefixBytes),
 		Fingerprint: fingerprint(t, prompt),

@@ -30,15 +30,22 @@ func (s *Service) Rerank(ctx context.Context, req *core.RerankRequest) (*core.Re
 	defer cancel()
 	plain := func(text string) engine.Prompt { return engine.Prompt{Segments: []engine.Segment{{Text: text}}} }
 	asked := plain(req.Query)
-	it := item(req.Principal, t, asked)
+	it := s.item(req.Principal, t, asked)
 	it.Deadline = deadline
 	it.Cost = 0
+	bound := 0
 	for _, d := range req.Documents {
 		p := plain(d)
+		bound += promptBound(asked) + promptBound(p)
 		it.Cost += promptCost(asked) + promptCost(p)
 		it.Fingerprint = max(it.Fingerprint*31+fingerprint(t, p), 1)
 	}
+	grant, err := s.cfg.Quota.Reserve(req.Principal, m.Name, core.TokenWish{Prompt: bound})
+	if err != nil {
+		return nil, err
+	}
 	scores, usage, place, err := s.fleet.Rerank(ctx, t, it, req.Query, req.Documents)
+	grant.Settle(usage) // nothing, where it failed
 	if err != nil {
 		return nil, err
 	}

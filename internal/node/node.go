@@ -207,7 +207,7 @@ func (n *Node) makeFleet(context.Context) error {
 	})
 	n.infer = infer.New(n.visible(), inferFleet{n.fleet}, infer.Config{
 		Sampling: infer.DefaultSampling(), Timeout: n.set.Server.RequestTimeout,
-		Runtime: n.runtimeOf, Settings: n.settingsOf, Estimate: estimate,
+		Quota: n.quota, Runtime: n.runtimeOf, Settings: n.settingsOf, Estimate: estimate,
 	})
 	return nil
 }

@@ -36,6 +36,8 @@ type Service struct {
 	pending map[entry]count // used and not written down yet
 	hold    float64         // seconds that a reservation lasts, on the average
 
+	writing sync.Mutex // held while what was used is on its way to the store
+
 	wake   chan struct{}
 	cancel context.CancelFunc
 	done   chan struct{}

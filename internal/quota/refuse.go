@@ -36,11 +36,19 @@ func (s *Service) refuse(no *refusal, now time.Time) error {
 			Message: fmt.Sprintf("The quota of %s is %d requests at once, and as many are being answered. Try again when one has ended.", whose(q), q.Limit),
 		}
 	}
-	if no.never {
-		return core.Invalid("max_tokens", "This request may need up to %d tokens, and the quota of %s is %d per %s. Send a shorter prompt or a smaller max_tokens.",
-			no.need, whose(q), q.Limit, q.Window)
+	var tight error
+	if q.Unit == core.QuotaTokens {
+		if left := q.Limit - no.used - no.held; left > 0 {
+			tight = core.QuotaTight{Left: int(left)}
+		}
 	}
-	e := &core.Error{Code: core.CodeRateLimited, RetryAfter: no.until.Sub(now)}
+	if no.never {
+		e := core.Invalid("max_tokens", "This request may need up to %d tokens, and the quota of %s is %d per %s. Send a shorter prompt or a smaller max_tokens.",
+			no.need, whose(q), q.Limit, q.Window)
+		e.Cause = tight
+		return e
+	}
+	e := &core.Error{Code: core.CodeRateLimited, RetryAfter: no.until.Sub(now), Cause: tight}
 	state := fmt.Sprintf("The quota of %s is %d %s per %s: %d are used", whose(q), q.Limit, q.Unit, q.Window, no.used)
 	if no.held > 0 {
 		state += fmt.Sprintf(" and up to %d held by requests that run", no.held)

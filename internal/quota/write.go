@@ -77,8 +77,11 @@ func (s *Service) poke() {
 	}
 }
 
-// flush writes what was used since the last time. What cannot be written is kept for the next one.
+// flush writes what was used since the last time, so that what was settled before is in the store when it returns. What cannot
+// be written is kept for the next one.
 func (s *Service) flush(ctx context.Context) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	s.mu.Lock()
 	batch := s.pending
 	s.pending = map[entry]count{}

@@ -35,6 +35,7 @@ type choice struct {
 	out     emitter
 	hash    uint64 // of everything before the next token
 	n       int    // tokens made
+	told    int    // those of them that events have told of
 	done    bool
 }
 
@@ -103,6 +104,7 @@ func (r *request) serve(ctx context.Context, yield func(core.Event, error) bool)
 			if ev.Text == "" && ev.Finish == "" && len(ev.Tokens) == 0 {
 				continue
 			}
+			ev.Count, c.told = c.n-c.told, c.n
 			if !r.told {
 				r.told, ev.Start = true, &core.Usage{Prompt: len(r.prompt)}
 			}

@@ -11,6 +11,7 @@ import (
 // Event is the header of an event frame; the text is the tail. An event that is only text of choice 0 has no header.
 type Event struct {
 	Choice     int     `json:"choice,omitempty"`
+	Count      int     `json:"count,omitempty"`
 	Tokens     []Token `json:"tokens,omitempty"`
 	Finish     string  `json:"finish,omitempty"`
 	StopString string  `json:"stop_string,omitempty"`
@@ -26,16 +27,16 @@ type Token struct {
 	Top     []Token `json:"top,omitempty"`
 }
 
-// plain reports whether an event is only text of choice 0, which nearly all are.
+// plain reports whether an event is only text of one token of choice 0, which nearly all are.
 func plain(e *core.Event) bool {
-	return e.Choice == 0 && e.Finish == "" && e.Usage == nil && e.Start == nil && e.StopString == "" && len(e.Tokens) == 0
+	return e.Choice == 0 && e.Count <= 1 && e.Finish == "" && e.Usage == nil && e.Start == nil && e.StopString == "" && len(e.Tokens) == 0
 }
 
 func eventHeader(e *core.Event) ([]byte, error) {
 	if plain(e) {
 		return nil, nil
 	}
-	h := Event{Choice: e.Choice, Finish: string(e.Finish), StopString: e.StopString, Tokens: tokensOut(e.Tokens)}
+	h := Event{Choice: e.Choice, Count: e.Count, Finish: string(e.Finish), StopString: e.StopString, Tokens: tokensOut(e.Tokens)}
 	h.Usage, h.Start = (*Usage)(e.Usage), (*Usage)(e.Start)
 	return json.Marshal(h)
 }
@@ -63,6 +64,9 @@ func tokensIn(in []Token) []core.Token {
 	return out
 }
 
+// maxCount is more tokens than any context holds.
+const maxCount = 1 << 30
+
 // Event reads an event frame. Text that is not UTF-8 is an error.
 func (f *Frame) Event() (core.Event, error) {
 	if !utf8.Valid(f.Tail) {
@@ -70,6 +74,7 @@ func (f *Frame) Event() (core.Event, error) {
 	}
 	ev := core.Event{Text: string(f.Tail)}
 	if len(f.Header) == 0 {
+		ev.Count = 1
 		return ev, nil
 	}
 	var h Event
@@ -87,6 +92,10 @@ func (f *Frame) Event() (core.Event, error) {
 	if h.Choice < 0 || h.Choice >= core.MaxChoices {
 		return core.Event{}, broken("choice %d is out of range", h.Choice)
 	}
+	if h.Count < 0 || h.Count > maxCount {
+		return core.Event{}, broken("an event of %d tokens is out of range", h.Count)
+	}
+	ev.Count = h.Count
 	ev.Choice, ev.StopString, ev.Tokens = h.Choice, h.StopString, tokensIn(h.Tokens)
 	ev.Usage, ev.Start = (*core.Usage)(h.Usage), (*core.Usage)(h.Start)
 	return ev, nil

@@ -136,11 +136,12 @@ func (h handlers) usage(w http.ResponseWriter, r *http.Request) error {
 		}
 		p = core.Principal{Tenant: u.Tenant(), User: u.ID}
 	}
+	left := h.Quotas.Limits(ctx, p) // first, so that what is not held any more is told as used
 	used, err := h.Quotas.Used(ctx, core.QuotaUser, p.User, h.Now().AddDate(0, 0, 1-days))
 	if err != nil {
 		return err
 	}
-	out := Usage{User: p.User, Limits: quotasOf(h.Quotas.Limits(ctx, p)), Days: []Day{}}
+	out := Usage{User: p.User, Limits: quotasOf(left), Days: []Day{}}
 	for _, u := range used {
 		out.add(u)
 	}

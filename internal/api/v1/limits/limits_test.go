@@ -133,7 +133,7 @@ func TestUsage(t *testing.T) {
 	ann := core.Principal{User: "usr_ann", Tenant: "usr_ann", Key: "key_1", Scopes: core.ScopeRead}
 	code, out := ask(t, d, ann, "GET", "/api/v1/usage", "")
 	days, _ := out["days"].([]any)
-	if code != 200 || len(days) != 2 || d.asked[0] != "used user usr_ann 2026-02-01" || d.asked[1] != "limits usr_ann usr_ann key_1" {
+	if code != 200 || len(days) != 2 || d.asked[1] != "used user usr_ann 2026-02-01" || d.asked[0] != "limits usr_ann usr_ann key_1" {
 		t.Fatalf("%d %v %v", code, out, d.asked)
 	}
 	today, _ := out["today"].(map[string]any)
@@ -147,7 +147,7 @@ func TestUsage(t *testing.T) {
 		t.Errorf("another's use: %d", code)
 	}
 	d.asked = nil
-	if code, _ := ask(t, d, root(), "GET", "/api/v1/usage?user=bob&days=1", ""); code != 200 || d.asked[0] != "used user usr_bob 2026-03-02" || d.asked[1] != "limits usr_bob grp_1 " {
+	if code, _ := ask(t, d, root(), "GET", "/api/v1/usage?user=bob&days=1", ""); code != 200 || d.asked[1] != "used user usr_bob 2026-03-02" || d.asked[0] != "limits usr_bob grp_1 " {
 		t.Errorf("%d %v", code, d.asked)
 	}
 }

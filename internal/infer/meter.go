@@ -1,0 +1,162 @@
+package infer
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"sync/atomic"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+)
+
+// Quota bounds what principals use. A grant's Settle is called once. Errors: CodeRateLimited, CodeForbidden, and
+// CodeInvalidRequest for more than a quota allows at all; where fewer tokens would do, its cause is a core.QuotaTight.
+type Quota interface {
+	Reserve(p core.Principal, model string, w core.TokenWish) (core.TokenGrant, error)
+	// Weight is the share of a principal's tenant beside others who wait.
+	Weight(p core.Principal) int
+}
+
+// free is a Quota without any limit.
+type free struct{}
+
+func (free) Reserve(_ core.Principal, _ string, w core.TokenWish) (core.TokenGrant, error) {
+	return core.TokenGrant{Answer: w.Answer, Settle: func(core.Usage) {}}, nil
+}
+
+func (free) Weight(core.Principal) int { return 1 }
+
+const (
+	// specials is how many tokens a model may add to a text of its own: start and end, and a space before the first word.
+	specials = 8
+	// anyWindow is the context of a model of which none is known.
+	anyWindow = 1 << 20
+	// mostBytes is how much text a token holds at most, nearly always. Where not even that would fit, nobody counts exactly.
+	mostBytes = 16
+)
+
+// promptBound is how many tokens a prompt has at most: each stands for a byte at least.
+func promptBound(p engine.Prompt) int {
+	if p.Tokens != nil {
+		return len(p.Tokens)
+	}
+	n := specials
+	for _, s := range p.Segments {
+		n += len(s.Text)
+	}
+	return n
+}
+
+// windowOf is the longest that a sequence of a model can become.
+func windowOf(t Target, m *core.Manifest) int {
+	switch {
+	case t.Spec.Context > 0:
+		return t.Spec.Context
+	case m.Context > 0:
+		return m.Context
+	}
+	return anyWindow
+}
+
+// reserve holds what a request may need, and cuts an answer without a limit to what it was given. A bound of the prompt is
+// enough as long as it fits; then the prompt is counted.
+func (s *Service) reserve(ctx context.Context, p core.Principal, m *core.Manifest, t Target, work *engine.GenerateRequest) (*meter, error) {
+	window := windowOf(t, m)
+	w := core.TokenWish{Prompt: min(promptBound(work.Prompt), window), Answer: window, Open: work.MaxTokens == 0}
+	if !w.Open {
+		w.Answer = min(work.MaxTokens, window)
+	}
+	w.Answer *= work.Choices
+	g, err := s.cfg.Quota.Reserve(p, m.Name, w)
+	if tight, ok := errors.AsType[core.QuotaTight](err); ok && work.Prompt.Tokens == nil && w.Prompt/mostBytes < tight.Left {
+		ids, failed := s.fleet.Tokenize(ctx, t, work.Prompt)
+		if failed != nil {
+			return nil, failed
+		}
+		w.Prompt = len(ids)
+		g, err = s.cfg.Quota.Reserve(p, m.Name, w)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if g.Answer < w.Answer {
+		work.MaxTokens = max(1, g.Answer/work.Choices)
+	}
+	return &meter{grant: g, guess: min(promptCost(work.Prompt), w.Prompt)}, nil
+}
+
+// meter counts what an answer uses, also one that does not come to its end.
+type meter struct {
+	grant core.TokenGrant
+	guess int // the prompt's tokens, roughly
+	ended atomic.Bool
+
+	mu    sync.Mutex
+	begun bool       // an event came: how long the prompt is, is known
+	used  core.Usage // Prompt and Completion, of the parts that came to their end
+	part  int        // generated tokens of the part that has not
+}
+
+// watch counts the events of a part of an answer as the engine makes them.
+func (m *meter) watch(in iter.Seq2[core.Event, error]) iter.Seq2[core.Event, error] {
+	return func(yield func(core.Event, error) bool) {
+		for ev, err := range in {
+			if err == nil {
+				m.see(&ev)
+			}
+			if !yield(ev, err) {
+				return
+			}
+		}
+	}
+}
+
+func (m *meter) see(ev *core.Event) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, u := range []*core.Usage{ev.Start, ev.Usage} {
+		if u != nil && !m.begun { // a second part begins with the text of the first
+			m.begun, m.used.Prompt = true, u.Prompt
+		}
+	}
+	switch {
+	case ev.Usage != nil:
+		m.used.Completion += ev.Usage.Completion
+		m.part = 0
+	case ev.Count > 0:
+		m.part += ev.Count
+	case ev.Text != "":
+		m.part++
+	}
+}
+
+// settle ends the reservation. An answer whose caller left before its first token has cost its prompt, though nobody said how
+// long that is; one that failed before has cost nothing.
+func (m *meter) settle(left bool) {
+	m.mu.Lock()
+	u := m.used
+	u.Completion += m.part
+	if !m.begun && left {
+		u.Prompt = m.guess
+	}
+	m.mu.Unlock()
+	m.grant.Settle(u)
+}
+
+// until settles when a stream was ranged over to its end, or its context ends before anybody does.
+func (m *meter) until(ctx context.Context, in iter.Seq2[core.Event, error]) iter.Seq2[core.Event, error] {
+	forget := context.AfterFunc(ctx, func() {
+		if m.ended.CompareAndSwap(false, true) {
+			m.settle(true)
+		}
+	})
+	return func(yield func(core.Event, error) bool) {
+		forget()
+		if m.ended.CompareAndSwap(false, true) {
+			defer func() { m.settle(ctx.Err() != nil) }()
+		}
+		in(yield)
+	}
+}

@@ -1,0 +1,186 @@
+package infer
+
+import (
+	"context"
+	"testing"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+)
+
+// till is a Quota that notes what it is asked.
+type till struct {
+	left    int // tokens; 0: no limit
+	wishes  []core.TokenWish
+	settled []core.Usage
+	weight  int
+}
+
+func (q *till) Reserve(_ core.Principal, model string, w core.TokenWish) (core.TokenGrant, error) {
+	q.wishes = append(q.wishes, w)
+	if q.left > 0 && w.Open {
+		w.Answer = min(w.Answer, max(1, q.left-w.Prompt))
+	}
+	if q.left > 0 && w.Prompt+w.Answer > q.left {
+		return core.TokenGrant{}, core.Wrap(core.CodeRateLimited, core.QuotaTight{Left: q.left}, "The quota of %s is used up.", model)
+	}
+	return core.TokenGrant{Answer: w.Answer, Settle: func(u core.Usage) { q.settled = append(q.settled, u) }}, nil
+}
+
+func (q *till) Weight(core.Principal) int { return q.weight }
+
+func plainText(text string) *core.Request { return &core.Request{Prompt: text} }
+
+// started is an answer of which so many tokens come, in events of two, one and no word of it.
+func started(end bool) []core.Event {
+	events := []core.Event{
+		{Text: "a", Count: 2, Start: &core.Usage{Prompt: 7, Cached: 3}}, {Text: "b", Count: 1}, {Text: "c"}, {Text: "d", Count: 1, Finish: core.FinishStop},
+	}
+	if end {
+		events = append(events, core.Event{Usage: &core.Usage{Prompt: 7, Completion: 6}})
+	}
+	return events
+}
+
+// TestSettle: what is settled is what was used, however an answer ends.
+func TestSettle(t *testing.T) {
+	for name, c := range map[string]struct {
+		events []core.Event
+		read   int // events; -1: all
+		want   core.Usage
+	}{
+		"to the end":                {started(true), -1, core.Usage{Prompt: 7, Completion: 6}},
+		"the client leaves":         {started(true), 2, core.Usage{Prompt: 7, Completion: 3}},
+		"the client leaves at once": {started(true), 1, core.Usage{Prompt: 7, Completion: 2}},
+		"the worker dies":           {started(false), -1, core.Usage{Prompt: 7, Completion: 5}},
+		"before the first token":    {[]core.Event{}, -1, core.Usage{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, q := newFake(), &till{weight: 3}
+			f.events = c.events
+			s := New(f, f, Config{Quota: q, Runtime: func(*core.Manifest) string { return "mock" }})
+			stream, err := s.Generate(t.Context(), plainText("four"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(q.settled) > 0 {
+				t.Fatal("settled before the end")
+			}
+			n := 0
+			for range stream.Events {
+				if n++; n == c.read {
+					break
+				}
+			}
+			if len(q.settled) != 1 || q.settled[0] != c.want {
+				t.Errorf("%+v, want %+v", q.settled, c.want)
+			}
+			if f.item.Weight != 3 {
+				t.Errorf("the queue is told the weight %d", f.item.Weight)
+			}
+		})
+	}
+}
+
+// TestSettleUnread: a stream that nobody reads is settled when its request ends, with a guess of its prompt, and what never
+// began with nothing.
+func TestSettleUnread(t *testing.T) {
+	settled := make(chan core.Usage, 1)
+	f := newFake()
+	q := quotaFunc(func(w core.TokenWish) (core.TokenGrant, error) {
+		return core.TokenGrant{Answer: w.Answer, Settle: func(u core.Usage) { settled <- u }}, nil
+	})
+	s := New(f, f, Config{Quota: q, Runtime: func(*core.Manifest) string { return "mock" }})
+	ctx, leave := context.WithCancel(t.Context())
+	if _, err := s.Generate(ctx, plainText("four words are here")); err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	if u := <-settled; u.Prompt != promptCost(engine.Prompt{Segments: []engine.Segment{{Text: "four words are here"}}}) || u.Completion != 0 {
+		t.Errorf("%+v", u)
+	}
+	f.fails = core.Errorf(core.CodeQueueFull, "full")
+	if _, err := s.Generate(t.Context(), plainText("four")); err == nil {
+		t.Fatal("no error")
+	}
+	if u := <-settled; u.Total() != 0 {
+		t.Errorf("%+v", u)
+	}
+}
+
+type quotaFunc func(w core.TokenWish) (core.TokenGrant, error)
+
+func (f quotaFunc) Reserve(_ core.Principal, _ string, w core.TokenWish) (core.TokenGrant, error) {
+	return f(w)
+}
+
+func (quotaFunc) Weight(core.Principal) int { return 1 }
+
+// TestReserve: what is reserved bounds what can be used, and the prompt is counted only where its bytes say too much.
+func TestReserve(t *testing.T) {
+	for name, c := range map[string]struct {
+		req    *core.Request
+		left   int
+		wishes []core.TokenWish
+		most   int // what the engine is told
+		fails  core.Code
+		asked  int
+	}{
+		"named":           {&core.Request{Prompt: "four", MaxTokens: 5, Choices: 2}, 0, []core.TokenWish{{Prompt: 12, Answer: 10}}, 5, "", 0},
+		"more than fits":  {&core.Request{Prompt: "four", MaxTokens: 5000}, 0, []core.TokenWish{{Prompt: 12, Answer: 100}}, 5000, "", 0},
+		"open":            {&core.Request{Prompt: "four"}, 0, []core.TokenWish{{Prompt: 12, Answer: 100, Open: true}}, 0, "", 0},
+		"open, cut":       {&core.Request{Prompt: "four"}, 50, []core.TokenWish{{Prompt: 12, Answer: 100, Open: true}}, 38, "", 0},
+		"tokens":          {&core.Request{Tokens: []int{1, 2, 3}, MaxTokens: 5}, 0, []core.TokenWish{{Prompt: 3, Answer: 5}}, 5, "", 0},
+		"tokens, no room": {&core.Request{Tokens: []int{1, 2, 3}, MaxTokens: 5}, 7, []core.TokenWish{{Prompt: 3, Answer: 5}}, 0, core.CodeRateLimited, 0},
+		"counted":         {&core.Request{Prompt: "four", MaxTokens: 5}, 10, []core.TokenWish{{Prompt: 12, Answer: 5}, {Prompt: 5, Answer: 5}}, 5, "", 1},
+		"counted, over":   {&core.Request{Prompt: "four", MaxTokens: 5}, 9, []core.TokenWish{{Prompt: 12, Answer: 5}, {Prompt: 5, Answer: 5}}, 0, core.CodeRateLimited, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, q := newFake(), &till{left: c.left}
+			f.bytewise = true
+			s := New(f, f, Config{Quota: q, Runtime: func(*core.Manifest) string { return "mock" }})
+			stream, err := s.Generate(t.Context(), c.req)
+			if core.CodeOf(err) != c.fails {
+				t.Fatalf("%v", err)
+			}
+			if err == nil {
+				for range stream.Events { //nolint:revive // to its end
+				}
+				if f.req.MaxTokens != c.most {
+					t.Errorf("the engine may make %d tokens, want %d", f.req.MaxTokens, c.most)
+				}
+			}
+			if len(q.wishes) != len(c.wishes) || f.asked != c.asked {
+				t.Fatalf("%+v, and asked %d times", q.wishes, f.asked)
+			}
+			for i, w := range c.wishes {
+				if q.wishes[i] != w {
+					t.Errorf("wish %d is %+v, want %+v", i, q.wishes[i], w)
+				}
+			}
+		})
+	}
+}
+
+func TestVectorsAndScoresAreSettled(t *testing.T) {
+	f, q := newFake(), &till{}
+	f.model.Capabilities = []core.Capability{core.CapEmbed, core.CapRerank}
+	f.vectors = [][]float32{{1}}
+	s := New(f, f, Config{Quota: q, Runtime: func(*core.Manifest) string { return "mock" }})
+	if _, err := s.Embed(t.Context(), &core.EmbedRequest{Inputs: []core.EmbedInput{{Text: "four"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Rerank(t.Context(), &core.RerankRequest{Query: "q", Documents: []string{"d"}}); err != nil {
+		t.Fatal(err)
+	}
+	if len(q.settled) != 2 || q.settled[0].Prompt != 5 || q.settled[1].Prompt != 6 || q.wishes[0].Prompt != 12 || q.wishes[1].Prompt != 18 {
+		t.Errorf("%+v %+v", q.wishes, q.settled)
+	}
+	q.left = 1
+	if _, err := s.Embed(t.Context(), &core.EmbedRequest{Inputs: []core.EmbedInput{{Text: "four"}}}); core.CodeOf(err) != core.CodeRateLimited {
+		t.Errorf("%v", err)
+	}
+	if _, err := s.Rerank(t.Context(), &core.RerankRequest{Query: "q", Documents: []string{"d"}}); core.CodeOf(err) != core.CodeRateLimited {
+		t.Errorf("%v", err)
+	}
+}
