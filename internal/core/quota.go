@@ -91,8 +91,8 @@ type TokenGrant struct {
 	Settle func(used Usage)
 }
 
-// QuotaTight is the private cause of a refusal that fewer tokens would not have met with.
-type QuotaTight struct{ Left int }
+// TightQuotaError is the private cause of a refusal that fewer tokens would not have met with.
+type TightQuotaError struct{ Left int }
 
 // Error is for the log.
-func (q QuotaTight) Error() string { return fmt.Sprintf("%d tokens are left", q.Left) }
+func (q TightQuotaError) Error() string { return fmt.Sprintf("%d tokens are left", q.Left) }

@@ -12,7 +12,7 @@ import (
 )
 
 // Quota bounds what principals use. A grant's Settle is called once. Errors: CodeRateLimited, CodeForbidden, and
-// CodeInvalidRequest for more than a quota allows at all; where fewer tokens would do, its cause is a core.QuotaTight.
+// CodeInvalidRequest for more than a quota allows at all; where fewer tokens would do, its cause is a core.TightQuotaError.
 type Quota interface {
 	Reserve(p core.Principal, model string, w core.TokenWish) (core.TokenGrant, error)
 	// Weight is the share of a principal's tenant beside others who wait.
@@ -70,7 +70,7 @@ func (s *Service) reserve(ctx context.Context, p core.Principal, m *core.Manifes
 	}
 	w.Answer *= work.Choices
 	g, err := s.cfg.Quota.Reserve(p, m.Name, w)
-	if tight, ok := errors.AsType[core.QuotaTight](err); ok && work.Prompt.Tokens == nil && w.Prompt/mostBytes < tight.Left {
+	if tight, ok := errors.AsType[core.TightQuotaError](err); ok && work.Prompt.Tokens == nil && w.Prompt/mostBytes < tight.Left {
 		ids, failed := s.fleet.Tokenize(ctx, t, work.Prompt)
 		if failed != nil {
 			return nil, failed

@@ -22,7 +22,7 @@ func (q *till) Reserve(_ core.Principal, model string, w core.TokenWish) (core.T
 		w.Answer = min(w.Answer, max(1, q.left-w.Prompt))
 	}
 	if q.left > 0 && w.Prompt+w.Answer > q.left {
-		return core.TokenGrant{}, core.Wrap(core.CodeRateLimited, core.QuotaTight{Left: q.left}, "The quota of %s is used up.", model)
+		return core.TokenGrant{}, core.Wrap(core.CodeRateLimited, core.TightQuotaError{Left: q.left}, "The quota of %s is used up.", model)
 	}
 	return core.TokenGrant{Answer: w.Answer, Settle: func(u core.Usage) { q.settled = append(q.settled, u) }}, nil
 }
@@ -144,7 +144,8 @@ func TestReserve(t *testing.T) {
 				t.Fatalf("%v", err)
 			}
 			if err == nil {
-				for range stream.Events { //nolint:revive // to its end
+				for range stream.Events {
+					continue
 				}
 				if f.req.MaxTokens != c.most {
 					t.Errorf("the engine may make %d tokens, want %d", f.req.MaxTokens, c.most)

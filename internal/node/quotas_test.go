@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -47,8 +48,7 @@ func TestQuotasOfTheServer(t *testing.T) {
 		t.Fatalf("%d %s", code, body)
 	}
 	ask := func(prompt string, most int) string {
-		b, _ := json.Marshal(map[string]any{"model": "tiny", "prompt": prompt, "max_tokens": most, "stream": true, "stream_options": map[string]bool{"include_usage": true}})
-		return string(b)
+		return fmt.Sprintf(`{"model":"tiny","prompt":%q,"max_tokens":%d,"stream":true,"stream_options":{"include_usage":true}}`, prompt, most)
 	}
 	code, body := s.call(t, "POST", "/v1/completions", ask("#mock reply=one two three", 50))
 	var last struct {

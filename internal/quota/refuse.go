@@ -39,7 +39,7 @@ func (s *Service) refuse(no *refusal, now time.Time) error {
 	var tight error
 	if q.Unit == core.QuotaTokens {
 		if left := q.Limit - no.used - no.held; left > 0 {
-			tight = core.QuotaTight{Left: int(left)}
+			tight = core.TightQuotaError{Left: int(left)}
 		}
 	}
 	if no.never {
