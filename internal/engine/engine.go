@@ -180,7 +180,8 @@ type Constraint struct {
 //
 // Generate returns when the request is accepted (tokenised, and known to fit the context) and before it is computed.
 // Errors before that: CodeInvalidRequest, CodeContextExceeded, CodeUnsupported. Events follow core.Event's rules: every
-// choice ends with one event that has Finish set, then one event has Usage alone. The first event has Start set. Ending ctx, or leaving the range,
+// choice ends with one event that has Finish set, then one event has Usage alone. The first event has Start set, and each says in Count how
+// many tokens it brings. Ending ctx, or leaving the range,
 // frees the sequence within one batch; ctx's end is reported as the stream's error.
 type Generator interface {
 	Generate(ctx context.Context, req GenerateRequest) (iter.Seq2[core.Event, error], error)

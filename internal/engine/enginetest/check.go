@@ -17,6 +17,9 @@ func (a *answer) add(t *testing.T, ev core.Event, choices int) {
 		if len(a.finish) != choices {
 			t.Errorf("usage comes when %d of %d choices have finished", len(a.finish), choices)
 		}
+		if a.counted != ev.Usage.Completion {
+			t.Errorf("the events count %d tokens, the usage %d", a.counted, ev.Usage.Completion)
+		}
 		a.usage = ev.Usage
 		return
 	}
@@ -24,6 +27,7 @@ func (a *answer) add(t *testing.T, ev core.Event, choices int) {
 		t.Errorf("the first event tells what the prompt cost, and no other one does: %+v", ev)
 	}
 	a.begun = true
+	a.counted += ev.Count
 	if ev.Choice < 0 || ev.Choice >= choices {
 		t.Errorf("choice %d of %d", ev.Choice, choices)
 	}

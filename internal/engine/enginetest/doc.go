@@ -174,13 +174,14 @@ func text(s string) engine.Prompt {
 
 // answer is a stream, read to its end.
 type answer struct {
-	texts  map[int]string
-	tokens map[int][]core.Token
-	finish map[int]core.FinishReason
-	stops  map[int]string
-	usage  *core.Usage
-	begun  bool // an event came
-	err    error
+	texts   map[int]string
+	tokens  map[int][]core.Token
+	finish  map[int]core.FinishReason
+	stops   map[int]string
+	usage   *core.Usage
+	begun   bool // an event came
+	counted int  // tokens of its events
+	err     error
 }
 
 // read runs a request to its end and checks the order of its events, which every stream must keep.

@@ -43,7 +43,6 @@ type choice struct {
 	text    *text.Assembler
 	answer  []llama.Token // sampled and forced tokens, in order
 	made    int           // tokens of the answer that were given out
-	told    int           // those of them that events have told of
 	chosen  int           // tokens of the answer up to the last that the model chose; what follows was forced
 	guess   *spec.Speculator
 	looked  bool   // the store was asked

@@ -188,7 +188,7 @@ func (l *loop) give(c *choice, raw []float32) bool {
 			l.finish(c, p, why)
 			return true
 		case p.Text != "":
-			l.put(j, core.Event{Choice: c.index, Text: p.Text, Tokens: p.Tokens, Count: c.untold()})
+			l.put(j, core.Event{Choice: c.index, Text: p.Text, Tokens: p.Tokens, Count: p.Count})
 		}
 	}
 	return false
@@ -200,13 +200,6 @@ func (c *choice) computed(n int) {
 		c.slot.held = append(c.slot.held, c.token(c.done))
 		c.done++
 	}
-}
-
-// untold is how many tokens no event has told of yet, which the next one does.
-func (c *choice) untold() int {
-	n := c.made - c.told
-	c.told = c.made
-	return n
 }
 
 // put gives out an event; it leaves when the step is over.
@@ -222,7 +215,7 @@ func (l *loop) put(j *job, e core.Event) {
 // finish gives out a choice's last event, and the usage after the last choice.
 func (l *loop) finish(c *choice, p text.Piece, why core.FinishReason) {
 	j := c.job
-	l.put(j, core.Event{Choice: c.index, Text: p.Text, Tokens: p.Tokens, Count: c.untold(), Finish: why, StopString: p.Stop})
+	l.put(j, core.Event{Choice: c.index, Text: p.Text, Tokens: p.Tokens, Count: p.Count, Finish: why, StopString: p.Stop})
 	l.release(c.slot)
 	if j.open--; j.open == 0 {
 		j.usage.Decode = since(j.first)

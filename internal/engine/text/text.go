@@ -15,6 +15,7 @@ type Assembler struct {
 	pending []byte       // received, not yet given out
 	tokens  []core.Token // received, text not yet given out
 	starts  []int        // where in pending each of tokens begins
+	count   int          // tokens added since the last piece with text
 }
 
 // New makes an assembler that ends at the first of the stop strings.
@@ -30,6 +31,7 @@ func New(stops []string) *Assembler {
 type Piece struct {
 	Text   string
 	Tokens []core.Token // those whose text begins in Text
+	Count  int          // tokens added since the piece before that had text, whether theirs is shown yet or not
 	Stop   string       // the stop string that was met; nothing follows
 }
 
@@ -40,6 +42,7 @@ func (a *Assembler) Add(b []byte, tok *core.Token) Piece {
 		a.starts = append(a.starts, len(a.pending))
 	}
 	a.pending = append(a.pending, b...)
+	a.count++
 	if at, stop := a.find(); stop != nil {
 		p := a.take(at)
 		p.Stop = string(stop)
@@ -93,7 +96,10 @@ func incomplete(b []byte) int {
 // take gives out the first n bytes. Each byte that is not UTF-8 becomes a U+FFFD of its own, so that the text does not
 // depend on how it was cut.
 func (a *Assembler) take(n int) Piece {
-	p := Piece{Text: string([]rune(string(a.pending[:n])))}
+	p := Piece{Text: string([]rune(string(a.pending[:n]))), Count: a.count}
+	if n > 0 {
+		a.count = 0
+	}
 	if len(a.tokens) > 0 {
 		k := 0
 		for k < len(a.tokens) && (a.starts[k] < n || n == len(a.pending)) {

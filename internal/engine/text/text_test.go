@@ -10,6 +10,26 @@ import (
 	"ashatai/internal/core"
 )
 
+func TestCount(t *testing.T) {
+	a := New([]string{"STOP"})
+	shown := 0
+	for i, c := range []struct {
+		token string
+		count int // of the piece, where it has text
+	}{{"ab", 1}, {"S", 0}, {"T", 0}, {"x", 3}, {"\xf0\x9f", 0}, {"\x98\x80", 2}, {"", 0}, {"c", 2}, {"S", 0}} {
+		p := a.Add([]byte(c.token), nil)
+		if p.Text == "" {
+			continue
+		}
+		if shown += p.Count; p.Count != c.count {
+			t.Errorf("piece %d, %q, counts %d tokens, want %d", i, p.Text, p.Count, c.count)
+		}
+	}
+	if p := a.End(); p.Text != "S" || p.Count != 1 || shown != 8 {
+		t.Errorf("%+v at the end, %d before", p, shown)
+	}
+}
+
 // play feeds pieces and returns the shown text and the stop string that was met.
 func play(t interface{ Fatalf(string, ...any) }, a *Assembler, pieces []string) (string, string, int) {
 	var b strings.Builder

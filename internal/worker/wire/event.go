@@ -29,7 +29,7 @@ type Token struct {
 
 // plain reports whether an event is only text of one token of choice 0, which nearly all are.
 func plain(e *core.Event) bool {
-	return e.Choice == 0 && e.Count <= 1 && e.Finish == "" && e.Usage == nil && e.Start == nil && e.StopString == "" && len(e.Tokens) == 0
+	return e.Choice == 0 && e.Count == 1 && e.Finish == "" && e.Usage == nil && e.Start == nil && e.StopString == "" && len(e.Tokens) == 0
 }
 
 func eventHeader(e *core.Event) ([]byte, error) {

@@ -58,7 +58,7 @@ func TestFrameBytesAreThoseOfTheDocument(t *testing.T) {
 }
 
 func TestPlainTextHasNoHeader(t *testing.T) {
-	f := sent(t, func(c *Conn) error { return c.SendEvent(3, &core.Event{Text: "héllo"}) })
+	f := sent(t, func(c *Conn) error { return c.SendEvent(3, &core.Event{Text: "héllo", Count: 1}) })
 	if f.Kind != KindEvent || f.Call != 3 || len(f.Header) != 0 || string(f.Tail) != "héllo" {
 		t.Errorf("frame %+v", f)
 	}
@@ -73,7 +73,7 @@ func TestEventsRoundTrip(t *testing.T) {
 			}
 		}
 		ev := core.Event{
-			Choice: rapid.IntRange(0, core.MaxChoices-1).Draw(t, "choice"), Text: rapid.String().Draw(t, "text"), StopString: rapid.String().Draw(t, "stop"),
+			Count: rapid.IntRange(0, 3).Draw(t, "count"), Choice: rapid.IntRange(0, core.MaxChoices-1).Draw(t, "choice"), Text: rapid.String().Draw(t, "text"), StopString: rapid.String().Draw(t, "stop"),
 			Finish: rapid.SampledFrom([]core.FinishReason{"", core.FinishStop, core.FinishLength}).Draw(t, "finish"),
 		}
 		ev.Text, ev.StopString = strings.ToValidUTF8(ev.Text, ""), strings.ToValidUTF8(ev.StopString, "")
@@ -207,7 +207,7 @@ func TestManySendersOneOrderPerCall(t *testing.T) {
 	for s := range senders {
 		wg.Go(func() {
 			for i := range each {
-				if err := in.SendEvent(uint32(s+1), &core.Event{Text: strconv.Itoa(i)}); err != nil {
+				if err := in.SendEvent(uint32(s+1), &core.Event{Text: strconv.Itoa(i), Count: 1}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -407,7 +407,7 @@ func readAny(f *Frame) {
 // BenchmarkStream is the cost of one streamed token over a real socket pair, both sides together.
 func BenchmarkStream(b *testing.B) {
 	in, out := pair(b)
-	ev := core.Event{Text: " token"}
+	ev := core.Event{Text: " token", Count: 1}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -435,7 +435,7 @@ func BenchmarkStream(b *testing.B) {
 func TestAllocationsPerToken(t *testing.T) {
 	l := &loop{}
 	c := NewConn(l)
-	ev := core.Event{Text: " token"}
+	ev := core.Event{Text: " token", Count: 1}
 	got := testing.AllocsPerRun(1000, func() {
 		if err := c.SendEvent(1, &ev); err != nil {
 			t.Fatal(err)
