@@ -26,8 +26,9 @@ func (s *Service) Login(ctx context.Context, name, password string, from core.Cl
 		folded = folded[:maxName]
 	}
 	pair, address, whole := tryRates()
-	both := "pair " + from.Address + " " + folded
-	err := s.tries.take(now, []string{both, "address " + from.Address, "name " + folded}, []rate{pair, address, whole})
+	block := core.AddressBlock(from.Address)
+	both := "pair " + block + " " + folded
+	err := s.tries.take(now, []string{both, "address " + block, "name " + folded}, []rate{pair, address, whole})
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func (s *Service) Register(ctx context.Context, n core.NewUser, from core.Client
 		return nil, core.Errorf(core.CodeForbidden, "Registration is closed on this server. Ask an admin for an account.")
 	}
 	_, address, _ := tryRates()
-	if err := s.tries.take(s.cfg.Now(), []string{"register " + from.Address}, []rate{address}); err != nil {
+	if err := s.tries.take(s.cfg.Now(), []string{"register " + core.AddressBlock(from.Address)}, []rate{address}); err != nil {
 		return nil, err
 	}
 	n.Role, n.Grants, n.Group = core.AccountUser, 0, ""
@@ -147,7 +148,7 @@ func (s *Service) SetupSecret() string {
 // another secret, CodeConflict where there are accounts.
 func (s *Service) Setup(ctx context.Context, secret string, n core.NewUser, from core.Client) (*core.Login, error) {
 	_, address, _ := tryRates()
-	if err := s.tries.take(s.cfg.Now(), []string{"setup " + from.Address}, []rate{address}); err != nil {
+	if err := s.tries.take(s.cfg.Now(), []string{"setup " + core.AddressBlock(from.Address)}, []rate{address}); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
