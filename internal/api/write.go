@@ -63,6 +63,13 @@ type ErrorDetail struct {
 	RequestID string    `json:"request_id,omitempty" doc:"the id under which the server's log has more"`
 }
 
+// HeaderPriority asks for a queue class, and HeaderQueue says how many waited when a request came, itself included; 0: it did not
+// wait.
+const (
+	HeaderPriority = "X-Ashatai-Priority"
+	HeaderQueue    = "X-Ashatai-Queue-Position"
+)
+
 // HeaderRequestID carries the id of a request, in and out.
 const HeaderRequestID = "X-Request-Id"
 

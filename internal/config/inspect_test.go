@@ -40,7 +40,7 @@ func TestValuesSayWhereTheyComeFrom(t *testing.T) {
 		"server.addr":                          "127.0.0.1:7077|127.0.0.1:7077|default||",
 		"engine.threads":                       "3|0|env|the environment variable ASHATAI__ENGINE__THREADS|",
 		"engine.batch":                         "128|0|flag|the command line|",
-		"rate_limit.enabled":                   "true|false|env|the environment variable RateLimit__Enabled|reload",
+		"rate_limit.enabled":                   "true|<nil>|env|the environment variable RateLimit__Enabled|reload",
 		"pull.hub_token":                       "(hidden)||file|" + file + ", line 4|",
 		"pull.registry_token":                  "||default||",
 		"database.url":                         "(hidden)||file|" + file + ", line 5|",
@@ -120,7 +120,7 @@ func TestTake(t *testing.T) {
 	old := load("remotes: {gpu: {key: one}}\nlogs: {level: info}\nserver: {addr: \"127.0.0.1:1\"}\nmodels: {a: {context: 128}, b: {}}\npull: {hub_token: one}\nrate_limit: {requests_per_minute: 5}")
 	next := load("remotes: {gpu: {key: two}}\nlogs: {level: debug}\n\nserver: {addr: \"127.0.0.1:2\", allowed_hosts: [x]}\nmodels: {a: {context: 256}, c: {aliases: [gpt-4o]}}\npull: {hub_token: two}\nnetwork: {allow: [10.0.0.0/8]}")
 	got, changes := old.Take(next)
-	if got.Logs.Level != "debug" || got.Models["a:latest"].Context != 256 || len(got.Server.AllowedHosts) != 1 || got.RateLimit.RequestsPerMinute != 60 || len(got.Network.Allow) != 1 {
+	if got.Logs.Level != "debug" || got.Models["a:latest"].Context != 256 || len(got.Server.AllowedHosts) != 1 || got.RateLimit.RequestsPerMinute != 600 || len(got.Network.Allow) != 1 {
 		t.Errorf("not taken over: %+v", got)
 	}
 	if got.Server.Addr != "127.0.0.1:1" || got.Pull.HubToken != "one" || got.Home != old.Home {
@@ -138,7 +138,7 @@ func TestTake(t *testing.T) {
 		"logs.level: info to debug, true",
 		"network.allow: [] to [10.0.0.0/8], true",
 		"pull.hub_token: (hidden) to (hidden), false",
-		"rate_limit.requests_per_minute: 5 to 60, true",
+		"rate_limit.requests_per_minute: 5 to 600, true",
 		"remotes.gpu.key: (hidden) to (hidden), false",
 	}
 	if d := cmp.Diff(want, slices.DeleteFunc(lines, func(l string) bool {

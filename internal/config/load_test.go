@@ -110,7 +110,7 @@ func TestOldSettings(t *testing.T) {
 }`
 	s := mustLoad(t, map[string]string{"appsettings.json": old}, nil, nil)
 	if s.ModelsDirectory != filepath.Join(s.Home, "weights") || s.Runtime.Type != "mock" ||
-		!s.RateLimit.Enabled || s.RateLimit.RequestsPerMinute != 5 || s.RateLimit.RequestsPerHour != 1000 ||
+		s.RateLimit.Enabled == nil || !*s.RateLimit.Enabled || s.RateLimit.RequestsPerMinute != 5 || s.RateLimit.RequestsPerHour != 20000 ||
 		s.GPU.Backend != "cuda" || s.HTTPS.CertificatePath != "http://x//y.pfx" || s.FineTuning.MaxEpochs != 3 {
 		t.Errorf("old settings became %+v", s)
 	}

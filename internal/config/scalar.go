@@ -111,6 +111,8 @@ func checkPattern(pattern, s string) (string, error) {
 		return runtimeOf(s)
 	case "network":
 		return s, checkNetwork(s)
+	case "prefix":
+		return s, checkPrefix(s)
 	case "weights", "own_weights":
 		low := strings.ToLower(s)
 		if !weightType.MatchString(low) && (pattern == "weights" || low != "") {
@@ -170,6 +172,16 @@ func runtimeOf(s string) (string, error) {
 		return "", fmt.Errorf("%q is not the name of a runtime; write llamacpp, onnx or mock", s)
 	}
 	return name, nil
+}
+
+func checkPrefix(s string) error {
+	if _, err := netip.ParsePrefix(s); err == nil {
+		return nil
+	}
+	if _, err := netip.ParseAddr(s); err != nil {
+		return fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", s)
+	}
+	return nil
 }
 
 func checkNetwork(s string) error {

@@ -56,6 +56,8 @@ type Server struct {
 	MaxBody        Size          `key:"max_body" reload:"true" min:"1KiB" max:"1GiB" doc:"Largest request body where a call has no limit of its own."`
 	RequestTimeout time.Duration `key:"request_timeout" min:"1s" max:"24h" doc:"The longest a generating request may take."`
 	MaxRequests    int           `key:"max_requests" reload:"true" min:"1" max:"65536" doc:"Requests answered at once, health calls not counted."`
+	MaxPerCaller   int           `key:"max_requests_per_caller" reload:"true" min:"1" max:"65536" doc:"Those of one account, or of one address that has none. Callers on this machine are not bound by it while there are no accounts."`
+	TrustedProxies []string      `key:"trusted_proxies" reload:"true" pattern:"prefix" doc:"Addresses and networks (CIDR) of reverse proxies, whose X-Forwarded-For says the address of a caller."`
 }
 
 // Model settings of one model.
@@ -224,9 +226,9 @@ type Secrets struct {
 
 // RateLimit settings.
 type RateLimit struct {
-	Enabled           bool `key:"enabled" doc:"Whether the rates below are in force."`
-	RequestsPerMinute int  `key:"requests_per_minute" min:"1" max:"1000000" doc:"Requests of one caller per minute."`
-	RequestsPerHour   int  `key:"requests_per_hour" min:"1" max:"60000000" doc:"Requests of one caller per hour."`
+	Enabled           *bool `key:"enabled" doc:"Whether the rates below are in force; absent: for everybody but callers on this machine while there are no accounts. true: for those too."`
+	RequestsPerMinute int   `key:"requests_per_minute" min:"1" max:"1000000" doc:"Requests of one caller per minute."`
+	RequestsPerHour   int   `key:"requests_per_hour" min:"1" max:"60000000" doc:"Requests of one caller per hour."`
 }
 
 // APIKey settings.
@@ -276,7 +278,7 @@ func Default() *Settings {
 	return &Settings{
 		Server: Server{
 			Addr: "127.0.0.1:7077", DrainTimeout: 30 * time.Second, MaxBody: 16 * mib,
-			RequestTimeout: 10 * time.Minute, MaxRequests: 512,
+			RequestTimeout: 10 * time.Minute, MaxRequests: 512, MaxPerCaller: 128,
 		},
 		ModelsDirectory: "models",
 		Fleet:           Fleet{MaxQueue: 256, MaxQueuedTokens: 4 * mib, KeepAlive: 5 * time.Minute, LoadTimeout: 5 * time.Minute},
@@ -289,7 +291,7 @@ func Default() *Settings {
 		Storage:   Storage{Retention: 30 * 24 * time.Hour},
 		Jobs:      Jobs{Retention: 30 * 24 * time.Hour},
 		Secrets:   Secrets{KeyFile: "server.key"},
-		RateLimit: RateLimit{RequestsPerMinute: 60, RequestsPerHour: 1000},
+		RateLimit: RateLimit{RequestsPerMinute: 600, RequestsPerHour: 20000},
 		HTTPS:     HTTPS{Port: 7443},
 		GPU:       GPU{BatchSize: 512},
 		FineTuning: FineTuning{

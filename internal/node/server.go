@@ -80,7 +80,7 @@ func (n *Node) openGate() error {
 		Auth:     n.authenticator(),
 		Limit:    n.limiter,
 		Audit:    record.Auditor{Log: n.log, Chain: n.audit, Users: n.auth},
-		Hosts:    gate.Hosts{Bound: n.set.Server.Addr, Allowed: set.Server.AllowedHosts},
+		Hosts:    gate.Hosts{Bound: n.set.Server.Addr, Allowed: set.Server.AllowedHosts}, Proxies: gate.ParseProxies(set.Server.TrustedProxies),
 		Features: n.live,
 		Draining: n.health.draining,
 		MaxBody:  int64(set.Server.MaxBody), RequestTimeout: set.Server.RequestTimeout,
@@ -95,8 +95,13 @@ func (n *Node) openGate() error {
 
 func (n *Node) limits() gate.LimitOptions {
 	set := n.current()
-	l := gate.LimitOptions{Concurrent: set.Server.MaxRequests}
-	if set.RateLimit.Enabled {
+	l := gate.LimitOptions{Concurrent: set.Server.MaxRequests, PerCaller: set.Server.MaxPerCaller}
+	if n.quota != nil {
+		l.Quotas = n.quota.Left
+	}
+	on := set.RateLimit.Enabled
+	l.Own = on != nil && *on
+	if on == nil || *on {
 		l.PerMinute, l.PerHour = set.RateLimit.RequestsPerMinute, set.RateLimit.RequestsPerHour
 	}
 	return l

@@ -31,7 +31,7 @@ type walk struct {
 
 func newWalk(t *testing.T) *walk {
 	t.Helper()
-	n, err := build(t.Context(), options(t, settings(t, map[string]string{"logs.level": "error"})))
+	n, err := build(t.Context(), options(t, settings(t, map[string]string{"logs.level": "error", "rate_limit.enabled": "false"})))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,10 +42,16 @@ func (s *Service) Quotas(ctx context.Context, kind core.QuotaKind, ref string) (
 
 // state is a quota with what a subject used of it.
 func (s *Service) state(ctx context.Context, q core.Quota, sub subject) core.QuotaState {
-	out := core.QuotaState{Quota: q, Name: core.Everyone}
+	out := s.left(q, sub)
 	if q.Subject != core.Everyone {
 		out.Name = s.cfg.Subjects.Name(ctx, q.Kind, q.Subject)
 	}
+	return out
+}
+
+// left is a quota with what a subject used of it, without a name.
+func (s *Service) left(q core.Quota, sub subject) core.QuotaState {
+	out := core.QuotaState{Quota: q, Name: core.Everyone}
 	now := s.cfg.Now()
 	_, out.Resets = span(q.Window, now)
 	if sub.id == core.Everyone {
@@ -148,7 +154,20 @@ func (s *Service) Remove(ctx context.Context, id string) error {
 
 // Limits are the quotas that hold for a principal, whatever the model, with what it used of each, the nearest to its end first.
 func (s *Service) Limits(ctx context.Context, p core.Principal) []core.QuotaState {
+	out := s.Left(p)
+	for i, q := range out {
+		out[i].Name = s.cfg.Subjects.Name(ctx, q.Kind, q.Subject)
+	}
+	return out
+}
+
+// Left is Limits without the names, which need the store.
+func (s *Service) Left(p core.Principal) []core.QuotaState {
 	s.mu.Lock()
+	if len(s.ledger.rules) == 0 {
+		s.mu.Unlock()
+		return nil
+	}
 	type found struct {
 		q core.Quota
 		s subject
@@ -175,7 +194,7 @@ func (s *Service) Limits(ctx context.Context, p core.Principal) []core.QuotaStat
 	for i, f := range all {
 		q := f.q
 		q.Subject = f.s.id
-		out[i] = s.state(ctx, q, f.s)
+		out[i] = s.left(q, f.s)
 	}
 	slices.SortStableFunc(out, func(a, b core.QuotaState) int {
 		return cmp.Or(cmp.Compare(part(a), part(b)), cmp.Compare(a.ID, b.ID))

@@ -23,10 +23,10 @@ type Authenticator interface {
 	Authenticate(r *http.Request) (core.Principal, error)
 }
 
-// Limiter admits a request. Release is called once when the request is done; it is nil when err is not. Errors:
-// CodeRateLimited with RetryAfter.
+// Limiter admits a request, and says in the answer's headers what is left to its caller. Release is called once when the
+// request is done; it is nil when err is not. Errors: CodeRateLimited with RetryAfter.
 type Limiter interface {
-	Admit(r *http.Request, row api.Route, p core.Principal) (release func(), err error)
+	Admit(h http.Header, r *http.Request, row api.Route, p core.Principal) (release func(), err error)
 }
 
 // Features knows for whom a feature is open. Errors: CodeForbidden with the feature's name.
@@ -49,6 +49,7 @@ type Options struct {
 	Limit   Limiter
 	Audit   Auditor
 	Hosts   Hosts
+	Proxies Proxies // whose word for a caller's address counts
 	// Features says for whom the features of rows are open; nil: for everybody.
 	Features Features
 
@@ -90,7 +91,8 @@ func (g *Gate) Wrap(row api.Route, d api.Dialect) http.Handler {
 		h := w.Header()
 		h.Set(api.HeaderRequestID, id)
 		h.Set("X-Content-Type-Options", "nosniff")
-		r = r.WithContext(obs.WithRequestID(r.Context(), id))
+		r = r.WithContext(obs.WithRequestID(r.Context(), id)) // a copy, so that the address can be put in
+		r.RemoteAddr = g.o.Proxies.client(r)
 		c := &call{g: g, row: row, d: d, w: &recorder{ResponseWriter: w}, start: start}
 		g.o.Metrics.InFlight(1)
 		defer c.done(r)
@@ -145,6 +147,9 @@ func (c *call) pass(r *http.Request) error {
 	if err := c.feature(); err != nil {
 		return err
 	}
+	if err := c.prioritise(r); err != nil {
+		return err
+	}
 	ctx := core.WithPrincipal(r.Context(), c.who)
 	if c.g.o.RequestTimeout > 0 && c.row.Limit == api.LimitInfer {
 		var cancel context.CancelFunc
@@ -152,7 +157,7 @@ func (c *call) pass(r *http.Request) error {
 		defer cancel()
 	}
 	r = r.WithContext(ctx)
-	release, err := c.g.o.Limit.Admit(r, c.row, c.who)
+	release, err := c.g.o.Limit.Admit(c.w.Header(), r, c.row, c.who)
 	if err != nil {
 		return err
 	}

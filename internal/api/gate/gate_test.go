@@ -507,7 +507,7 @@ func TestRates(t *testing.T) {
 	take := func(user, addr string) time.Duration {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
 		r.RemoteAddr = addr
-		release, err := limit.Admit(r, row(ok), core.Principal{User: user})
+		release, err := limit.Admit(http.Header{}, r, row(ok), core.Principal{User: user})
 		if err != nil {
 			if core.CodeOf(err) != core.CodeRateLimited {
 				t.Fatal(err)

@@ -84,7 +84,7 @@ func TestKeysDoNotMultiplyARate(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", http.NoBody)
 	refused := 0
 	for _, key := range []string{"a", "b", "c", "d"} {
-		release, err := l.Admit(r, row(ok), core.Principal{User: "ann", Key: key})
+		release, err := l.Admit(http.Header{}, r, row(ok), core.Principal{User: "ann", Key: key})
 		if err != nil {
 			refused++
 			continue
@@ -94,7 +94,7 @@ func TestKeysDoNotMultiplyARate(t *testing.T) {
 	if refused != 2 {
 		t.Errorf("%d of 4 requests were refused, with a limit of 2", refused)
 	}
-	if release, err := l.Admit(r, row(ok), core.Principal{User: "bob", Key: "e"}); err != nil {
+	if release, err := l.Admit(http.Header{}, r, row(ok), core.Principal{User: "bob", Key: "e"}); err != nil {
 		t.Errorf("another account: %v", err)
 	} else {
 		release()

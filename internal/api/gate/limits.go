@@ -2,9 +2,10 @@ package gate
 
 import (
 	"fmt"
+	"math"
 	"net/http"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"ashatai/internal/api"
@@ -13,18 +14,26 @@ import (
 
 // LimitOptions bound what comes in. Zero numbers mean no such limit.
 type LimitOptions struct {
-	Concurrent int // requests at once, health and the page not counted
-	PerMinute  int // requests of one caller
-	PerHour    int
-	Now        func() time.Time // nil: time.Now
+	Concurrent int  // requests at once, health and the page not counted
+	PerCaller  int  // those of one caller
+	PerMinute  int  // requests of one caller
+	PerHour    int  // likewise
+	Own        bool // the rates and PerCaller hold for callers on this machine too while there are no accounts
+
+	// Quotas are what is left of the quotas of a principal, for the headers; nil: there are none.
+	Quotas func(p core.Principal) []core.QuotaState
+	Now    func() time.Time // nil: time.Now
 }
 
-// Limits is a Limiter: a bound on requests at once, and the rate of each caller by GCRA (the leaky bucket as a meter of
-// ITU-T I.371), which needs one time per caller and window.
+// Limits is a Limiter: a bound on requests at once, of all and of each caller, and the rate of each caller by GCRA (the leaky
+// bucket as a meter of ITU-T I.371), which needs one time per caller and window.
 type Limits struct {
 	o       LimitOptions
-	running atomic.Int64
 	windows []*window
+
+	mu      sync.Mutex
+	running int
+	callers map[string]int // requests of each caller that are being answered
 }
 
 // NewLimits makes the limits of o.
@@ -32,7 +41,7 @@ func NewLimits(o LimitOptions) *Limits {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	l := &Limits{o: o}
+	l := &Limits{o: o, callers: map[string]int{}}
 	for _, w := range []struct {
 		limit  int
 		length time.Duration
@@ -47,29 +56,105 @@ func NewLimits(o LimitOptions) *Limits {
 	return l
 }
 
-// Admit counts a request. Rows of LimitNone always pass.
-func (l *Limits) Admit(r *http.Request, row api.Route, p core.Principal) (func(), error) {
+// Admit counts a request, and writes what is left to its caller into the headers of the answer. Rows of LimitNone always pass.
+func (l *Limits) Admit(h http.Header, r *http.Request, row api.Route, p core.Principal) (func(), error) {
 	if row.Limit == api.LimitNone {
 		return func() {}, nil
 	}
-	if n := l.running.Add(1); l.o.Concurrent > 0 && n > int64(l.o.Concurrent) {
-		l.running.Add(-1)
-		return nil, &core.Error{
-			Code: core.CodeRateLimited, RetryAfter: time.Second,
-			Message: fmt.Sprintf("The server is answering %d requests, its limit; try again in a moment.", l.o.Concurrent),
+	who, own := caller(r, p), p.User == core.Local().User && loopback(r.RemoteAddr) && !l.o.Own
+	if err := l.enter(who, own); err != nil {
+		return nil, err
+	}
+	if !own {
+		if err := l.rate(h, who); err != nil {
+			l.leave(who)
+			return nil, err
 		}
 	}
-	who := caller(r, p)
+	if l.o.Quotas != nil && row.Limit == api.LimitInfer {
+		for _, q := range l.o.Quotas(p) {
+			tellQuota(h, q, l.o.Now())
+		}
+	}
+	return func() { l.leave(who) }, nil
+}
+
+// enter takes a place among the requests that are being answered. One caller cannot take them all.
+func (l *Limits) enter(who string, own bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	message := ""
+	switch {
+	case l.o.Concurrent > 0 && l.running >= l.o.Concurrent:
+		message = fmt.Sprintf("The server is answering %d requests, its limit; try again in a moment.", l.o.Concurrent)
+	case l.o.PerCaller > 0 && !own && l.callers[who] >= l.o.PerCaller:
+		message = fmt.Sprintf("The server is answering %d requests of yours, the limit of one caller; try again when one has ended.", l.o.PerCaller)
+	default:
+		l.running++
+		l.callers[who]++
+		return nil
+	}
+	return &core.Error{Code: core.CodeRateLimited, RetryAfter: time.Second, Message: message}
+}
+
+func (l *Limits) leave(who string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running--
+	if l.callers[who]--; l.callers[who] == 0 {
+		delete(l.callers, who)
+	}
+}
+
+func (l *Limits) rate(h http.Header, who string) error {
 	for _, w := range l.windows {
-		if wait := w.take(who, l.o.Now()); wait > 0 {
-			l.running.Add(-1)
-			return nil, &core.Error{
+		now := l.o.Now()
+		wait := w.take(who, now)
+		left, reset := w.left(who, now)
+		tell(h, w.name, int64(w.limit), w.length, int64(left), reset)
+		if wait > 0 {
+			return &core.Error{
 				Code: core.CodeRateLimited, RetryAfter: wait,
 				Message: fmt.Sprintf("The limit of %d requests per %s is reached.", w.limit, w.name),
 			}
 		}
 	}
-	return func() { l.running.Add(-1) }, nil
+	return nil
+}
+
+// tell writes one limit in the form of the IETF draft "RateLimit header fields for HTTP": what it allows in which time, and what
+// is left until when.
+func tell(h http.Header, name string, limit int64, length time.Duration, left int64, reset time.Duration) {
+	add := func(key, value string) {
+		if before := h.Get(key); before != "" {
+			value = before + ", " + value
+		}
+		h.Set(key, value)
+	}
+	add("Ratelimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", name, limit, seconds(length)))
+	add("Ratelimit", fmt.Sprintf("%q;r=%d;t=%d", name, left, seconds(reset)))
+}
+
+func seconds(d time.Duration) int64 { return int64(math.Ceil(max(0, d).Seconds())) }
+
+// tellQuota writes what is left of a quota before this request: what it needs is not known yet.
+func tellQuota(h http.Header, q core.QuotaState, now time.Time) {
+	var length time.Duration
+	switch q.Window {
+	case core.QuotaMinute:
+		length = time.Minute
+	case core.QuotaDay:
+		length = 24 * time.Hour
+	case core.QuotaMonth:
+		length = q.Resets.Sub(q.Resets.AddDate(0, -1, 0))
+	default:
+		return
+	}
+	name := strings.Join([]string{string(q.Kind), string(q.Unit), string(q.Window)}, "-")
+	if q.Model != "" {
+		name += "-" + q.Model
+	}
+	tell(h, name, q.Limit, length, q.Left(), q.Resets.Sub(now))
 }
 
 // window is one rate: limit requests in length, which may come at once.
@@ -98,6 +183,14 @@ func (w *window) take(who string, now time.Time) time.Duration {
 	}
 	w.next[who] = at.Add(step)
 	return 0
+}
+
+// left is how many requests of who may come at once now, and when all may again.
+func (w *window) left(who string, now time.Time) (int, time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ahead := max(0, w.next[who].Sub(now))
+	return int((w.length - ahead) / (w.length / time.Duration(w.limit))), ahead
 }
 
 // forget drops callers whose bucket is empty again, once per window, so that the map is bounded by who called lately.

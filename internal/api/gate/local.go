@@ -123,5 +123,5 @@ func caller(r *http.Request, p core.Principal) string {
 	if p.User != "" && p.User != core.Local().User {
 		return "user " + p.User
 	}
-	return "addr " + remote(r)
+	return "addr " + core.AddressBlock(remote(r))
 }

@@ -1,0 +1,57 @@
+package gate
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// Proxies are the networks of reverse proxies in front of this server, whose word for the address of a caller counts.
+type Proxies []netip.Prefix
+
+// ParseProxies reads addresses and networks that were checked before; others count as none.
+func ParseProxies(list []string) Proxies {
+	var out Proxies
+	for _, s := range list {
+		if p, err := netip.ParsePrefix(s); err == nil {
+			out = append(out, p.Masked())
+		} else if a, err := netip.ParseAddr(s); err == nil {
+			out = append(out, netip.PrefixFrom(a, a.BitLen()))
+		}
+	}
+	return out
+}
+
+func (p Proxies) has(a netip.Addr) bool {
+	for _, n := range p {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// client is the address, with a port, of whoever sent a request: that of the connection, or where that is one of the proxies,
+// what they say: the last address in X-Forwarded-For that is none of theirs. What stands before it anybody could have written.
+func (p Proxies) client(r *http.Request) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || len(p) == 0 || !p.has(peer.Addr().Unmap()) {
+		return r.RemoteAddr
+	}
+	said := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(said) - 1; i >= 0; i-- {
+		text := strings.TrimSpace(said[i])
+		if host, _, err := net.SplitHostPort(text); err == nil {
+			text = host
+		}
+		a, err := netip.ParseAddr(strings.Trim(text, "[]"))
+		if err != nil {
+			return r.RemoteAddr
+		}
+		if a = a.Unmap(); !p.has(a) {
+			return netip.AddrPortFrom(a, 0).String()
+		}
+	}
+	return r.RemoteAddr
+}

@@ -1,0 +1,169 @@
+package gate_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"ashatai/internal/api"
+	"ashatai/internal/api/gate"
+	"ashatai/internal/core"
+)
+
+// from is a request from an address.
+func from(t *testing.T, addr string) *http.Request {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+	r.RemoteAddr = addr
+	return r
+}
+
+// TestPerCaller: one caller cannot take all places, whatever of its 64 bits of IPv6 it calls from, and gives them back.
+func TestPerCaller(t *testing.T) {
+	l := gate.NewLimits(gate.LimitOptions{Concurrent: 4, PerCaller: 2})
+	enter := func(user, addr string) (func(), error) {
+		return l.Admit(http.Header{}, from(t, addr), row(ok), core.Principal{User: user})
+	}
+	leave, err := enter("", "[2001:db8::1]:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = enter("", "[2001:db8::2]:1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = enter("", "[2001:db8::3]:1"); core.CodeOf(err) != core.CodeRateLimited || core.AsError(err).RetryAfter < time.Second {
+		t.Errorf("a third one of a network: %v", err)
+	}
+	if _, err = enter("", "[2001:db8:0:1::3]:1"); err != nil {
+		t.Errorf("another network: %v", err)
+	}
+	if _, err = enter("ann", "[2001:db8::1]:1"); err != nil {
+		t.Errorf("an account: %v", err)
+	}
+	if _, err = enter("bob", "203.0.113.1:1"); core.CodeOf(err) != core.CodeRateLimited {
+		t.Errorf("all are taken: %v", err)
+	}
+	leave()
+	if _, err = enter("", "[2001:db8::3]:1"); err != nil {
+		t.Errorf("one was given back: %v", err)
+	}
+}
+
+// TestOwnMachine: without accounts, callers on this machine have no rate unless the operator says so.
+func TestOwnMachine(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		l := gate.NewLimits(gate.LimitOptions{PerMinute: 1, PerCaller: 1, Own: own})
+		refused := 0
+		for range 3 {
+			if _, err := l.Admit(http.Header{}, from(t, "127.0.0.1:1"), row(ok), core.Local()); err != nil {
+				refused++
+			}
+		}
+		if want := map[bool]int{false: 0, true: 2}[own]; refused != want {
+			t.Errorf("own %v: %d are refused, want %d", own, refused, want)
+		}
+		for i, want := range []bool{false, true} {
+			if _, err := l.Admit(http.Header{}, from(t, "203.0.113.1:1"), row(ok), core.Local()); (err != nil) != want {
+				t.Errorf("own %v: request %d from elsewhere: %v", own, i, err)
+			}
+		}
+	}
+}
+
+func TestRateHeaders(t *testing.T) {
+	now := time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC)
+	quotas := func(core.Principal) []core.QuotaState {
+		return []core.QuotaState{
+			{Quota: core.Quota{Kind: core.QuotaUser, Unit: core.QuotaTokens, Window: core.QuotaMonth, Limit: 1000}, Used: 300, Reserved: 200, Resets: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)},
+			{Quota: core.Quota{Kind: core.QuotaKey, Unit: core.QuotaConcurrent, Limit: 3}},
+			{Quota: core.Quota{Kind: core.QuotaKey, Model: "m:latest", Unit: core.QuotaRequests, Window: core.QuotaMinute, Limit: 5}, Resets: now.Add(time.Minute)},
+		}
+	}
+	l := gate.NewLimits(gate.LimitOptions{PerMinute: 2, Quotas: quotas, Now: func() time.Time { return now }})
+	read := row(ok)
+	read.Limit = api.LimitRead
+	var last http.Header
+	for i, want := range []string{`"minute";r=1;t=30`, `"minute";r=0;t=60`, `"minute";r=0;t=60`} {
+		last = http.Header{}
+		_, err := l.Admit(last, from(t, "203.0.113.1:1"), read, core.Principal{User: "ann"})
+		if got := last.Get("RateLimit"); got != want || last.Get("RateLimit-Policy") != `"minute";q=2;w=60` || (err != nil) != (i == 2) {
+			t.Errorf("%d: %q %q %v", i, got, last.Get("RateLimit-Policy"), err)
+		}
+	}
+	last = http.Header{}
+	if _, err := l.Admit(last, from(t, "203.0.113.1:1"), row(ok), core.Principal{User: "bob"}); err != nil {
+		t.Fatal(err)
+	}
+	const policy = `"minute";q=2;w=60, "user-tokens-month";q=1000;w=2419200, "key-requests-minute-m:latest";q=5;w=60`
+	const left = `"minute";r=1;t=30, "user-tokens-month";r=500;t=2203200, "key-requests-minute-m:latest";r=5;t=60`
+	if last.Get("RateLimit-Policy") != policy || last.Get("RateLimit") != left {
+		t.Errorf("%q\n%q", last.Get("RateLimit-Policy"), last.Get("RateLimit"))
+	}
+}
+
+// TestProxies: behind proxies that are trusted, a caller's address is what they say, and nobody else's word counts.
+func TestProxies(t *testing.T) {
+	var seen string
+	h := build(t, func(o *gate.Options) {
+		o.Proxies, o.Auth = gate.ParseProxies([]string{"10.0.0.0/8", "127.0.0.1", "nonsense"}), gate.Local{Anyone: true}
+	}, row(func(w http.ResponseWriter, r *http.Request) error {
+		seen = r.RemoteAddr
+		return ok(w, r)
+	}))
+	for _, c := range []struct {
+		peer string
+		said []string
+		want string
+	}{
+		{"10.1.1.1:9", []string{"203.0.113.7"}, "203.0.113.7:0"},
+		{"10.1.1.1:9", []string{"1.1.1.1, 203.0.113.7"}, "203.0.113.7:0"}, // the first one is what the caller itself wrote
+		{"10.1.1.1:9", []string{"1.1.1.1", "203.0.113.7, 10.2.2.2"}, "203.0.113.7:0"},
+		{"127.0.0.1:9", []string{"[2001:db8::1]:4711"}, "[2001:db8::1]:0"},
+		{"10.1.1.1:9", nil, "10.1.1.1:9"},
+		{"10.1.1.1:9", []string{"203.0.113.7, unknown"}, "10.1.1.1:9"},
+		{"203.0.113.1:9", []string{"1.1.1.1"}, "203.0.113.1:9"},
+	} {
+		h.do(t, func(r *http.Request) {
+			r.RemoteAddr = c.peer
+			for _, s := range c.said {
+				r.Header.Add("X-Forwarded-For", s)
+			}
+		}, "POST", "/x")
+		if seen != c.want {
+			t.Errorf("%s says %q: %q, want %q", c.peer, c.said, seen, c.want)
+		}
+	}
+}
+
+type somebody struct{ core.Principal }
+
+func (s somebody) Authenticate(*http.Request) (core.Principal, error) { return s.Principal, nil }
+
+func TestPriority(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		scopes core.Scope
+		status int
+		class  core.Class
+	}{
+		{"", core.ScopeInfer, 204, core.ClassStandard},
+		{"batch", core.ScopeInfer, 204, core.ClassBatch},
+		{"standard", core.ScopeInfer, 204, core.ClassStandard},
+		{"interactive", core.ScopeInfer, 403, 0},
+		{"interactive", core.ScopeInfer | core.ScopePriority, 204, core.ClassInteractive},
+		{"urgent", core.ScopeInfer | core.ScopePriority, 400, 0},
+	} {
+		var got core.Class
+		h := build(t, func(o *gate.Options) {
+			o.Auth = somebody{core.Principal{User: "ann", Class: core.ClassStandard, Scopes: c.scopes}}
+		}, row(func(w http.ResponseWriter, r *http.Request) error {
+			got = core.PrincipalFrom(r.Context()).Class
+			return ok(w, r)
+		}))
+		w := h.do(t, func(r *http.Request) { r.Header.Set("X-Ashatai-Priority", c.name) }, "POST", "/x")
+		if w.Code != c.status || got != c.class {
+			t.Errorf("%q with %s: %d, class %s; want %d, %s", c.name, c.scopes, w.Code, got, c.status, c.class)
+		}
+	}
+}
