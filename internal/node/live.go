@@ -35,7 +35,7 @@ func (n *Node) makeReload(context.Context) error {
 			return apply(s)
 		}})
 	}
-	add("log", []string{"logs.level"}, nil, func(s *config.Settings) error { return setLevel(n.level, s) })
+	n.live.Add(logPart(n.level))
 	add("egress", []string{"network.allow"}, nil, func(s *config.Settings) error { return n.egress.SetAllow(s.Network.Allow) })
 	add("models", []string{"models"}, n.checkTemplates, func(s *config.Settings) error { return n.models.SetSettings(s.Aliases()) })
 	add("storage", []string{"storage.retention"}, nil, func(s *config.Settings) error {
@@ -73,6 +73,23 @@ func (n *Node) makeReload(context.Context) error {
 	// The chain before the handlers is made anew; requests that are in it end as they began.
 	add("gate", []string{"server", "rate_limit", "api_key"}, nil, func(*config.Settings) error { return n.openGate() })
 	return nil
+}
+
+// logPart changes how much is logged: more of it before what changed is told, and less only after.
+func logPart(level *slog.LevelVar) live.Part {
+	wanted := func(s *config.Settings) slog.Level {
+		v := slog.LevelVar{}
+		_ = setLevel(&v, s) // it was checked as it was read
+		return v.Level()
+	}
+	return live.Part{
+		Name: "log",
+		Apply: func(_ context.Context, s *config.Settings, _ live.Keys) error {
+			level.Set(min(level.Level(), wanted(s)))
+			return nil
+		},
+		Last: func(s *config.Settings) { level.Set(wanted(s)) },
+	}
 }
 
 // reload reads the settings again. What is wrong with them is told, and changes nothing.

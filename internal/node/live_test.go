@@ -147,6 +147,14 @@ func TestReload(t *testing.T) {
 		t.Errorf("a wrong file changed something: %d", s)
 	}
 
+	// Less is logged, and that is still told.
+	a.reload("logs: {level: error}\nmodels: {tiny: {aliases: [gpt-4o]}}\n")
+	a.log.until(t, `"setting":"logs.level","from":"debug","to":"error"`, 1)
+	a.call(t, "GET", "/api/v1/version", "")
+	if quiet := a.log.String(); !strings.HasSuffix(quiet, "\n") || strings.Contains(quiet[strings.LastIndex(quiet, "the settings were read again"):], "api/v1/version") {
+		t.Error("what is below the level is still logged")
+	}
+
 	// Taken back, and limits.
 	a.reload("rate_limit: {enabled: true, requests_per_minute: 3}\n")
 	statuses := []int{chat("gpt-4o")}

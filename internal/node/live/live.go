@@ -17,11 +17,12 @@ import (
 )
 
 // Part is something that goes by settings. Check refuses what it cannot work with, before anything has changed; Apply takes
-// what was checked. Either may be nil. Apply is told what changed by the settings' full names.
+// what was checked. Each may be nil. Apply is told what changed by the settings' full names.
 type Part struct {
 	Name  string
 	Check func(ctx context.Context, next *config.Settings) error
 	Apply func(ctx context.Context, next *config.Settings, changed Keys) error
+	Last  func(next *config.Settings) // after the log was told what changed
 }
 
 // Options are what a Live is made of. Settings and Log are needed.
@@ -122,6 +123,11 @@ func (l *Live) Reload(ctx context.Context) error {
 		}
 	}
 	l.tell(ctx, changes)
+	for _, p := range l.parts {
+		if p.Last != nil {
+			p.Last(next)
+		}
+	}
 	return nil
 }
 
