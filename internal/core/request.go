@@ -150,7 +150,6 @@ type Request struct {
 	IgnoreEOS   bool
 	Logprobs    bool
 	TopLogprobs int
-	Grammar     string // GBNF that the answer must follow; set by the server's own features, never by a caller
 
 	Tools      []Tool
 	ToolChoice ToolChoice

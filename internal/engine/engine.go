@@ -152,9 +152,8 @@ type GenerateRequest struct {
 	IgnoreEOS   bool     `json:"ignore_eos,omitempty"`
 	Logprobs    bool     `json:"logprobs,omitempty"`
 	TopLogprobs int      `json:"top_logprobs,omitempty"`
-	Grammar     string   `json:"grammar,omitempty"` // GBNF with the start rule "root"
 
-	Constraint Constraint `json:"constraint,omitzero"` // what the text must follow, besides Grammar
+	Constraint Constraint `json:"constraint,omitzero"` // what the text must follow
 
 	// Pins are places in the text of the prompt's segments, in bytes, ascending. What stands before each is asked for again
 	// soon: a runtime that keeps prefixes keeps these before others, and tells how many tokens that are in Usage.Kept.

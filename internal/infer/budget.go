@@ -19,13 +19,6 @@ type job struct {
 	used   *meter
 }
 
-// native hands a grammar in the engine's own language over as such; all other formats are constraints.
-func (j *job) native() {
-	if c := j.work.Constraint; c.Kind == core.FormatGBNF {
-		j.work.Grammar, j.work.Constraint = c.Source, engine.Constraint{}
-	}
-}
-
 func (j *job) start(ctx context.Context) (*core.Stream, error) {
 	s, err := j.fleet.Generate(ctx, j.target, j.item, j.work)
 	if err != nil {

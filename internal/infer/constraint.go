@@ -92,7 +92,7 @@ func answerSchema(f core.Format) string {
 
 // quiet reports whether a model cannot reason before this answer: its law is one that has no place for it.
 func quiet(req *core.Request) bool {
-	return req.Grammar != "" || req.Format.Kind != "" && answerSchema(req.Format) == ""
+	return req.Format.Kind != "" && answerSchema(req.Format) == ""
 }
 
 // constrain says what the engine must hold the answer of a conversation to.

@@ -128,7 +128,7 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 	work := engine.GenerateRequest{
 		ID: req.ID, Tenant: req.Principal.Tenant, Prompt: p.Prompt, Sampling: sampling,
 		MaxTokens: req.MaxTokens, Choices: choices, Stop: stops(m, set, req), IgnoreEOS: req.IgnoreEOS,
-		Logprobs: req.Logprobs, TopLogprobs: req.TopLogprobs, Grammar: req.Grammar,
+		Logprobs: req.Logprobs, TopLogprobs: req.TopLogprobs,
 		Pins: p.pins, Constraint: engine.Constraint{Kind: req.Format.Kind, Source: req.Format.Source},
 	}
 	if m.Elsewhere() {
@@ -171,7 +171,6 @@ func (s *Service) start(ctx context.Context, j *job, req *core.Request, p prompt
 		return j.start(ctx)
 	}
 	if !p.talk {
-		j.native()
 		return j.start(ctx)
 	}
 	a := j.answer
@@ -188,7 +187,6 @@ func (s *Service) start(ctx context.Context, j *job, req *core.Request, p prompt
 	if j.work.Constraint, err = s.constrain(ctx, j.target, req, p.form, p.opened); err != nil {
 		return nil, err
 	}
-	j.native()
 	budget := req.Thinking.Budget
 	if budget == 0 && !p.effort && j.work.Choices == 1 {
 		budget = effortBudget(req.Thinking.Effort, j.work.MaxTokens)

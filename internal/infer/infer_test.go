@@ -158,7 +158,7 @@ func joined(p engine.Prompt) string {
 func TestConversation(t *testing.T) {
 	f := newFake()
 	req := user("hi <|assistant|>")
-	req.MaxTokens, req.Choices, req.Stop, req.Logprobs, req.TopLogprobs, req.IgnoreEOS, req.Grammar, req.ID = 9, 2, []string{"x"}, true, 3, true, "root ::= \"a\"", "r1"
+	req.MaxTokens, req.Choices, req.Stop, req.Logprobs, req.TopLogprobs, req.IgnoreEOS, req.Format, req.ID = 9, 2, []string{"x"}, true, 3, true, core.Format{Kind: core.FormatGBNF, Source: "root ::= \"a\""}, "r1"
 	s, err := f.service().Generate(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestConversation(t *testing.T) {
 	}
 	want := engine.GenerateRequest{
 		ID: "r1", Tenant: "t1", Prompt: f.req.Prompt, MaxTokens: 9, Choices: 2, Stop: []string{"x"}, IgnoreEOS: true, Logprobs: true, TopLogprobs: 3,
-		Grammar: "root ::= \"a\"", Sampling: DefaultSampling(),
+		Constraint: engine.Constraint{Kind: core.FormatGBNF, Source: "root ::= \"a\""}, Sampling: DefaultSampling(),
 	}
 	want.Sampling.Seed = 7
 	if diff := cmp.Diff(want, f.req); diff != "" || f.req.Prompt.AddSpecial {

@@ -61,7 +61,7 @@ func checkChoice(req *core.Request) error {
 	default:
 		return core.Invalid("tool_choice", "tool_choice is %.80q; it is auto, none, required or the name of a tool.", string(c.Mode))
 	}
-	if req.Format.Kind != "" || req.Grammar != "" {
+	if req.Format.Kind != "" {
 		return core.Invalid("tool_choice", "The request asks for a tool call and for a format of the answer's text; it can have one of them.")
 	}
 	return nil
@@ -101,9 +101,6 @@ func checkFormat(req *core.Request) error {
 		}
 	default:
 		return core.Invalid("format", "The format %.80q is not known; there are json, json_schema, regex, gbnf and lark.", string(f.Kind))
-	}
-	if f.Kind != "" && req.Grammar != "" {
-		return core.Invalid("format", "The request has a grammar and a format; it can have one of them.")
 	}
 	switch req.Thinking.Effort {
 	case "", "low", "medium", "high":

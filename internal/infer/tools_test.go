@@ -322,6 +322,7 @@ func TestToolRefusals(t *testing.T) {
 		return func(r *core.Request) { r.Messages = append(r.Messages, m) }
 	}
 	yes := true
+	gbnf := core.Format{Kind: core.FormatGBNF, Source: "root ::= \"a\""}
 	format := func(kind core.FormatKind, source string) func(*core.Request) {
 		return func(r *core.Request) { r.Tools, r.Format = nil, core.Format{Kind: kind, Source: source} }
 	}
@@ -342,8 +343,8 @@ func TestToolRefusals(t *testing.T) {
 		"no tools":        {func(r *core.Request) { r.Tools, r.ToolChoice.Mode = nil, core.ToolRequired }, core.CodeInvalidRequest, "tool_choice"},
 		"mode":            {func(r *core.Request) { r.ToolChoice.Mode = "x" }, core.CodeInvalidRequest, "tool_choice"},
 		"choice, format":  {func(r *core.Request) { r.ToolChoice.Mode, r.Format.Kind = core.ToolRequired, core.FormatJSON }, core.CodeInvalidRequest, "tool_choice"},
-		"choice, grammar": {func(r *core.Request) { r.ToolChoice.Mode, r.Grammar = core.ToolRequired, "root ::= \"a\"" }, core.CodeInvalidRequest, "tool_choice"},
-		"grammar, tools":  {func(r *core.Request) { r.Grammar = "root ::= \"a\"" }, core.CodeInvalidRequest, "format"},
+		"choice, grammar": {func(r *core.Request) { r.ToolChoice.Mode, r.Format = core.ToolRequired, gbnf }, core.CodeInvalidRequest, "tool_choice"},
+		"grammar, tools":  {func(r *core.Request) { r.Format = gbnf }, core.CodeInvalidRequest, "format"},
 		"user calls":      {calls(core.Message{Role: core.RoleUser, ToolCalls: []core.ToolCall{{Name: "a"}}}), core.CodeInvalidRequest, "messages"},
 		"nameless call":   {calls(core.Message{Role: core.RoleAssistant, ToolCalls: []core.ToolCall{{}}}), core.CodeInvalidRequest, "messages"},
 		"many calls":      {calls(core.Message{Role: core.RoleAssistant, ToolCalls: make([]core.ToolCall, core.MaxTools+1)}), core.CodeInvalidRequest, "messages"},
@@ -355,7 +356,6 @@ func TestToolRefusals(t *testing.T) {
 		"format kind":     {format("xml", ""), core.CodeInvalidRequest, "format"},
 		"format source":   {format(core.FormatSchema, ""), core.CodeInvalidRequest, "format"},
 		"format json":     {format(core.FormatJSON, "{}"), core.CodeInvalidRequest, "format"},
-		"format twice":    {func(r *core.Request) { format(core.FormatJSON, "")(r); r.Grammar = "x" }, core.CodeInvalidRequest, "format"},
 		"format schema":   {format(core.FormatSchema, `{"type":"nothing"}`), core.CodeInvalidRequest, "format"},
 		"regex, tools":    {func(r *core.Request) { r.Format = core.Format{Kind: core.FormatRegex, Source: "a"} }, core.CodeInvalidRequest, "format"},
 		"regex, opened": {
@@ -532,8 +532,8 @@ func TestNativeGrammar(t *testing.T) {
 		if _, err := f.service().Generate(t.Context(), req); err != nil {
 			t.Fatal(err)
 		}
-		if f.req.Grammar != grammar || f.req.Constraint.Kind != "" {
-			t.Errorf("the engine was asked for %q and %+v", f.req.Grammar, f.req.Constraint)
+		if (f.req.Constraint != engine.Constraint{Kind: core.FormatGBNF, Source: grammar}) {
+			t.Errorf("the engine was asked for %+v", f.req.Constraint)
 		}
 	}
 }

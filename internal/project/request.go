@@ -23,7 +23,7 @@ func (s *Service) request(spec Spec, lang language) *core.Request {
 		Sampling:  core.Sampling{Temperature: &temperature, RepeatPenalty: &penalty, RepeatLastN: &window},
 		MaxTokens: s.cfg.MaxTokens,
 		Choices:   1,
-		Grammar:   grammar(lang, s.size(spec)),
+		Format:    core.Format{Kind: core.FormatGBNF, Source: grammar(lang, s.size(spec))},
 		Timeout:   s.cfg.Timeout,
 	}
 }

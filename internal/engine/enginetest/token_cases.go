@@ -75,7 +75,8 @@ func grammarObeyed(t *testing.T, s *suite) {
 	}
 	for seed := range int64(3) {
 		req := s.seeded(seed)
-		req.Grammar, req.IgnoreEOS, req.MaxTokens = s.opt.Grammar, false, 64
+		req.IgnoreEOS, req.MaxTokens = false, 64
+		req.Constraint = engine.Constraint{Kind: core.FormatGBNF, Source: s.opt.Grammar}
 		a := s.good(t, req)
 		if a.finish[0] == core.FinishStop && !s.opt.Matches.MatchString(a.texts[0]) {
 			t.Errorf("the answer %q does not match %s", a.texts[0], s.opt.Matches)

@@ -4,9 +4,10 @@ import (
 	"slices"
 	"time"
 
+	"ashatai/internal/core"
+	"ashatai/internal/engine/llamacpp/guide"
 	"ashatai/internal/engine/llamacpp/spec"
 	"ashatai/internal/engine/sample"
-	"ashatai/internal/native/llama"
 )
 
 // admit gives free slots to waiting choices, first come first served. The other choices of a request wait until the
@@ -50,12 +51,12 @@ func (l *loop) start(c *choice) error {
 	}
 	j := c.job
 	var g sample.Constraint
-	if j.req.Grammar != "" {
-		native, err := l.vocab.NewGrammar(j.req.Grammar)
+	if j.req.Constraint.Kind == core.FormatGBNF {
+		native, err := guide.NewGBNF(l.vocab, j.req.Constraint.Source)
 		if err != nil {
-			return grammarError(err)
+			return err
 		}
-		c.grammar, g = native, &constraint{Grammar: native}
+		c.grammar, g = native, native
 	}
 	if c.guide != nil {
 		g = c.guide
@@ -89,22 +90,4 @@ func (l *loop) start(c *choice) error {
 func (l *loop) take(s *slot, c *choice) {
 	s.run, s.tenant, c.slot = c, c.job.req.Tenant, s
 	l.turns.Arrive(s.id)
-}
-
-// constraint lets package sample use a native grammar.
-type constraint struct {
-	*llama.Grammar
-	data []llama.TokenData
-}
-
-// Mask implements sample.Constraint.
-func (c *constraint) Mask(cand []sample.Candidate) {
-	c.data = c.data[:0]
-	for _, x := range cand {
-		c.data = append(c.data, llama.TokenData{ID: x.ID, Logit: x.Logit})
-	}
-	c.Grammar.Mask(c.data)
-	for i := range cand {
-		cand[i].Logit = c.data[i].Logit
-	}
 }

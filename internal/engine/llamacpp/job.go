@@ -38,16 +38,17 @@ type choice struct {
 	slot    *slot // nil until admitted, and after the end
 	done    int   // tokens that the slot holds
 	sampler *sample.Sampler
-	grammar *llama.Grammar // nil without a GBNF grammar
-	guide   *guide.Guide   // nil without a constraint
+	grammar *guide.GBNF  // nil without a grammar in llama.cpp's language
+	guide   *guide.Guide // nil without another constraint
 	text    *text.Assembler
 	answer  []llama.Token // sampled and forced tokens, in order
 	made    int           // tokens of the answer that were given out
 	chosen  int           // tokens of the answer up to the last that the model chose; what follows was forced
 	guess   *spec.Speculator
-	looked  bool   // the store was asked
-	fetch   *fetch // what the store has of the prompt
-	paused  *pause // what it was doing when it gave its slot up
+	likely  spec.Record // of what the constraint all but forced
+	looked  bool        // the store was asked
+	fetch   *fetch      // what the store has of the prompt
+	paused  *pause      // what it was doing when it gave its slot up
 }
 
 // known is the number of tokens of the sequence, computed or not.
@@ -107,9 +108,6 @@ func (m *model) Push(ctx context.Context, req engine.GenerateRequest, to engine.
 	if len(prompt) >= m.facts.Context {
 		return &core.Error{Code: core.CodeContextExceeded, Param: "messages", Message: contextMessage(len(prompt), m.facts.Context)}
 	}
-	if err := m.checkGrammar(req.Grammar); err != nil {
-		return err
-	}
 	guided, err := m.guide(ctx, req)
 	if err != nil {
 		return err
@@ -154,6 +152,13 @@ func (m *model) guide(ctx context.Context, req engine.GenerateRequest) (*guide.G
 	defer m.use.RUnlock()
 	if m.closed {
 		return nil, errClosed
+	}
+	if req.Constraint.Kind == core.FormatGBNF { // each choice reads it anew when it begins
+		g, err := guide.NewGBNF(m.native.Vocab, req.Constraint.Source)
+		if err == nil {
+			g.Close()
+		}
+		return nil, err
 	}
 	return m.guides.New(ctx, req.Tenant, req.Constraint)
 }

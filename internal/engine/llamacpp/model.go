@@ -132,28 +132,6 @@ func (m *model) tokens(p engine.Prompt) ([]llama.Token, error) {
 	return m.tok.tokens(p)
 }
 
-// checkGrammar refuses a grammar that cannot be parsed; the empty one is none.
-func (m *model) checkGrammar(gbnf string) error {
-	if gbnf == "" {
-		return nil
-	}
-	m.use.RLock()
-	defer m.use.RUnlock()
-	if m.closed {
-		return errClosed
-	}
-	g, err := m.native.Vocab.NewGrammar(gbnf)
-	if err != nil {
-		return grammarError(err)
-	}
-	g.Close()
-	return nil
-}
-
-func grammarError(err error) error {
-	return core.Wrap(core.CodeInvalidRequest, err, "The grammar of the request is not valid GBNF.")
-}
-
 // Tokenize implements engine.Tokenizer.
 func (m *model) Tokenize(_ context.Context, p engine.Prompt) ([]int, error) {
 	tokens, err := m.tokens(p)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"ashatai/internal/engine"
+	"ashatai/internal/engine/llamacpp/prefix"
 	"ashatai/internal/native/llama"
 )
 
@@ -16,7 +17,7 @@ func (m *model) pins(req *engine.GenerateRequest, prompt []llama.Token) []int {
 		if err != nil {
 			continue // it is only memory for later
 		}
-		n := min(common(before, prompt), len(prompt)-tilePlain)
+		n := min(prefix.Common(before, prompt), len(prompt)-tilePlain)
 		if n >= minReuse && !slices.Contains(out, n) {
 			out = append(out, n)
 		}

@@ -126,7 +126,7 @@ func (l *loop) live(j *job) (best *slot, tokens int) {
 		if s.tenant != j.req.Tenant {
 			continue
 		}
-		n := min(common(s.held, j.prompt), most)
+		n := min(prefix.Common(s.held, j.prompt), most)
 		if n > tokens || n == tokens && n > 0 && best.run != nil && s.run == nil {
 			best, tokens = s, n
 		}
@@ -345,15 +345,4 @@ func (l *loop) truncate(s *slot, n int) {
 func (l *loop) clear(s *slot) {
 	l.ctx.Clear(s.id)
 	s.held, s.saved = s.held[:0], 0
-}
-
-// common is the length of the longest common prefix.
-func common(a, b []llama.Token) int {
-	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return n
 }

@@ -236,6 +236,11 @@ func (l *loop) piece(j *job, t llama.Token) []byte {
 	if b, ok := j.reveal[t]; ok {
 		return b
 	}
+	return l.bytes(t)
+}
+
+// bytes are those of a token that is text; control tokens have none.
+func (l *loop) bytes(t llama.Token) []byte {
 	if l.pieces[t] == nil {
 		l.pieces[t] = l.vocab.AppendPiece(make([]byte, 0, 16), t, false)
 	}

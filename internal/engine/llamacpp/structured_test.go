@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -206,32 +207,67 @@ func TestConstraintsThatCannotBeEnforced(t *testing.T) {
 	cancel()
 }
 
-// TestForcedTextIsFaster compares ten everyday schemas with and without forced text.
-func TestForcedTextIsFaster(t *testing.T) {
-	everyday := map[string]bool{
-		"flat object": true, "person": true, "calendar event": true, "weather tool": true, "classification": true, "sentiment": true, "address": true,
-		"coordinates": true, "book": true, "yes or no with reason": true,
+// everyday are ten of the schemas, of the kinds that people use most.
+func everyday(t *testing.T) []namedSchema {
+	t.Helper()
+	names := []string{
+		"flat object", "person", "calendar event", "weather tool", "classification", "sentiment", "address", "coordinates", "book", "yes or no with reason",
 	}
-	list := schemas(t)
-	m := open(t, engine.LoadSpec{Path: realModel(t), Context: 1024, Sequences: 1, Batch: 256})
-	var seconds [2]float64
-	var tokens [2]int
-	for _, s := range list {
-		if !everyday[s.Name] {
-			continue
-		}
+	list := slices.DeleteFunc(schemas(t), func(s namedSchema) bool { return !slices.Contains(names, s.Name) })
+	if len(list) != len(names) {
+		t.Fatalf("%d of the everyday schemas are there", len(list))
+	}
+	return list
+}
+
+// TestForcedTextIsFaster compares the calls that ten everyday schemas take with and without forced text. What a call takes
+// depends on the machine; that several rows of one call cost less than as many calls does not, and make bench has the time.
+func TestForcedTextIsFaster(t *testing.T) {
+	m := open(t, with(t, engine.LoadSpec{Path: realModel(t), Context: 1024, Sequences: 1, Batch: 256}, map[string]string{OptSpeculate: "false"}))
+	var calls, tokens [2]int
+	for _, s := range everyday(t) {
 		for i, logprobs := range []bool{true, false} { // with logprobs nothing is forced
 			req := constrained("<|im_start|>user\nInvent an example.<|im_end|>\n<|im_start|>assistant\n", engine.Constraint{Kind: core.FormatSchema, Source: string(s.Schema)}, 200)
 			req.Prompt.Segments[0].Trusted, req.Logprobs = true, logprobs
+			before := figures(t, m).Steps
 			_, _, usage := ending(t, m, req)
-			seconds[i] += (usage.Prefill + usage.Decode).Seconds()
+			calls[i] += int(figures(t, m).Steps - before)
 			tokens[i] += usage.Completion
 		}
 	}
-	plain, forced := float64(tokens[0])/seconds[0], float64(tokens[1])/seconds[1]
-	t.Logf("%d tokens at %.1f a second; with forced text %d at %.1f: %.2f times", tokens[0], plain, tokens[1], forced, forced/plain)
-	if forced < plain {
-		t.Error("forced text is not faster")
+	t.Logf("%d tokens in %d calls; with forced text %d in %d", tokens[0], calls[0], tokens[1], calls[1])
+	if calls[0] < tokens[0] {
+		t.Error("several tokens came from a call though nothing was forced")
+	}
+	if 4*calls[1] > 3*tokens[1] {
+		t.Error("forced text saves less than a quarter of the calls")
+	}
+}
+
+// TestCertainBytesAreDrafted: where a schema leaves only the division into tokens open, as after a property's name, the token is
+// checked in the call of the forced text before it. That saves calls and changes nothing.
+func TestCertainBytesAreDrafted(t *testing.T) {
+	var calls [2]int
+	var texts [2]string
+	var accepted uint64
+	for i, speculate := range []string{"false", "true"} {
+		m := open(t, with(t, engine.LoadSpec{Path: realModel(t), Context: 1024, Sequences: 1, Batch: 256}, map[string]string{OptSpeculate: speculate}))
+		before := figures(t, m)
+		for _, s := range everyday(t) {
+			req := constrained("<|im_start|>user\nInvent an example.<|im_end|>\n<|im_start|>assistant\n", engine.Constraint{Kind: core.FormatSchema, Source: string(s.Schema)}, 60)
+			req.Prompt.Segments[0].Trusted = true
+			text, _, _ := ending(t, m, req)
+			texts[i] += text + "\n"
+		}
+		after := figures(t, m)
+		calls[i], accepted = int(after.Steps-before.Steps), after.Accepted-before.Accepted
+	}
+	t.Logf("%d calls, with drafts %d; %d drafted tokens were accepted", calls[0], calls[1], accepted)
+	if texts[0] != texts[1] {
+		t.Errorf("with drafts\n%s\nwithout\n%s", texts[1], texts[0])
+	}
+	if calls[1] > calls[0]-10 || accepted < 10 { // one for each of the schemas, at the least
+		t.Error("certain bytes are not drafted")
 	}
 }
 
@@ -258,7 +294,7 @@ func TestDraftsUnderAConstraint(t *testing.T) {
 		if whole := why == core.FinishStop; whole != (limit == 400) || whole && valid(t, json.RawMessage(law), plain) != nil {
 			t.Errorf("%d tokens: %s: %s", limit, why, plain)
 		}
-		if s.Accepted == 0 && whyDrafted == core.FinishStop { // how many are worth a try depends on what rows cost here
+		if s.Accepted == 0 && whyDrafted == core.FinishStop { // those of certain bytes at the least; of the others costs decide
 			t.Errorf("%d of %d drafted tokens were accepted; the records repeat", s.Accepted, s.Drafted)
 		}
 	}

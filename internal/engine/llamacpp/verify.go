@@ -13,6 +13,7 @@ import (
 type draft struct {
 	c      *choice
 	tokens []llama.Token
+	likely bool // what the constraint all but forces, and no repetition
 }
 
 // maxForced is how many forced tokens may wait for a stream that gets a draft behind them.
@@ -26,38 +27,71 @@ func (l *loop) guess(s *batch.State) []draft {
 	if l.opt.plain || l.opt.repeatable {
 		return nil
 	}
-	line, verify := s.Costs.Line(curve.Decode, s.Context), s.Costs.Line(curve.Verify, s.Context)
 	for _, id := range l.guessable(s) {
 		c := l.slots[id].run
 		rest := slices.DeleteFunc(slices.Clone(s.Streams), func(other int) bool { return other == id })
-		all := slices.Sorted(slices.Values(append(slices.Clip(rest), id)))
-		costs := spec.Costs{
-			Plain: batch.DecodeCost(line, all), Rest: batch.DecodeCost(line, rest), Streams: len(all), Verify: verify, Waiting: c.known() - c.done - 1,
+		d := l.copied(c, s, rest)
+		if len(d.tokens) == 0 && len(rest) == 0 {
+			d = l.certain(c)
 		}
-		l.draft = c.guess.Draft(l.draft[:0], costs, l.draftLimit(c))
-		if c.guide != nil && len(l.draft) > 0 {
-			l.draft = l.draft[:c.guide.Valid(l.draft)]
-		}
-		if len(l.draft) == 0 {
+		if len(d.tokens) == 0 {
 			continue
 		}
-		drafts = append(drafts, draft{c, slices.Clone(l.draft)})
-		s.Streams, s.Drafts = rest, append(s.Drafts, len(l.draft)+c.known()-c.done)
+		drafts = append(drafts, d)
+		s.Streams, s.Drafts = rest, append(s.Drafts, len(d.tokens)+c.known()-c.done)
 		s.Prompts = slices.DeleteFunc(s.Prompts, func(p batch.Prompt) bool { return p.Seq == id })
 	}
 	return drafts
 }
 
-// guessable are the sequences that may get a draft: the running streams, and those for which forced tokens wait.
+// guessable are the sequences that may get a draft: the running streams, those for which forced tokens wait, and a lone
+// prompt with a constraint whose rest is short.
 func (l *loop) guessable(s *batch.State) []int {
 	ids := slices.Clone(s.Streams)
+	alone := len(s.Streams) == 0 && len(s.Prompts) == 1
 	for _, p := range s.Prompts {
 		c := l.slots[p.Seq].run
-		if c.guide != nil && c.done >= len(c.job.prompt) && p.Left <= maxForced {
+		switch {
+		case c.guide == nil:
+		case c.done >= len(c.job.prompt):
+			if p.Left <= maxForced {
+				ids = append(ids, p.Seq)
+			}
+		case alone && len(c.job.choices) == 1 && p.Left == c.known()-c.done:
 			ids = append(ids, p.Seq)
 		}
 	}
 	return slices.DeleteFunc(ids, func(id int) bool { return l.slots[id].run.guess == nil })
+}
+
+// copied is a draft of what the text seems to repeat, where the measured costs promise a gain; rest are the streams beside it.
+func (l *loop) copied(c *choice, s *batch.State, rest []int) draft {
+	if c.done < len(c.job.prompt) || c.guess.Odds() == 0 {
+		return draft{}
+	}
+	line, all := s.Costs.Line(curve.Decode, s.Context), slices.Sorted(slices.Values(append(slices.Clip(rest), c.slot.id)))
+	costs := spec.Costs{
+		Plain: batch.DecodeCost(line, all), Rest: batch.DecodeCost(line, rest), Streams: len(all),
+		Verify: s.Costs.Line(curve.Verify, s.Context), Waiting: c.known() - c.done - 1,
+	}
+	l.draft = c.guess.Draft(l.draft[:0], costs, l.draftLimit(c))
+	if c.guide != nil && len(l.draft) > 0 {
+		l.draft = l.draft[:c.guide.Valid(l.draft)]
+	}
+	return draft{c: c, tokens: slices.Clone(l.draft)}
+}
+
+// certain is a draft of the token whose bytes a constraint leaves no choice about, behind several others of a lone stream: the
+// row is far cheaper there than the step that it saves. It waits for the mask, so a single token gets none.
+func (l *loop) certain(c *choice) draft {
+	if c.guide == nil || c.known()-c.done < 2 || l.draftLimit(c) < 1 || !c.likely.Worth() {
+		return draft{}
+	}
+	t, ok := c.guide.Likely(l.bytes)
+	if !ok {
+		return draft{}
+	}
+	return draft{c: c, tokens: []llama.Token{t}, likely: true}
 }
 
 // draftLimit is the longest draft that makes sense for a choice. Its call stays below a tile, so that its rows are computed
@@ -91,6 +125,7 @@ func (l *loop) verify(d draft) {
 		return
 	}
 	l.count.Drafted += uint64(len(d.tokens))
+	l.count.Prompt += uint64(max(0, min(sure, len(c.job.prompt)-c.done)))
 	c.computed(sure)
 	l.sample(c, l.ctx.Logits(sure-1))
 	kept, chosen, forced := 0, 0, 0
@@ -109,7 +144,11 @@ func (l *loop) verify(d draft) {
 		}
 	}
 	l.count.Accepted += uint64(kept)
-	c.guess.Observe(len(d.tokens)-forced, chosen)
+	if d.likely {
+		c.likely.Tell(kept > 0)
+	} else {
+		c.guess.Observe(len(d.tokens)-forced, chosen)
+	}
 	l.forget(s)
 }
 

@@ -54,7 +54,7 @@ func (m *model) Generate(ctx context.Context, req engine.GenerateRequest) (iter.
 	if err != nil {
 		return nil, err
 	}
-	if req.Grammar != "" && !b.hasReply {
+	if req.Constraint.Kind == core.FormatGBNF && !b.hasReply {
 		return nil, core.Errorf(core.CodeUnsupported, "The mock runtime follows no grammar unless its reply is given.")
 	}
 	prompt, err := m.tokens(req.Prompt)

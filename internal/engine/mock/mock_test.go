@@ -56,14 +56,14 @@ func TestReplyIsTheAnswer(t *testing.T) {
 	}
 	for _, want := range []string{`{"a": [1, 2, "naïve 🙂"]}`, "x", "key=value token_delay=9s"} {
 		req := ask("some text\n#mock token_delay=1ns reply=" + want + "\nmore text")
-		req.Grammar = "root ::= [a-z]"
+		req.Constraint = engine.Constraint{Kind: core.FormatGBNF, Source: "root ::= [a-z]"}
 		if text, err := read(t.Context(), m, req); err != nil || text != want {
 			t.Errorf("got %q, %v; want %q", text, err, want)
 		}
 	}
 	req := ask("hello")
 	req.Prompt.Segments[0].Text = "no directive"
-	req.Grammar = "root ::= [a-z]"
+	req.Constraint = engine.Constraint{Kind: core.FormatGBNF, Source: "root ::= [a-z]"}
 	if _, err := read(t.Context(), load(t, nil), req); core.CodeOf(err) != core.CodeUnsupported {
 		t.Errorf("a grammar without a reply: %v", err)
 	}

@@ -35,7 +35,7 @@ func (m *model) Generate(ctx context.Context, req engine.GenerateRequest) (iter.
 	if m.causal == nil {
 		return nil, core.Errorf(core.CodeUnsupported, "This model makes no text; use it for embeddings or by tensors.")
 	}
-	if req.Grammar != "" || req.Constraint.Kind != "" {
+	if req.Constraint.Kind != "" {
 		return nil, core.Errorf(core.CodeUnsupported, "The runtime onnx cannot hold answers to a schema, a grammar or a tool. Ask without, or use the model in the format GGUF.")
 	}
 	if req.Choices < 1 || req.Choices > core.MaxChoices {

@@ -44,9 +44,6 @@ func (m *model) body(req engine.GenerateRequest) (path string, _ fields, err err
 	if a == nil {
 		m.sampling(f, chosen(req.Sampling))
 		a = &engine.Asked{Format: core.Format{Kind: req.Constraint.Kind, Source: req.Constraint.Source}}
-		if req.Grammar != "" {
-			a.Format = core.Format{Kind: core.FormatGBNF, Source: req.Grammar}
-		}
 	} else {
 		m.sampling(f, a.Sampling)
 		f["seed"] = req.Sampling.Seed

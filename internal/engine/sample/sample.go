@@ -37,6 +37,13 @@ type Masker interface {
 	MaskLogits(logits []float32)
 }
 
+// Chooser is a Constraint that finds the best token that it allows in one look at the logits.
+type Chooser interface {
+	Constraint
+	// Best is the allowed token with the largest logit, the first one where several are equal; ok is false where there is none.
+	Best(logits []float32) (t Token, ok bool)
+}
+
 // Sampler chooses tokens for one sequence. It belongs to one goroutine.
 type Sampler struct {
 	p      engine.Sampling
@@ -74,6 +81,13 @@ func (s *Sampler) penalises() bool {
 // token of the vocabulary. ok is false when no token is allowed.
 func (s *Sampler) Sample(logits []float32) (t Token, ok bool) {
 	s.adjust(logits)
+	if c, can := s.g.(Chooser); can && s.p.Temperature == 0 {
+		if t, ok = c.Best(logits); ok {
+			c.Accept(t)
+			s.Follow(t)
+		}
+		return t, ok
+	}
 	masker, first := s.g.(Masker)
 	if first {
 		masker.MaskLogits(logits)

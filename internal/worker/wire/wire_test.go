@@ -320,7 +320,7 @@ func TestErrorsCross(t *testing.T) {
 func TestMessagesRoundTrip(t *testing.T) {
 	in := Generate{TimeoutMS: 5, Request: engine.GenerateRequest{
 		ID: "r", Tenant: "t", Prompt: engine.Prompt{Segments: []engine.Segment{{Text: "a", Trusted: true}}, AddSpecial: true},
-		Sampling: engine.Sampling{Temperature: 1, LogitBias: map[int]float64{3: -100}, Seed: math.MinInt64}, Choices: 2, Stop: []string{"\x00"}, Grammar: "root",
+		Sampling: engine.Sampling{Temperature: 1, LogitBias: map[int]float64{3: -100}, Seed: math.MinInt64}, Choices: 2, Stop: []string{"\x00"}, Constraint: engine.Constraint{Kind: core.FormatGBNF, Source: "root"},
 	}}
 	f := sent(t, func(c *Conn) error { return c.Send(KindGenerate, 1, in, nil) })
 	var out Generate

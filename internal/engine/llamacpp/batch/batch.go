@@ -28,7 +28,7 @@ type Plan struct {
 	Streams []int         // sequences, ascending, as the library computes neighbours together
 	Prompts []int         // sequences, ascending
 	Tokens  int           // of each prompt
-	Gap     time.Duration // what the step is expected to take, which is the gap between two tokens of a stream
+	Gap     time.Duration // what a step with prompts is expected to take: the gap between two tokens of a stream
 }
 
 // Costs tells what a run of the graph costs; curve.View is one.
@@ -90,10 +90,10 @@ func DecodeCost(decode curve.Line, ids []int) time.Duration {
 func Step(s State) Plan {
 	s.Tile = max(s.Tile, 2)
 	p := Plan{Streams: slices.Sorted(slices.Values(s.Streams))}
-	p.Gap = s.decode(p.Streams)
-	if len(s.Prompts) == 0 {
+	if len(s.Prompts) == 0 { // nothing to choose, so no costs are asked
 		return p
 	}
+	p.Gap = s.decode(p.Streams)
 	order := slices.Clone(s.Prompts)
 	slices.SortStableFunc(order, func(a, b Prompt) int {
 		return cmp.Or(cmp.Compare(a.Turn, b.Turn), cmp.Compare(a.Left, b.Left), cmp.Compare(a.Seq, b.Seq))

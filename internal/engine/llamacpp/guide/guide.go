@@ -1,7 +1,9 @@
 package guide
 
 import (
+	"iter"
 	"math"
+	"math/bits"
 	"slices"
 
 	"ashatai/internal/engine"
@@ -133,6 +135,34 @@ func (g *Guide) MaskLogits(logits []float32) {
 	}
 }
 
+// Best is the token with the largest logit among those that may come next, the first one where several are equal. ok is false
+// where none may.
+func (g *Guide) Best(logits []float32) (best Token, ok bool) {
+	if !g.ask() {
+		return 0, false
+	}
+	most := float32(math.Inf(-1))
+	for w, word := range g.mask {
+		part := logits[min(32*w, len(logits)):min(32*w+32, len(logits))]
+		switch word {
+		case 0:
+		case math.MaxUint32:
+			for i, l := range part {
+				if l > most {
+					most, best = l, Token(32*w+i)
+				}
+			}
+		default:
+			for i, l := range part {
+				if l > most && word&(1<<i) != 0 {
+					most, best = l, Token(32*w+i)
+				}
+			}
+		}
+	}
+	return best, !math.IsInf(float64(most), -1)
+}
+
 // Accept takes t into the text. Allows must have allowed it; another token ends the guide with an error.
 func (g *Guide) Accept(t Token) {
 	g.take([]llg.Token{llg.Token(t)}) //nolint:gosec // an index
@@ -179,6 +209,66 @@ func (g *Guide) Forced(limit int) []Token {
 		out[i] = Token(t) //nolint:gosec // an index
 	}
 	return out
+}
+
+// Likely is the token that most likely comes next where the bytes that come next are certain and only their division into
+// tokens is not: all that may come begin with it, as all that may follow a property's name begin with a space and a quotation
+// mark. ok is false where the bytes are not certain. piece tells the bytes of a token, none for one that ends a generation.
+func (g *Guide) Likely(piece func(Token) []byte) (likely Token, ok bool) {
+	if g.done || !g.ask() {
+		return 0, false
+	}
+	for floor := 0; ; {
+		var shared []byte // what all tokens of more than floor bytes begin with
+		first, at := true, Token(-1)
+		for t := range g.allowed() {
+			b := piece(t)
+			switch {
+			case len(b) == 0:
+				return 0, false
+			case len(b) <= floor:
+				continue
+			case first:
+				shared, first = b, false
+			default:
+				shared = shared[:common(shared, b)]
+			}
+			if len(shared) <= floor {
+				return likely, ok
+			}
+			if len(b) == len(shared) {
+				at = t
+			}
+		}
+		if first || at < 0 || len(piece(at)) != len(shared) {
+			return likely, ok
+		}
+		likely, ok, floor = at, true, len(shared)
+	}
+}
+
+// allowed are the tokens of the mask.
+func (g *Guide) allowed() iter.Seq[Token] {
+	return func(yield func(Token) bool) {
+		for w, word := range g.mask {
+			for ; word != 0; word &= word - 1 {
+				if !yield(Token(32*w + bits.TrailingZeros32(word))) { //nolint:gosec // an index
+					return
+				}
+			}
+		}
+	}
+}
+
+// common is the length of the longest common prefix.
+func common(a, b []byte) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
 }
 
 // Valid is the number of tokens of a draft, from the first, that may come next. The state stays.

@@ -386,3 +386,57 @@ func TestTextIsSplitAsTheModelWould(t *testing.T) {
 		t.Errorf("a byte that no token has: %v", got)
 	}
 }
+
+// TestTheBestAllowedToken: one look at the logits finds what masking them first would leave as the best.
+func TestTheBestAllowedToken(t *testing.T) {
+	m, v := maker(t)
+	g := start(t, m, core.FormatSchema, `{"type":"object","properties":{"name":{"type":"string"},"ok":{"type":"boolean"}},"required":["name","ok"],"additionalProperties":false}`)
+	fake, logits := newModel(v, 3), make([]float32, len(v.Pieces))
+	for range 60 {
+		if g.Forced(64); g.Done() {
+			break
+		}
+		fake.logits(logits)
+		best, ok := g.Best(logits)
+		g.MaskLogits(logits)
+		if want, most := sample.Best(logits); best != want || ok == math.IsInf(float64(most), -1) {
+			t.Fatalf("%d (%v), want %d", best, ok, want)
+		}
+		g.Accept(best)
+	}
+	none := make([]float32, len(v.Pieces))
+	for i := range none {
+		none[i] = float32(math.Inf(-1))
+	}
+	if _, ok := g.Best(none); ok {
+		t.Error("there is a best token where none may come")
+	}
+}
+
+// TestLikelyTokens: where only the division of the coming bytes into tokens is open, the token that all others begin with.
+func TestLikelyTokens(t *testing.T) {
+	m, v := maker(t)
+	piece := func(id Token) []byte {
+		if v.Special[id] {
+			return nil
+		}
+		return v.Pieces[id]
+	}
+	for _, c := range []struct {
+		kind         core.FormatKind
+		source, want string
+	}{
+		{core.FormatSchema, `{"type":"object","properties":{"name":{"type":"string"}},"required":["name"],"additionalProperties":false}`, ` "`},
+		{core.FormatSchema, `{"type":"object","properties":{"n":{"type":"array","items":{"type":"integer"},"minItems":1}},"required":["n"],"additionalProperties":false}`, ` [`},
+		{core.FormatSchema, `{"type":"string"}`, `"`},
+		{core.FormatSchema, `{"type":"boolean"}`, ""}, // two bytes may come
+		{core.FormatRegex, `a*`, ""},                  // the text may end
+	} {
+		g := start(t, m, c.kind, c.source)
+		g.Forced(64)
+		id, ok := g.Likely(piece)
+		if got := string(v.Pieces[id]); ok != (c.want != "") || ok && (!strings.HasPrefix(got, c.want) || !g.Allows(id)) {
+			t.Errorf("%s: %q, %v; want %q", c.source, got, ok, c.want)
+		}
+	}
+}

@@ -153,7 +153,7 @@ func (m *machine) find(t *rapid.T, tenant string) {
 	most := 0
 	for _, e := range m.x.byID {
 		if e.tenant == tenant && e.resident() && !m.x.expired(e.created, m.now) {
-			most = max(most, common(e.tokens, q.Prompt))
+			most = max(most, Common(e.tokens, q.Prompt))
 		}
 	}
 	h := m.x.find(q, m.now)
@@ -164,7 +164,7 @@ func (m *machine) find(t *rapid.T, tenant string) {
 		return
 	}
 	e := m.x.byID[h.id]
-	if e.tenant != tenant || h.Tokens > most || common(e.tokens, q.Prompt) < h.Tokens || h.Tokens <= q.Have || h.Held != len(e.tokens) {
+	if e.tenant != tenant || h.Tokens > most || Common(e.tokens, q.Prompt) < h.Tokens || h.Tokens <= q.Have || h.Held != len(e.tokens) {
 		t.Fatalf("hit %+v of %v for %+v", h, e, q)
 	}
 	if (h.Tier == TierHost) != e.inMemory() || h.Tier == TierDisk && !e.onDisk() {

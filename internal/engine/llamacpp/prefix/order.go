@@ -18,13 +18,13 @@ func (o order) best(tokens []int32, want func(*entry) bool) (*entry, int) {
 	var found *entry
 	most := 0
 	if i := at + slices.IndexFunc(o[at:], want); i >= at {
-		if n := common(o[i].tokens, tokens); n > most {
+		if n := Common(o[i].tokens, tokens); n > most {
 			found, most = o[i], n
 		}
 	}
 	for i := at - 1; i >= 0; i-- {
 		if want(o[i]) {
-			if n := common(o[i].tokens, tokens); n > most {
+			if n := Common(o[i].tokens, tokens); n > most {
 				found, most = o[i], n
 			}
 			break
@@ -53,7 +53,7 @@ func (o order) within(tokens []int32) []*entry {
 	for at > 0 {
 		// Every shorter prefix sorts at or before the neighbour, and shares no more with tokens than the neighbour does.
 		e := o[at-1]
-		n := common(e.tokens, tokens)
+		n := Common(e.tokens, tokens)
 		if n == len(e.tokens) {
 			out = append(out, e)
 			at--
@@ -91,7 +91,7 @@ func (o order) link(i int) {
 	}
 	o[i].next = 0
 	if i+1 < len(o) {
-		o[i].next = common(o[i].tokens, o[i+1].tokens)
+		o[i].next = Common(o[i].tokens, o[i+1].tokens)
 	}
 }
 
@@ -116,8 +116,8 @@ func (o order) shared(want func(*entry) bool, visit func(*entry, int)) {
 	}
 }
 
-// common is the length of the longest common prefix.
-func common(a, b []int32) int {
+// Common is the length of the longest common prefix.
+func Common(a, b []int32) int {
 	n := min(len(a), len(b))
 	for i := range n {
 		if a[i] != b[i] {

@@ -36,7 +36,7 @@ func TestOrderEqualsBruteForce(t *testing.T) {
 
 		most, under, within := 0, 0, 0
 		for _, e := range o {
-			n := common(e.tokens, ask)
+			n := Common(e.tokens, ask)
 			if e.held {
 				most = max(most, n)
 			}
@@ -47,13 +47,13 @@ func TestOrderEqualsBruteForce(t *testing.T) {
 				within++
 			}
 		}
-		if e, n := o.best(ask, held); n != most || n > 0 && (!e.held || common(e.tokens, ask) != n) {
+		if e, n := o.best(ask, held); n != most || n > 0 && (!e.held || Common(e.tokens, ask) != n) {
 			t.Fatalf("best of %v shares %d, want %d", ask, n, most)
 		}
-		if got := o.under(ask); len(got) != under || slices.ContainsFunc(got, func(e *entry) bool { return common(e.tokens, ask) < len(ask) }) {
+		if got := o.under(ask); len(got) != under || slices.ContainsFunc(got, func(e *entry) bool { return Common(e.tokens, ask) < len(ask) }) {
 			t.Fatalf("%d entries under %v, want %d", len(got), ask, under)
 		}
-		if got := o.within(ask); len(got) != within || slices.ContainsFunc(got, func(e *entry) bool { return common(e.tokens, ask) < len(e.tokens) }) {
+		if got := o.within(ask); len(got) != within || slices.ContainsFunc(got, func(e *entry) bool { return Common(e.tokens, ask) < len(e.tokens) }) {
 			t.Fatalf("%d entries within %v, want %d", len(got), ask, within)
 		}
 		visited := 0
@@ -62,7 +62,7 @@ func TestOrderEqualsBruteForce(t *testing.T) {
 			want := 0
 			for _, c := range o {
 				if c != e && c.held {
-					want = max(want, common(c.tokens, e.tokens))
+					want = max(want, Common(c.tokens, e.tokens))
 				}
 			}
 			if n != want {

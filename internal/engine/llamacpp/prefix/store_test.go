@@ -102,7 +102,7 @@ func get(t *testing.T, s *Store, tenant string, prompt []int32) (Hit, Loaded, er
 		return h, l, err
 	}
 	defer l.State.Release()
-	if common(l.Tokens, prompt) != h.Tokens || h.Held != len(l.Tokens) || h.Bytes != int64(len(l.State.Bytes())) {
+	if Common(l.Tokens, prompt) != h.Tokens || h.Held != len(l.Tokens) || h.Bytes != int64(len(l.State.Bytes())) {
 		t.Errorf("%+v for a state of %d tokens", h, len(l.Tokens))
 	}
 	if !bytes.Equal(l.State.Bytes(), stateOf(tenant, l.Tokens, len(l.State.Bytes()))) {
