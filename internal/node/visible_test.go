@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"ashatai/internal/core"
-	"ashatai/internal/node/record"
 	"ashatai/internal/gguf/gguftest"
+	"ashatai/internal/node/record"
 )
 
 // TestModelsOfAKey: of a key with a list of models the others do not exist, in any dialect.
