@@ -63,8 +63,8 @@ type ErrorDetail struct {
 	RequestID string    `json:"request_id,omitempty" doc:"the id under which the server's log has more"`
 }
 
-// HeaderPriority asks for a queue class, and HeaderQueue says how many waited when a request came, itself included; 0: it did not
-// wait.
+// HeaderPriority asks for a queue class, and HeaderQueue says where a request stood in the queue when it came: 1 was the next, 0
+// did not wait.
 const (
 	HeaderPriority = "X-Ashatai-Priority"
 	HeaderQueue    = "X-Ashatai-Queue-Position"

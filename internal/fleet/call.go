@@ -38,6 +38,7 @@ func (f *Fleet) submit(ctx context.Context, tk *ticket) (context.Context, *call,
 		ctx, cancel = context.WithTimeout(ctx, it.Deadline.Sub(f.cfg.Now()))
 		stop = func() { cancel(); abort(context.Canceled) }
 	}
+	tk.wait = core.WaitFrom(ctx)
 	tk.verdicts, tk.abort = make(chan verdict, maxVerdicts), abort
 	if err := f.post(ctx, submission{tk}); err != nil {
 		stop()

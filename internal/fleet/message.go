@@ -57,6 +57,7 @@ type ticket struct {
 	abort     context.CancelCauseFunc // ends the call's context with the loop's reason
 	progress  chan float64            // nil, or holds the last progress of the load
 	admits    int
+	wait      *core.Wait // told where the call stands; may be nil
 }
 
 // maxVerdicts: admitted, admitted again after a death, failed.
@@ -85,6 +86,7 @@ func (m submission) handle(l *loop) {
 	l.apply(plan.Submit{At: l.at(), Request: r, Model: plan.Model{
 		Key: key, Name: t.target.Name, Family: t.target.family(), Memory: t.target.Memory, Pinned: t.target.Pinned, KeepAlive: t.target.KeepAlive,
 	}})
+	t.wait.At(l.state.Place(t.id))
 	l.queueChanged(t)
 }
 

@@ -77,10 +77,10 @@ func (n *Node) openGate() error {
 	set := n.current()
 	g := gate.New(gate.Options{
 		Log: n.log, Metrics: n.metrics,
-		Auth:     n.authenticator(),
-		Limit:    n.limiter,
-		Audit:    record.Auditor{Log: n.log, Chain: n.audit, Users: n.auth},
-		Hosts:    gate.Hosts{Bound: n.set.Server.Addr, Allowed: set.Server.AllowedHosts}, Proxies: gate.ParseProxies(set.Server.TrustedProxies),
+		Auth:  n.authenticator(),
+		Limit: n.limiter,
+		Audit: record.Auditor{Log: n.log, Chain: n.audit, Users: n.auth},
+		Hosts: gate.Hosts{Bound: n.set.Server.Addr, Allowed: set.Server.AllowedHosts}, Proxies: gate.ParseProxies(set.Server.TrustedProxies),
 		Features: n.live,
 		Draining: n.health.draining,
 		MaxBody:  int64(set.Server.MaxBody), RequestTimeout: set.Server.RequestTimeout,

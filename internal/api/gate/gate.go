@@ -151,6 +151,10 @@ func (c *call) pass(r *http.Request) error {
 		return err
 	}
 	ctx := core.WithPrincipal(r.Context(), c.who)
+	if c.row.Limit == api.LimitInfer {
+		c.w.wait = &core.Wait{}
+		ctx = core.WithWait(ctx, c.w.wait)
+	}
 	if c.g.o.RequestTimeout > 0 && c.row.Limit == api.LimitInfer {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.g.o.RequestTimeout)

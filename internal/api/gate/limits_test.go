@@ -167,3 +167,22 @@ func TestPriority(t *testing.T) {
 		}
 	}
 }
+
+// TestQueuePosition: an answer says where its request stood when it came, whoever writes the answer.
+func TestQueuePosition(t *testing.T) {
+	for _, place := range []int{0, 3} {
+		h := build(t, nil, row(func(w http.ResponseWriter, r *http.Request) error {
+			if place > 0 {
+				core.WaitFrom(r.Context()).At(place)
+				core.WaitFrom(r.Context()).At(1) // it moves on
+				return core.Errorf(core.CodeDeadline, "late")
+			}
+			_, err := w.Write([]byte("x"))
+			return err
+		}))
+		if got, want := h.do(t, nil, "POST", "/x").Header().Get("x-ashatai-queue-position"), map[int]string{0: "0", 3: "3"}[place]; got != want {
+			t.Errorf("the position %q, want %q", got, want)
+		}
+	}
+	core.WaitFrom(t.Context()).At(1) // nobody is told
+}

@@ -5,8 +5,10 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -16,12 +18,14 @@ type recorder struct {
 
 	status int
 	bytes  int64
+	wait   *core.Wait // nil where nobody waits for a model
 }
 
 // WriteHeader keeps the final status; informational ones pass through.
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 && status >= http.StatusOK {
 		w.status = status
+		w.tellPlace()
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -30,10 +34,18 @@ func (w *recorder) WriteHeader(status int) {
 func (w *recorder) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
+		w.tellPlace()
 	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
+}
+
+// tellPlace says where the request stood in the queue when it came.
+func (w *recorder) tellPlace() {
+	if w.wait != nil {
+		w.Header().Set(api.HeaderQueue, strconv.Itoa(w.wait.Place()))
+	}
 }
 
 // Flush serves handlers that look for http.Flusher.
