@@ -164,7 +164,7 @@ func TestSoakConversations(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	began := time.Now()
-	var next, reused, computed, odd atomic.Int64
+	var next, reused, computed atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
@@ -177,14 +177,6 @@ func TestSoakConversations(t *testing.T) {
 				s, err := converse(ctx, addr, p)
 				if err == nil {
 					err = s.differs(cold[p])
-				}
-				if err != nil && ctx.Err() == nil && odd.Add(1) <= rounds/100 {
-					// Seen once, on a busy machine, and not explained: 0.035 nats at one token of one answer. What is reused
-					// wrongly stays wrong when the question comes again.
-					t.Logf("%+v, once: %v", p, err)
-					if s, err = converse(ctx, addr, p); err == nil {
-						err = s.differs(cold[p])
-					}
 				}
 				if err != nil {
 					if ctx.Err() == nil {

@@ -255,12 +255,10 @@ func (l *loop) drop() {
 // release makes a slot free. What it holds stays for reuse; the state of an answer only where numbers may depend on the
 // path along which they were computed.
 func (l *loop) release(s *slot) {
+	l.truncate(s, len(l.reusable(s)))
 	c := s.run
 	s.run, c.slot = nil, nil
 	s.used = l.count.Steps
-	if l.opt.repeatable && len(s.held) > len(c.job.prompt) {
-		l.truncate(s, len(c.job.prompt))
-	}
 	l.discard(c)
 }
 

@@ -126,12 +126,26 @@ func (l *loop) live(j *job) (best *slot, tokens int) {
 		if s.tenant != j.req.Tenant {
 			continue
 		}
-		n := min(prefix.Common(s.held, j.prompt), most)
+		n := min(prefix.Common(l.reusable(s), j.prompt), most)
 		if n > tokens || n == tokens && n > 0 && best.run != nil && s.run == nil {
 			best, tokens = s, n
 		}
 	}
 	return best, tokens
+}
+
+// reusable is what others may have of a sequence: all that it holds. Where numbers must not depend on the path along which
+// they were computed it is the prompt alone, while it runs too: an answer is computed token by token, as no prompt is
+// but one of a single token.
+func (l *loop) reusable(s *slot) []llama.Token {
+	if !l.opt.repeatable || s.run == nil {
+		return s.held
+	}
+	n := len(s.run.job.prompt)
+	if n < tilePlain {
+		n = 0
+	}
+	return s.held[:min(len(s.held), n)]
 }
 
 // place makes a free slot hold the longest prefix of the prompt that can be had, and returns it with the prefix's length.
