@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"syscall"
 
 	"ashatai/internal/cli"
@@ -85,6 +86,10 @@ func serve(ctx context.Context, o cli.ServeOptions, out io.Writer) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	opt.Out, opt.Reload = out, hangups
+	if os.Getenv("GOMAXPROCS") == "" {
+		// Half of the processors are for models. With fewer of its own the scheduler wakes fewer threads for a token.
+		runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)/2))
+	}
 	return node.Serve(ctx, opt)
 }
 

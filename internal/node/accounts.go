@@ -18,7 +18,7 @@ import (
 // openAccounts makes the keeper of accounts, and refuses to stand open on a network without any.
 func (n *Node) openAccounts(ctx context.Context) error {
 	n.auth = auth.New(auth.Config{
-		Store: n.db.Accounts(), Registration: n.set.Accounts.Registration, Parallel: max(runtime.GOMAXPROCS(0)/2, 1), Log: n.log, Now: time.Now,
+		Store: n.db.Accounts(), Registration: n.set.Accounts.Registration, Parallel: runtime.GOMAXPROCS(0), Log: n.log, Now: time.Now,
 	})
 	some, err := n.auth.Any(ctx)
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 	"ashatai/internal/node/record"
 	"ashatai/internal/obs"
 	"ashatai/internal/project"
+	"ashatai/internal/rawio"
 	"ashatai/internal/web"
 )
 
@@ -145,6 +146,7 @@ func Dialects(version string) []api.Dialect {
 // start serves l until stop. The channel takes the error that ended it.
 func (s *server) start(l net.Listener) <-chan error {
 	failed := make(chan error, 1)
+	l = rawio.Listener(l)
 	if s.certs.Leaf() != nil {
 		s.http.TLSConfig = s.certs.Config()
 		go func() { failed <- s.http.ServeTLS(l, "", "") }()

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"ashatai/internal/rawio"
 )
 
 const (
@@ -40,7 +42,7 @@ func openChannel(cmd *exec.Cmd) (io.ReadWriteCloser, func(), error) {
 		return nil, nil, fmt.Errorf("set non-blocking: %w", err)
 	}
 	cmd.ExtraFiles = []*os.File{peer}
-	return own, func() { _ = peer.Close() }, nil
+	return rawio.File(own), func() { _ = peer.Close() }, nil
 }
 
 // CheckInherited says whether this program was given a channel, and changes nothing.
@@ -61,7 +63,7 @@ func Inherited() (io.ReadWriteCloser, error) {
 	if err := unix.SetNonblock(channelFD, true); err != nil {
 		return nil, fmt.Errorf("set descriptor 3 non-blocking: %w", err)
 	}
-	return os.NewFile(channelFD, "channel"), nil
+	return rawio.File(os.NewFile(channelFD, "channel")), nil
 }
 
 func exitOf(state *os.ProcessState) Exit {

@@ -113,18 +113,6 @@ func TestARunningAnswerIsNoPrefix(t *testing.T) {
 	}
 }
 
-// TestALonePromptTokenIsNoPrefix: a prompt of one token is computed as an answer's are.
-func TestALonePromptTokenIsNoPrefix(t *testing.T) {
-	m := open(t, exactly(t, 2, 128))
-	prompt := tokensOf(t, m, river)
-	want, _ := told(t, m, prompt, 4)
-	again := open(t, exactly(t, 2, 128))
-	told(t, again, prompt[:1], 1)
-	if got, usage := told(t, again, prompt, 4); !same(got, want) || usage.Cached != 0 {
-		t.Errorf("%v after its first token alone, %v without; %d were reused", got, want, usage.Cached)
-	}
-}
-
 // TestNumbersDoNotDependOnTheWay computes one prompt with other threads, in other pieces, from prefixes of every length, and
 // in company. To the bit, the answer's numbers are the same.
 func TestNumbersDoNotDependOnTheWay(t *testing.T) {

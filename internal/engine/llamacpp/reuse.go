@@ -135,17 +135,12 @@ func (l *loop) live(j *job) (best *slot, tokens int) {
 }
 
 // reusable is what others may have of a sequence: all that it holds. Where numbers must not depend on the path along which
-// they were computed it is the prompt alone, while it runs too: an answer is computed token by token, as no prompt is
-// but one of a single token.
+// they were computed it is the prompt alone, while it runs too: an answer is computed token by token, as no prompt is.
 func (l *loop) reusable(s *slot) []llama.Token {
-	if !l.opt.repeatable || s.run == nil {
-		return s.held
+	if l.opt.repeatable && s.run != nil {
+		return s.held[:min(len(s.held), len(s.run.job.prompt))]
 	}
-	n := len(s.run.job.prompt)
-	if n < tilePlain {
-		n = 0
-	}
-	return s.held[:min(len(s.held), n)]
+	return s.held
 }
 
 // place makes a free slot hold the longest prefix of the prompt that can be had, and returns it with the prefix's length.
@@ -189,13 +184,11 @@ func (l *loop) began(from string) {
 // inPlace reports whether taking a free slot over for n of its tokens loses little: most of it is reused, or the rest is in
 // the store, where it is put now if that is worth while.
 func (l *loop) inPlace(s *slot, n int) bool {
-	if 2*n >= len(s.held) {
-		if n+keepFrom < len(s.held) {
-			l.save(s)
-		}
-		return true
+	most := 2*n >= len(s.held)
+	if most && n+keepFrom < len(s.held) {
+		l.save(s)
 	}
-	return false
+	return most
 }
 
 // fork makes another slot hold the first n tokens of source.
