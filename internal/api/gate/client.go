@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -40,8 +41,8 @@ func (p Proxies) client(r *http.Request) string {
 		return r.RemoteAddr
 	}
 	said := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(said) - 1; i >= 0; i-- {
-		text := strings.TrimSpace(said[i])
+	for _, text := range slices.Backward(said) {
+		text = strings.TrimSpace(text)
 		if host, _, err := net.SplitHostPort(text); err == nil {
 			text = host
 		}

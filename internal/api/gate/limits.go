@@ -83,7 +83,7 @@ func (l *Limits) Admit(h http.Header, r *http.Request, row api.Route, p core.Pri
 func (l *Limits) enter(who string, own bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	message := ""
+	var message string
 	switch {
 	case l.o.Concurrent > 0 && l.running >= l.o.Concurrent:
 		message = fmt.Sprintf("The server is answering %d requests, its limit; try again in a moment.", l.o.Concurrent)

@@ -82,10 +82,10 @@ func or(s, other string) string {
 // limit is a quota's limit in words: 1000 tokens/day.
 func limit(q quota) string {
 	n := strconv.FormatInt(q.Limit, 10)
-	switch {
-	case q.Unit == "concurrent":
+	switch q.Unit {
+	case "concurrent":
 		return n + " at once"
-	case q.Unit == "weight":
+	case "weight":
 		return "weight " + n
 	}
 	return n + " " + q.Unit + "/" + q.Window
