@@ -188,6 +188,17 @@ postgres() {
 	did=1
 }
 
+# slow_clients finds slowhttptest, or installs Debian's. The tests have slow clients of their own too.
+slow_clients() {
+	command -v slowhttptest >/dev/null 2>&1 && return 0
+	if ! can_apt; then
+		say "slowhttptest is missing, so the server is attacked without it"
+		return 0
+	fi
+	debian slowhttptest
+	did=1
+}
+
 need curl curl "by the README's first example"
 need node nodejs "by the browser test"
 headers
@@ -202,6 +213,7 @@ packages test/e2e "the browser driver of the tests"
 packages test/conformance "the clients for Node of the tests"
 browser
 postgres
+slow_clients
 if [ $did = 1 ]; then
 	say "done; the tests have what they need"
 else

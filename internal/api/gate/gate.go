@@ -117,8 +117,8 @@ type call struct {
 }
 
 func (c *call) serve(r *http.Request) {
-	rc := http.NewResponseController(c.w)
-	_ = rc.SetWriteDeadline(time.Time{}) // the last request on this connection left its own
+	rc := http.NewResponseController(c.w.ResponseWriter) // past the recorder, which looks at what the handler sets
+	_ = rc.SetWriteDeadline(time.Time{})                 // the last request on this connection left its own
 	if r.ContentLength != 0 {
 		// Also for a body that nobody reads: net/http empties it after the answer, and the sender may stand still.
 		_ = rc.SetReadDeadline(time.Now().Add(c.g.o.BodyTimeout))
@@ -173,7 +173,10 @@ func (c *call) pass(r *http.Request) error {
 		}
 		defer finish()
 	}
-	c.limitBody(r)
+	if err := c.limitBody(r); err != nil {
+		c.fail(r, err) // here and not by the caller, so that the audit sees the outcome
+		return nil
+	}
 	err = c.handle(r)
 	if err != nil && !c.w.wrote() {
 		c.fail(r, err) // here and not by the caller, so that the audit sees the outcome
@@ -238,18 +241,23 @@ func (c *call) feature() error {
 	return nil
 }
 
-func (c *call) limitBody(r *http.Request) {
+// limitBody bounds the body. One that says itself that it is too large is refused unread.
+func (c *call) limitBody(r *http.Request) error {
 	if r.Body == nil || r.Body == http.NoBody {
-		return
+		return nil
 	}
 	limit := c.row.MaxBody
 	if limit <= 0 {
 		limit = c.g.o.MaxBody
 	}
+	if r.ContentLength > limit {
+		return core.Errorf(core.CodeTooLarge, "The request body is larger than the limit of %d bytes.", limit)
+	}
 	rc := http.NewResponseController(c.w)
 	r.Body = &patientBody{
 		ReadCloser: http.MaxBytesReader(c.w.ResponseWriter, r.Body, limit), rc: rc, timeout: c.g.o.BodyTimeout,
 	}
+	return nil
 }
 
 // fail answers with err in the dialect's shape, or only logs it when the answer has begun.

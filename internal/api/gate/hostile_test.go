@@ -1,7 +1,9 @@
 package gate_test
 
 import (
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -99,4 +101,96 @@ func TestKeysDoNotMultiplyARate(t *testing.T) {
 	} else {
 		release()
 	}
+}
+
+// deadlined is a client's connection as handlers see it.
+type deadlined struct {
+	*httptest.ResponseRecorder
+
+	deadlines []time.Time
+	fail      error
+}
+
+func (d *deadlined) SetWriteDeadline(t time.Time) error {
+	d.deadlines = append(d.deadlines, t)
+	return nil
+}
+
+func (d *deadlined) Write(p []byte) (int, error) {
+	if d.fail != nil {
+		return 0, d.fail
+	}
+	return d.ResponseRecorder.Write(p)
+}
+
+// here is a request from this machine.
+func here(t *testing.T) *http.Request {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", http.NoBody)
+	r.RemoteAddr, r.Host = "127.0.0.1:5555", "localhost:7077"
+	return r
+}
+
+// TestWritesHaveADeadline: also a handler that writes as net/http does cannot be held for ever by a client that stops reading.
+func TestWritesHaveADeadline(t *testing.T) {
+	var within []time.Time
+	d := &deadlined{ResponseRecorder: httptest.NewRecorder()}
+	raw := build(t, nil, row(func(w http.ResponseWriter, _ *http.Request) error {
+		_, err := io.WriteString(w, "x")
+		within = d.deadlines
+		return err
+	}))
+	raw.handler.ServeHTTP(d, here(t))
+	if n := len(within); n < 2 || !within[n-1].After(time.Now()) {
+		t.Errorf("the deadlines before the write ended: %v", within)
+	}
+	mine := time.Now().Add(time.Hour)
+	d = &deadlined{ResponseRecorder: httptest.NewRecorder()}
+	careful := build(t, nil, row(func(w http.ResponseWriter, _ *http.Request) error {
+		if err := http.NewResponseController(w).SetWriteDeadline(mine); err != nil {
+			return err
+		}
+		_, err := io.WriteString(w, "x")
+		within = d.deadlines
+		return err
+	}))
+	careful.handler.ServeHTTP(d, here(t))
+	if n := len(within); n < 2 || !within[n-1].Equal(mine) {
+		t.Errorf("a handler's own deadline was moved: %v", within)
+	}
+}
+
+// TestGoneClientIsNoFailure: a client that cuts its line does not fill the log with failures of the server.
+func TestGoneClientIsNoFailure(t *testing.T) {
+	d := &deadlined{ResponseRecorder: httptest.NewRecorder(), fail: &net.OpError{Op: "write", Err: errors.New("reset")}}
+	var got error
+	h := build(t, nil, row(func(w http.ResponseWriter, _ *http.Request) error {
+		_, got = io.WriteString(w, "x")
+		return got
+	}))
+	h.handler.ServeHTTP(d, here(t))
+	if core.CodeOf(got) != core.CodeCancelled {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestAnnouncedBody: a body that says that it is too large is refused before a byte of it is read.
+func TestAnnouncedBody(t *testing.T) {
+	h := build(t, func(o *gate.Options) { o.MaxBody = 1 << 10 }, row(func(http.ResponseWriter, *http.Request) error {
+		t.Error("the handler was called")
+		return nil
+	}))
+	w := h.do(t, func(r *http.Request) {
+		r.Body, r.ContentLength = io.NopCloser(neverRead{t}), 1<<40
+	}, "POST", "/x")
+	if w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+type neverRead struct{ t *testing.T }
+
+func (n neverRead) Read([]byte) (int, error) {
+	n.t.Error("it was read")
+	return 0, io.EOF
 }

@@ -1,8 +1,10 @@
 package gate
 
 import (
+	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -19,6 +21,17 @@ type recorder struct {
 	status int
 	bytes  int64
 	wait   *core.Wait // nil where nobody waits for a model
+	own    bool       // the handler bounds its writes itself
+	renew  time.Time  // when the deadline of writes is to be moved
+}
+
+// renewEvery is how often the deadline of writes is moved while a handler writes without a thought of it.
+const renewEvery = time.Second
+
+// SetWriteDeadline is for http.ResponseController.
+func (w *recorder) SetWriteDeadline(t time.Time) error {
+	w.own = true
+	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t)
 }
 
 // WriteHeader keeps the final status; informational ones pass through.
@@ -30,14 +43,21 @@ func (w *recorder) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write counts the bytes.
+// Write counts the bytes, and does not wait for ever for a client that stopped reading.
 func (w *recorder) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 		w.tellPlace()
 	}
+	if now := time.Now(); !w.own && now.After(w.renew) {
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(now.Add(api.WriteTimeout)) // a writer without deadlines is a test's
+		w.renew = now.Add(renewEvery)
+	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		err = core.Wrap(core.CodeCancelled, err, "The client stopped reading the answer.") // no failure of the server
+	}
 	return n, err
 }
 
