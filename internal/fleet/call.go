@@ -28,7 +28,7 @@ type attempt struct {
 // loop can end it with a reason.
 func (f *Fleet) submit(ctx context.Context, tk *ticket) (context.Context, *call, error) {
 	t, it := tk.target, tk.item
-	if _, ok := f.cfg.Runtimes[t.Runtime]; !ok {
+	if _, ok := f.cfg.Runtimes[t.Runtime]; !ok && len(t.Replicas) == 0 {
 		return ctx, nil, core.Errorf(core.CodeUnsupported, "The model %s needs the runtime %q, which this server does not have.", t.Name, t.Runtime)
 	}
 	ctx, abort := context.WithCancelCause(ctx)
@@ -39,7 +39,7 @@ func (f *Fleet) submit(ctx context.Context, tk *ticket) (context.Context, *call,
 		stop = func() { cancel(); abort(context.Canceled) }
 	}
 	tk.wait = core.WaitFrom(ctx)
-	tk.verdicts, tk.abort = make(chan verdict, maxVerdicts), abort
+	tk.verdicts, tk.abort = make(chan verdict, maxVerdicts*(1+len(t.Replicas))), abort
 	if err := f.post(ctx, submission{tk}); err != nil {
 		stop()
 		return ctx, nil, err
@@ -80,6 +80,10 @@ func (c *call) admitted(ctx context.Context) (context.Context, attempt, error) {
 func (c *call) lost(ctx context.Context, on *live, err error) bool {
 	if ctx.Err() != nil {
 		return false
+	}
+	if fault, ok := errors.AsType[*engine.FaultError](err); ok {
+		c.f.tell(faulted{c.ticket, on, fault})
+		return !fault.Begun()
 	}
 	if core.CodeOf(err) == core.CodeWorkerDied {
 		c.f.tell(death{on, diedOf(err)})

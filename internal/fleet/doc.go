@@ -78,17 +78,30 @@ type Target struct {
 	Memory    int64         // estimate in bytes, until a load has measured it
 	Pinned    bool          // never unloaded for others or for time, until Unload
 	KeepAlive time.Duration // 0: the default; negative: never unloaded for time
+
+	Replicas []engine.Replica // places that it can be served from; empty: one, which the fields above name
+	Balance  string           // how requests are spread over them: a policy of fleet/plan/replica; empty: by score
+	Where    engine.Where     // what this call asks of its place
+	Label    string           // of the replica that was chosen; the fleet sets it
 }
 
 // key is what instances are shared by.
 func (t Target) key() string { return t.family() + "\x00" + t.Runtime + "\x00" + t.Digest }
 
-// family is what only one version is kept loaded of.
-func (t Target) family() string {
+// kind is what one set of replicas serves.
+func (t Target) kind() string {
 	if t.Spec.Embedding {
 		return t.Name + "\x00embed"
 	}
 	return t.Name + "\x00generate"
+}
+
+// family is what only one version is kept loaded of.
+func (t Target) family() string {
+	if t.Label == "" {
+		return t.kind()
+	}
+	return t.kind() + "\x00" + t.Label
 }
 
 // Item is what the queue knows of a call.

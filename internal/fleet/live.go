@@ -28,6 +28,8 @@ type live struct {
 	share   atomic.Int64 // processors that it may use, as the plan said last
 	sharing sync.Mutex   // held while the model is told
 
+	identity identity // of its tokenizer and template, where there are several replicas
+
 	// gone ends when the instance died or was closed. OnGone calls f then, until the returned function is called.
 	gone   <-chan struct{}
 	onGone func(f func()) (stop func() bool)
@@ -58,11 +60,15 @@ func (l *loop) loadModel(ctx context.Context, on *live) (engine.Model, *core.Err
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	rt := l.f.cfg.Runtimes[on.target.Runtime]
+	if rt == nil {
+		return nil, core.Errorf(core.CodeUnsupported, "The model %s needs the runtime %q, which this server does not have.", on.target.Name, on.target.Runtime)
+	}
 	m, err := rt.Load(ctx, on.target.Spec, func(part float64) { l.send(loadProgress{on, part}) })
 	switch {
 	case err == nil && m == nil:
 		return nil, core.Errorf(core.CodeInternal, "The runtime %s loaded the model %s and returned nothing.", on.target.Runtime, on.target.Name)
 	case err == nil:
+		on.identity = identityOf(ctx, m, on.target)
 		return m, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return nil, core.Wrap(core.CodeDeadline, err, "The model %s did not load within %s. Try a smaller model, or raise the limit for loading.",
@@ -92,6 +98,12 @@ func (l *loop) loaded(on *live, m engine.Model, err *core.Error) {
 		return
 	}
 	on.facts = m.Facts()
+	if why := l.disagrees(on); why != nil {
+		l.task(func() { _ = m.Close() }) // it serves nobody
+		on.model = nil
+		l.loaded(on, nil, why)
+		return
+	}
 	l.f.cfg.Metrics.Loaded(on.target.Name, on.target.Runtime, took, "")
 	l.f.cfg.Log.Info("model ready", slog.String("model", on.target.Name), slog.String("runtime", on.target.Runtime),
 		slog.String("device", on.facts.Device), slog.Int64("memory_bytes", on.facts.Memory.Total()), slog.Duration("took", took))

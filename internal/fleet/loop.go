@@ -10,6 +10,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/fleet/plan"
+	"ashatai/internal/fleet/plan/replica"
 )
 
 // loop owns all changing state of a fleet. Everything in it is used by one goroutine only.
@@ -19,7 +20,9 @@ type loop struct {
 	zero    time.Time // the plan's time zero
 	lastID  plan.ID
 	tickets map[plan.ID]*ticket
-	targets map[string]Target // the newest target of each key
+	sets    map[string]*replica.Set // by the kind of their targets
+	refused map[string]string       // why a replica is in no use, by its key
+	targets map[string]Target       // the newest target of each key
 	live    map[plan.InstanceID]*live
 	unloads []unloading
 	used    int64 // bytes, as last reported
@@ -47,7 +50,7 @@ func newLoop(ctx context.Context, f *Fleet) *loop {
 		}),
 		// A second before now, so that no time of the plan is its zero, which stands for never.
 		zero:    c.Now().Add(-time.Second),
-		tickets: map[plan.ID]*ticket{}, targets: map[string]Target{}, live: map[plan.InstanceID]*live{},
+		tickets: map[plan.ID]*ticket{}, sets: map[string]*replica.Set{}, refused: map[string]string{}, targets: map[string]Target{}, live: map[plan.InstanceID]*live{},
 		context: func() (context.Context, context.CancelFunc) { return context.WithCancel(context.WithoutCancel(ctx)) },
 		over:    make(chan struct{}),
 	}
@@ -129,6 +132,9 @@ func (l *loop) Admit(e plan.Admit) {
 func (l *loop) Fail(e plan.Fail) {
 	t := l.tickets[e.ID]
 	delete(l.tickets, e.ID)
+	if l.moved(t, e.Err) {
+		return
+	}
 	l.f.cfg.Metrics.Refused(t.target.Name, e.Err.Code)
 	t.verdicts <- verdict{err: e.Err}
 	t.abort(e.Err)

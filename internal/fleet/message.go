@@ -2,10 +2,12 @@ package fleet
 
 import (
 	"context"
+	"time"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/fleet/plan"
+	"ashatai/internal/fleet/plan/replica"
 )
 
 // message is what others send to the loop, which alone calls handle.
@@ -13,6 +15,21 @@ type message interface{ handle(l *loop) }
 
 type (
 	submission struct{ ticket *ticket }
+	// faulted says that a server elsewhere failed a call. A call of which nothing was begun gets a new verdict.
+	faulted struct {
+		ticket *ticket
+		on     *live
+		fault  *engine.FaultError
+	}
+	checked struct {
+		set   *replica.Set
+		label string
+		err   error
+	}
+	placing struct {
+		target Target
+		reply  chan replica.Decision
+	}
 	// seeing asks whether the ticket still runs on an instance, and commits it to that: it is not replayed any more.
 	seeing struct {
 		ticket *ticket
@@ -49,7 +66,8 @@ type (
 // ticket is one call's place in the loop.
 type ticket struct {
 	id        plan.ID // set by the loop
-	target    Target
+	base      Target  // as the caller named it
+	target    Target  // at the replica that was chosen
 	item      Item
 	sequences int
 	force     bool
@@ -58,9 +76,16 @@ type ticket struct {
 	progress  chan float64            // nil, or holds the last progress of the load
 	admits    int
 	wait      *core.Wait // told where the call stands; may be nil
+
+	placed bool            // it counts as work of its replica
+	seen   bool            // the client got something
+	stays  bool            // it is not moved any more
+	tried  map[string]bool // replicas that could not begin it
+	made   int             // tokens, and how long they took: set by the caller before the completion
+	took   time.Duration
 }
 
-// maxVerdicts: admitted, admitted again after a death, failed.
+// maxVerdicts, for each replica: admitted, admitted again after a death, failed.
 const maxVerdicts = 3
 
 // verdict says that a call may use an instance, or that it failed.
@@ -71,6 +96,16 @@ type verdict struct {
 
 func (m submission) handle(l *loop) {
 	t := m.ticket
+	t.base, t.tried = t.target, map[string]bool{}
+	if err := l.place(t, nil); err != nil {
+		l.f.cfg.Metrics.Refused(t.base.Name, err.Code)
+		t.verdicts <- verdict{err: err}
+		t.abort(err)
+	}
+}
+
+// enqueue submits a ticket to the plan, at the replica that its target names.
+func (l *loop) enqueue(t *ticket) {
 	l.lastID++
 	t.id = l.lastID
 	l.tickets[t.id] = t
@@ -93,6 +128,7 @@ func (m submission) handle(l *loop) {
 func (m seeing) handle(l *loop) {
 	still := l.state.RunsOn(m.ticket.id, m.on.id)
 	if still {
+		m.ticket.seen = true
 		l.apply(plan.Seen{At: l.at(), ID: m.ticket.id})
 	}
 	m.still <- still
@@ -100,11 +136,13 @@ func (m seeing) handle(l *loop) {
 
 func (m completion) handle(l *loop) {
 	delete(l.tickets, m.ticket.id)
+	l.leave(m.ticket, replica.Served)
 	l.apply(plan.Done{At: l.at(), ID: m.ticket.id})
 }
 
 func (m cancellation) handle(l *loop) {
 	delete(l.tickets, m.ticket.id)
+	l.leave(m.ticket, replica.Left)
 	l.apply(plan.Cancel{At: l.at(), ID: m.ticket.id})
 	l.queueChanged(m.ticket)
 }
@@ -133,6 +171,7 @@ func (m death) handle(l *loop) {
 	l.warn("worker died", on, m.err)
 	l.apply(plan.Died{At: l.at(), Instance: on.id, Err: m.err})
 	on.die()
+	l.spread(on.key, m.err)
 }
 
 func (m closing) handle(l *loop) {
@@ -152,6 +191,9 @@ func (m unload) handle(l *loop) {
 	m.found <- len(left) > 0
 	if len(left) == 0 {
 		return
+	}
+	for _, t := range l.tickets {
+		t.stays = t.stays || t.target.Name == m.name
 	}
 	l.unloads = append(l.unloads, unloading{left, m.gone})
 	l.apply(plan.Unload{At: l.at(), Name: m.name})

@@ -38,6 +38,11 @@ type Target struct {
 	Memory    int64         // estimate in bytes, until a load has measured it; 0: not known
 	Pinned    bool          // never unloaded by itself
 	KeepAlive time.Duration // how long it stays without work; 0: the fleet's default, negative: for ever
+
+	Replicas []engine.Replica // places that it can be served from; empty: one, which the fields above name
+	Balance  string           // how requests are spread over them: a policy of fleet/plan/replica; empty: by score
+	Where    engine.Where     // what this call asks of its place
+	Label    string           // of the replica that was chosen; the fleet sets it
 }
 
 // Settings are one model's own, from the configuration. Zero values mean: the manifest's or the server's.
@@ -51,6 +56,8 @@ type Settings struct {
 	Template  string   // Jinja source of the chat template
 	Pinned    bool
 	KeepAlive time.Duration
+	Replicas  []engine.Replica // see Target
+	Balance   string
 }
 
 // Config is what Service needs beyond its partners.
@@ -131,7 +138,7 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 		Logprobs: req.Logprobs, TopLogprobs: req.TopLogprobs,
 		Pins: p.pins, Constraint: engine.Constraint{Kind: req.Format.Kind, Source: req.Format.Source},
 	}
-	if m.Elsewhere() {
+	if m.Elsewhere() || len(set.Replicas) > 0 {
 		work.Asked = asked(m, set, req)
 	}
 	ctx, cancel, deadline := s.limit(ctx, req.Timeout)
@@ -230,7 +237,7 @@ func generates(m *core.Manifest) bool { return m.Can(core.CapChat) || m.Can(core
 func (s *Service) target(m *core.Manifest, set Settings, embedding bool) Target {
 	t := Target{
 		Name: m.Name, Digest: m.Digest, Runtime: set.Runtime, Spec: set.Load,
-		Pinned: set.Pinned, KeepAlive: set.KeepAlive,
+		Pinned: set.Pinned, KeepAlive: set.KeepAlive, Replicas: set.Replicas, Balance: set.Balance,
 	}
 	if t.Runtime == "" {
 		t.Runtime = s.cfg.Runtime(m)
