@@ -16,6 +16,7 @@ import (
 	"ashatai/internal/cli/keep"
 	"ashatai/internal/cli/people"
 	"ashatai/internal/cli/quotas"
+	"ashatai/internal/cli/runtimes"
 	"ashatai/internal/cli/settings"
 )
 
@@ -135,7 +136,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.serve(), a.run(), a.list(), a.show(), a.ps(), a.stop(), a.pull(), a.create(), a.cp(), a.alias(), a.optimize(), a.rm(), a.doctor(), a.version(), a.completion(),
 	)
-	root.AddCommand(jobs.Command(a.console()), quotas.Command(a.console()), settings.Command(a.console(), a.out, a.deps.Env))
+	root.AddCommand(jobs.Command(a.console()), quotas.Command(a.console()), runtimes.Command(a.console()), settings.Command(a.console(), a.out, a.deps.Env))
 	root.AddCommand(keep.Commands(a.console(), a.deps.Keep)...)
 	root.AddCommand(people.Commands(a.console(), a.people())...)
 	root.AddCommand(audit.Command(a.console(), a.people()))

@@ -119,6 +119,9 @@ func checkPattern(pattern, s string) (string, error) {
 			return "", fmt.Errorf("%q names no weights; write as-is, auto, or a type such as q8_0", s)
 		}
 		return low, nil
+	case "replica":
+		_, err := ParseReplica(s)
+		return s, err
 	case "url":
 		return s, checkURL(s)
 	case "postgres":

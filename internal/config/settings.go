@@ -75,6 +75,9 @@ type Model struct {
 	Stop      []string       `key:"stop" doc:"Strings that end every answer, besides the model's own and the caller's."`
 	Engine    ModelEngine    `key:"engine" doc:"How the model runs, where it is not as engine says."`
 	Sampling  Sampling       `key:"sampling" doc:"Sampling where a request does not say."`
+
+	Replicas []string `key:"replicas" pattern:"replica" doc:"Places that serve the model, each a line of words: remote=NAME model=THEIRS; or runtime=NAME copies=N, or model=OTHER, for this machine; with weight=N, and vocabulary= and template= where those cannot be asked. Empty: one, here."`
+	Balance  string   `key:"balance" enum:",best,round-robin,weighted,least-work,prefix" doc:"How requests are spread over the replicas; empty: best, by a score."`
 }
 
 // Remote is one server elsewhere.

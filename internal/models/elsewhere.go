@@ -35,6 +35,12 @@ func (m *Models) SetElsewhere(list []Elsewhere) {
 	m.rebuild()
 }
 
+// TemplateDigest tells chat templates apart.
+func TemplateDigest(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return hex.EncodeToString(sum[:])
+}
+
 // errElsewhere refuses to change what is not here.
 func errElsewhere(e *entry) *core.Error {
 	return core.Errorf(core.CodeForbidden, "The model %s is held by a server elsewhere, so there is nothing of it here to copy or remove. It goes when the settings no longer name it.", short(e))

@@ -33,6 +33,7 @@ func withWish(ctx context.Context, w ollama.Wish) context.Context {
 
 // wished applies the wish in ctx, if there is one, to a target. It never makes a context smaller: the instance is shared.
 func wished(ctx context.Context, t infer.Target) infer.Target {
+	t.Where = whereOf(ctx)
 	w, _ := ctx.Value(wishKey{}).(ollama.Wish)
 	if w.KeepAlive != nil {
 		t.KeepAlive = *w.KeepAlive

@@ -57,6 +57,7 @@ func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
 		s.Load.Threads = own.Threads
 	}
 	s.Runtime, s.Pinned, s.Sampling = own.Runtime, own.Pinned, own.Sampling.Core()
+	s.Replicas, s.Balance = n.replicasOf(m, own.Replicas, s), own.Balance
 	s.System, s.Template, s.Stop = own.System, own.Template, own.Stop
 	if own.KeepAlive != nil {
 		s.KeepAlive = keepAlive(*own.KeepAlive)

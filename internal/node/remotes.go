@@ -22,10 +22,11 @@ import (
 // start and again and again.
 type remotes struct {
 	life.Base
-	set     map[string]config.Remote
-	runtime *remote.Runtime
-	models  *models.Models
-	log     *slog.Logger
+	set      map[string]config.Remote
+	runtime  *remote.Runtime
+	sections map[string]config.Model
+	models   *models.Models
+	log      *slog.Logger
 
 	mu    sync.Mutex
 	known map[string][]remote.Listed // by server; the last list that came
@@ -56,7 +57,7 @@ func (n *Node) makeRemotes(context.Context) error {
 		return err
 	}
 	n.closers = append(n.closers, rt.Close)
-	n.remotes = &remotes{set: n.set.Remotes, runtime: rt, models: n.models, log: n.log, known: map[string][]remote.Listed{}}
+	n.remotes = &remotes{set: n.set.Remotes, sections: n.set.Models, runtime: rt, models: n.models, log: n.log, known: map[string][]remote.Listed{}}
 	n.remotes.offer()
 	return nil
 }
@@ -148,6 +149,11 @@ func (r *remotes) offer() {
 			out = append(out, models.Elsewhere{
 				Name: name, Path: remote.Path(server, l.ID), Source: "remote " + server + ": " + l.ID, Context: l.Context, Capabilities: abilities(l),
 			})
+		}
+	}
+	for _, b := range r.borrowed(r.sections) {
+		if !taken[b.Name] {
+			out = append(out, b)
 		}
 	}
 	r.models.SetElsewhere(out)

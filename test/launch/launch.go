@@ -41,6 +41,28 @@ func Process(t *testing.T, set ...string) (addr string, pid int) {
 // In is Process with the programs in a folder of the test's choice, on a home that it filled.
 func In(t *testing.T, bin, home string, set ...string) (addr string, pid int) {
 	t.Helper()
+	return start(t, new(bool), bin, home, set...)
+}
+
+// Doomed is Process for a server that the test kills.
+func Doomed(t *testing.T, set ...string) (addr string, kill func()) {
+	t.Helper()
+	killed := new(bool)
+	addr, pid := start(t, killed, Given(t, "ASHATAI_TEST_BIN"), t.TempDir(), set...)
+	return addr, func() {
+		*killed = true
+		p, err := os.FindProcess(pid)
+		if err == nil {
+			err = p.Kill()
+		}
+		if err != nil {
+			t.Errorf("the server cannot be killed: %v", err)
+		}
+	}
+}
+
+func start(t *testing.T, killed *bool, bin, home string, set ...string) (addr string, pid int) {
+	t.Helper()
 	args := []string{"serve", "--addr", "127.0.0.1:0", "--home", home}
 	for _, s := range set {
 		args = append(args, "--set", s)
@@ -62,10 +84,10 @@ func In(t *testing.T, bin, home string, set ...string) (addr string, pid int) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !*killed {
 			t.Errorf("the server was gone before the test ended: %v", err)
 		}
-		if err := cmd.Wait(); err != nil {
+		if err := cmd.Wait(); err != nil && !*killed {
 			t.Errorf("the server's end: %v", err)
 		}
 		_ = log.Close() // only read from here on

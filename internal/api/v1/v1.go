@@ -34,6 +34,8 @@ type Fleet interface {
 	Unload(ctx context.Context, model string) error
 	Instances(ctx context.Context) ([]Instance, error)
 	Runtimes(ctx context.Context) ([]Runtime, error)
+	// Placement says where a request for a model would go now. It starts nothing.
+	Placement(ctx context.Context, model string) (Placement, error)
 }
 
 // Tokens turns text into a model's tokens and back; an empty model is the default one. Detokenize returns exact bytes.
@@ -134,6 +136,11 @@ func (h handlers) fleetRoutes() []api.Route {
 		{
 			Method: http.MethodGet, Path: "/api/v1/instances", Summary: "Lists the loaded models.",
 			Scope: core.ScopeRead, Limit: api.LimitRead, Response: InstanceList{}, Handle: h.instances,
+		},
+		{
+			Method: http.MethodGet, Path: "/api/v1/models/{name}/placement", Summary: "Says where a request for a model would go now: all candidates, their scores, and why each is taken or not.",
+			Scope: core.ScopeRead, Limit: api.LimitRead, Object: api.ObjectModel,
+			Response: Placement{}, Statuses: []int{http.StatusNotFound}, Handle: h.placement,
 		},
 		{
 			Method: http.MethodGet, Path: "/api/v1/runtimes", Summary: "Lists the runtimes and what each lacks on this machine.",

@@ -84,6 +84,10 @@ func (f *fake) Load(_ context.Context, model string, o v1.LoadOptions) (v1.Insta
 }
 func (f *fake) Unload(context.Context, string) error             { return f.failing }
 func (f *fake) Instances(context.Context) ([]v1.Instance, error) { return nil, f.failing }
+func (f *fake) Placement(_ context.Context, model string) (v1.Placement, error) {
+	return v1.Placement{Model: model, Policy: "best"}, nil
+}
+
 func (f *fake) Runtimes(context.Context) ([]v1.Runtime, error) {
 	return []v1.Runtime{{Name: "mock"}}, f.failing
 }
