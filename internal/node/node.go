@@ -23,6 +23,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/catalog"
+	"ashatai/internal/engine/remote"
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
 	"ashatai/internal/jobs"
@@ -30,6 +31,7 @@ import (
 	"ashatai/internal/models/fetch"
 	"ashatai/internal/models/source"
 	"ashatai/internal/netx"
+	"ashatai/internal/node/borrow"
 	"ashatai/internal/node/figures"
 	"ashatai/internal/node/live"
 	"ashatai/internal/obs"
@@ -81,7 +83,8 @@ type Node struct {
 	egress   *netx.Client
 	limiter  gate.Limiter
 
-	remotes  *remotes
+	remotes  *borrow.Service
+	remote   *remote.Runtime
 	optimize *optimize.Service
 	weights  func(m *core.Manifest) (*optimize.Weights, string) // which a load is to use, see optimize.Service.Use
 	runtimes map[string]engine.Runtime
@@ -198,7 +201,7 @@ func (n *Node) makeFleet(context.Context) error {
 	for _, d := range catalog.Workers() {
 		runtimes[d.Name] = h.Runtime(d.Name, d)
 	}
-	runtimes[catalog.Remote] = n.remotes.runtime
+	runtimes[catalog.Remote] = n.remote
 	n.runtimes = runtimes
 	n.fleet = fleet.New(fleet.Config{
 		Runtimes: runtimes, Budget: total, MaxQueue: n.set.Fleet.MaxQueue, MaxQueuedCost: int64(n.set.Fleet.MaxQueuedTokens),

@@ -2,39 +2,14 @@ package node
 
 import (
 	"context"
-	"log/slog"
 	"maps"
 	"os"
-	"path"
 	"slices"
-	"strings"
-	"sync"
-	"time"
 
 	"ashatai/internal/config"
 	"ashatai/internal/core"
 	"ashatai/internal/engine/remote"
-	"ashatai/internal/life"
-	"ashatai/internal/models"
-)
-
-// remotes offers the models of the servers elsewhere that the settings name. It asks the servers for their lists, at the
-// start and again and again.
-type remotes struct {
-	life.Base
-	set      map[string]config.Remote
-	runtime  *remote.Runtime
-	sections map[string]config.Model
-	models   *models.Models
-	log      *slog.Logger
-
-	mu    sync.Mutex
-	known map[string][]remote.Listed // by server; the last list that came
-}
-
-const (
-	relist    = time.Minute
-	firstList = 3 * time.Second // what the start waits for lists at most
+	"ashatai/internal/node/borrow"
 )
 
 // maxKeyFile bounds a credential.
@@ -57,8 +32,7 @@ func (n *Node) makeRemotes(context.Context) error {
 		return err
 	}
 	n.closers = append(n.closers, rt.Close)
-	n.remotes = &remotes{set: n.set.Remotes, sections: n.set.Models, runtime: rt, models: n.models, log: n.log, known: map[string][]remote.Listed{}}
-	n.remotes.offer()
+	n.remote, n.remotes = rt, borrow.New(n.set.Remotes, n.set.Models, rt, n.models, n.log)
 	return nil
 }
 
@@ -77,133 +51,4 @@ func keyOf(s config.Remote) func() (string, error) {
 		return func() (string, error) { return s.Key, nil }
 	}
 	return nil
-}
-
-// Start asks for the lists, and waits for them a moment: a server that is slow or away must not hold up this one.
-func (r *remotes) Start(ctx context.Context) error {
-	if len(r.set) == 0 {
-		return nil
-	}
-	first := make(chan struct{})
-	err := r.Launch(ctx, func(ctx context.Context) {
-		r.list(ctx)
-		close(first)
-		tick := time.NewTicker(relist)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				r.list(ctx)
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	if err != nil {
-		return err
-	}
-	wait := time.NewTimer(firstList)
-	defer wait.Stop()
-	select {
-	case <-first:
-	case <-wait.C:
-	case <-ctx.Done():
-	}
-	return nil
-}
-
-// list asks every server that has no list in the settings, all at once.
-func (r *remotes) list(ctx context.Context) {
-	var wg sync.WaitGroup
-	for name := range r.set {
-		wg.Go(func() {
-			list, err := r.runtime.Models(ctx, name)
-			if err != nil {
-				if ctx.Err() == nil {
-					r.log.WarnContext(ctx, "a remote does not list its models", slog.String("remote", name), slog.String("error", core.AsError(err).Message))
-				}
-				return
-			}
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.known[name] = list
-		})
-	}
-	wg.Wait()
-	r.offer()
-}
-
-// offer makes the models known by names of this server: REMOTE/MODEL.
-func (r *remotes) offer() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var out []models.Elsewhere
-	taken := map[string]bool{}
-	for _, server := range slices.Sorted(maps.Keys(r.set)) {
-		for _, l := range r.offered(server) {
-			name, ok := localName(server, l.ID)
-			if !ok || taken[name] {
-				continue
-			}
-			taken[name] = true
-			out = append(out, models.Elsewhere{
-				Name: name, Path: remote.Path(server, l.ID), Source: "remote " + server + ": " + l.ID, Context: l.Context, Capabilities: abilities(l),
-			})
-		}
-	}
-	for _, b := range r.borrowed(r.sections) {
-		if !taken[b.Name] {
-			out = append(out, b)
-		}
-	}
-	r.models.SetElsewhere(out)
-}
-
-// offered are a server's models that the settings want, with what is known of them.
-func (r *remotes) offered(server string) []remote.Listed {
-	wanted := r.set[server].Models
-	if len(wanted) == 0 {
-		return r.known[server]
-	}
-	var out []remote.Listed
-	for _, id := range wanted {
-		l := remote.Listed{ID: id}
-		if i := slices.IndexFunc(r.known[server], func(k remote.Listed) bool { return k.ID == id || k.ID == id+":latest" }); i >= 0 {
-			l = r.known[server][i]
-		}
-		out = append(out, l)
-	}
-	return out
-}
-
-// localName is what a model of a server is called here: the last part of its name there, below the server's name.
-func localName(server, id string) (string, bool) {
-	keep := func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '.', r == '_', r == '-', r == ':':
-			return r
-		}
-		return '-'
-	}
-	base := strings.Map(keep, strings.ToLower(strings.TrimSuffix(path.Base(id), ".gguf")))
-	n, err := core.ParseModelName(server + "/" + strings.Trim(base, ".-_"))
-	return n.String(), err == nil
-}
-
-// abilities are what a model can do: as its server says, else as its name suggests.
-func abilities(l remote.Listed) []core.Capability {
-	if l.Capabilities != nil {
-		return l.Capabilities
-	}
-	name := strings.ToLower(l.ID)
-	has := func(words ...string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(name, w) })
-	}
-	switch {
-	case has("rerank"):
-		return []core.Capability{core.CapRerank}
-	case has("embed", "minilm", "bge-", "gte-", "e5-"):
-		return []core.Capability{core.CapEmbed}
-	}
-	return []core.Capability{core.CapChat, core.CapGenerate}
 }

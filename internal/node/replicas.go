@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -74,29 +72,6 @@ func (n *Node) replica(m *core.Manifest, r config.Replica, s infer.Settings) (_ 
 		out.Template = models.TemplateDigest(m.Template)
 	}
 	return out, out.Runtime, !m.Elsewhere()
-}
-
-// borrowed are the models of the settings that are not installed here and have replicas at servers elsewhere.
-func (r *remotes) borrowed(sections map[string]config.Model) []models.Elsewhere {
-	var out []models.Elsewhere
-	for _, name := range slices.Sorted(maps.Keys(sections)) {
-		for _, text := range sections[name].Replicas {
-			rep, err := config.ParseReplica(text)
-			if err != nil || rep.Remote == "" {
-				continue
-			}
-			server := strings.ToLower(rep.Remote)
-			l := remote.Listed{ID: rep.Model}
-			if i := slices.IndexFunc(r.known[server], func(k remote.Listed) bool { return k.ID == rep.Model || k.ID == rep.Model+":latest" }); i >= 0 {
-				l = r.known[server][i]
-			}
-			out = append(out, models.Elsewhere{
-				Name: name, Path: remote.Path(server, rep.Model), Source: "replicas", Context: l.Context, Capabilities: abilities(l),
-			})
-			break
-		}
-	}
-	return out
 }
 
 type whereKey struct{}
