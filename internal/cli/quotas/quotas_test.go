@@ -24,6 +24,11 @@ func TestCommands(t *testing.T) {
 		_, _ = io.WriteString(w, `{"id":"quo_1","kind":"user","name":"`+strings.ReplaceAll(string(b), `"`, "'")+`","unit":"requests","window":"minute","limit":7}`)
 	})
 	mux.HandleFunc("DELETE /api/v1/quotas/quo_1", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"ok":true}`) })
+	mux.HandleFunc("DELETE /api/v1/quotas/quo_2", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"error":{"code":"not_found","message":"There is no quota."}}`)
+	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	for line, c := range map[string]struct {
