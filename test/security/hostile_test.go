@@ -43,10 +43,13 @@ type attack struct {
 
 func attacks() []attack {
 	list := []attack{
-		{"idle sockets", idle}, {"a reader that stops", stopReading},
-		{"a large header", bomb(header(1), 431)}, {"many headers", bomb(header(20_000), 431)},
+		{"idle sockets", idle},
+		{"a reader that stops", stopReading},
+		{"a large header", bomb(header(1), 431)},
+		{"many headers", bomb(header(20_000), 431)},
 		{"an announced body", bomb(post("Content-Length: 10000000000\r\n", ""), 413)},
-		{"an endless body", endless}, {"deep JSON", bomb(body([]byte(strings.Repeat("[", 1<<20))), 400)},
+		{"an endless body", endless},
+		{"deep JSON", bomb(body([]byte(strings.Repeat("[", 1<<20))), 400)},
 		{"deep objects", bomb(body([]byte(strings.Repeat(`{"a":`, 1<<18))), 400)},
 		{"a packed body", bomb(packed(), 400, 415)},
 	}
@@ -161,7 +164,7 @@ func idle(ctx context.Context, host string) error {
 	n := idleSockets
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
-		n = min(n, int(limit.Cur)*3/4) //nolint:gosec // a small number
+		n = min(n, int(limit.Cur)*3/4)
 	}
 	conns := make([]net.Conn, 0, n)
 	defer func() {
@@ -245,7 +248,7 @@ func bomb(request []byte, statuses ...int) func(context.Context, string) error {
 		if err != nil {
 			return err
 		}
-		defer res.Body.Close() //nolint:errcheck // the test is over
+		defer res.Body.Close()
 		if !slices.Contains(statuses, res.StatusCode) {
 			b, _ := io.ReadAll(io.LimitReader(res.Body, 300))
 			return fmt.Errorf("status %d, want %v: %s", res.StatusCode, statuses, b)
