@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -46,7 +47,7 @@ func ParseReplica(text string) (Replica, error) {
 	}
 	switch {
 	case r == Replica{}:
-		return r, fmt.Errorf("a replica needs at least runtime=, model= or remote=")
+		return r, errors.New("a replica needs at least runtime=, model= or remote=")
 	case r.Remote != "" && (r.Model == "" || r.Runtime != "" || r.Copies > 0):
 		return r, fmt.Errorf("the replica at the remote %s must have model=, the model's name there, and neither runtime= nor copies=", r.Remote)
 	}

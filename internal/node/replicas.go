@@ -31,7 +31,7 @@ func (n *Node) replicasOf(m *core.Manifest, list []string, s infer.Settings) []e
 		}
 		one, label, ok := n.replica(m, r, s)
 		if !ok {
-			n.log.Warn("a replica is left out", slog.String("model", m.Name), slog.String("replica", text)) //nolint:noctx // settings have no request
+			n.log.Warn("a replica is left out", slog.String("model", m.Name), slog.String("replica", text))
 			continue
 		}
 		for range max(1, r.Copies) {

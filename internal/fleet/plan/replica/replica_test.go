@@ -88,7 +88,7 @@ func (s *scenario) step(t *testing.T, words []string, out *bytes.Buffer) {
 		s.now += d
 	case "ask":
 		for range max(1, number("times")) {
-			d := s.set.Decide(s.now, Wish{Policy: s.policy, Prefix: uint64(number("prefix")), Tried: map[string]bool{args["not"]: true}}, s.list) //nolint:gosec // small
+			d := s.set.Decide(s.now, Wish{Policy: s.policy, Prefix: uint64(number("prefix")), Tried: map[string]bool{args["not"]: true}}, s.list)
 			if d.Chosen < 0 {
 				fmt.Fprintln(out, "nobody:")
 				for _, v := range d.Candidates {
