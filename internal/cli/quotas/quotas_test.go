@@ -31,32 +31,33 @@ func TestCommands(t *testing.T) {
 	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
-	for line, c := range map[string]struct {
+	for _, c := range []struct {
+		line string
 		code int
 		want []string
 	}{
-		"list --kind user --subject ann": {0, []string{"10 tokens/day", "  3", "kind=user&subject=ann", "2 at once", "big:latest", "weight 5"}},
-		"list --json":                    {0, []string{`"remaining": 3`}},
-		"set user ann 7":                 {0, []string{"'kind':'user'", "'limit':7", "'window':'day'", "'unit':'tokens'", "has 7 requests/minute."}},
-		"set user ann 7 --unit requests --window minute": {0, []string{"'window':'minute'"}},
-		"set key k 7 --unit concurrent --model big":      {0, []string{"'kind':'key','limit':7,'model':'big','subject':'k','unit':'concurrent'"}},
-		"set user ann 7 --json":                          {0, []string{`"id": "quo_1"`}},
-		"set user ann":                                   {2, nil},
-		"set user ann many":                              {2, nil},
-		"remove quo_1":                                   {0, []string{"The quota quo_1 is removed."}},
-		"remove quo_1 --json":                            {0, []string{`"ok": true`}},
-		"remove":                                         {2, nil},
-		"remove quo_2":                                   {3, nil},
+		{"list --kind user --subject ann", 0, []string{"10 tokens/day", "  3", "kind=user&subject=ann", "2 at once", "big:latest", "weight 5"}},
+		{"list --json", 0, []string{`"remaining": 3`}},
+		{"set user ann 7", 0, []string{"'kind':'user'", "'limit':7", "'window':'day'", "'unit':'tokens'", "has 7 requests/minute."}},
+		{"set user ann 7 --unit requests --window minute", 0, []string{"'window':'minute'"}},
+		{"set key k 7 --unit concurrent --model big", 0, []string{"'kind':'key','limit':7,'model':'big','subject':'k','unit':'concurrent'"}},
+		{"set user ann 7 --json", 0, []string{`"id": "quo_1"`}},
+		{"set user ann", 2, nil},
+		{"set user ann many", 2, nil},
+		{"remove quo_1", 0, []string{"The quota quo_1 is removed."}},
+		{"remove quo_1 --json", 0, []string{`"ok": true`}},
+		{"remove", 2, nil},
+		{"remove quo_2", 3, nil},
 	} {
 		var out, errs bytes.Buffer
-		args := append([]string{"quota"}, strings.Fields(line)...)
+		args := append([]string{"quota"}, strings.Fields(c.line)...)
 		code := cli.Main(t.Context(), append(args, "--server", s.URL), cli.Deps{Stdout: &out, Stderr: &errs})
 		if code != c.code {
-			t.Errorf("%s: exit code %d, want %d; %s", line, code, c.code, errs.String())
+			t.Errorf("%s: exit code %d, want %d; %s", c.line, code, c.code, errs.String())
 		}
 		for _, w := range c.want {
 			if !strings.Contains(out.String(), w) {
-				t.Errorf("%s: %q lacks %q; %s", line, out.String(), w, errs.String())
+				t.Errorf("%s: %q lacks %q; %s", c.line, out.String(), w, errs.String())
 			}
 		}
 	}
