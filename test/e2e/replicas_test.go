@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"ashatai/test/launch"
 )
@@ -44,8 +45,10 @@ func TestReplicas(t *testing.T) {
 		})
 	}
 	// A stream that began at a has sent its first token when a has as many running as were dealt to it.
-	for running := ""; strings.Count(running, `"active":4`) == 0; {
-		running = get(t, first+"/api/v1/instances")
+	for running, limit := "", time.Now().Add(time.Minute); !strings.Contains(running, `"active":4`); {
+		if running = get(t, first+"/api/v1/instances"); time.Now().After(limit) {
+			t.Fatalf("the first backend never had four streams: %s", running)
+		}
 	}
 	kill()
 	for range 8 {
