@@ -38,7 +38,10 @@ func (l *loop) disagrees(on *live) *core.Error {
 		if o == on || o.model == nil || o.stopping || o.target.kind() != on.target.kind() || len(o.target.Replicas) < 2 {
 			continue
 		}
-		if what := on.identity.differs(o.identity, o.target.Label, on.target.Spec.Embedding); what != "" {
+		if on.copies(o) {
+			continue
+		}
+		if what := on.identity.differs(o.identity, on.target.Label, o.target.Label, on.target.Spec.Embedding); what != "" {
 			l.refused[on.key] = what
 			return core.Errorf(core.CodeBadModel, "The replica %s of the model %s is not used: %s.", on.target.Label, on.target.Name, what)
 		}
@@ -46,19 +49,31 @@ func (l *loop) disagrees(on *live) *core.Error {
 	return nil
 }
 
-// differs says what keeps a from being the same as b, which other has; empty where it is the same.
-func (a identity) differs(b identity, other string, embedding bool) string {
+// copies reports whether two instances are one file at one runtime: they are the same, also where nothing is known of them.
+func (on *live) copies(o *live) bool {
+	return on.target.Digest != "" && on.target.Digest == o.target.Digest && on.target.Runtime == o.target.Runtime && on.identity == o.identity
+}
+
+// differs says what keeps a, of the replica self, from being the same as b, of other; empty where it is the same.
+func (a identity) differs(b identity, self, other string, embedding bool) string {
+	if why := unlike("tokenizer", "vocabulary", a.vocabulary, b.vocabulary, self, other); why != "" || embedding {
+		return why
+	}
+	return unlike("chat template", "template", a.template, b.template, self, other)
+}
+
+// unlike compares one thing of two replicas, which a setting can declare. What is not known of both is not the same.
+func unlike(what, setting, a, b, self, other string) string {
 	switch {
-	case a.vocabulary == "":
-		return "nothing is known of its tokenizer; if it is that of " + other + ", declare vocabulary=" + b.vocabulary + " in the settings"
-	case a.vocabulary != b.vocabulary:
-		return "its tokenizer is not that of " + other
-	case embedding:
-		return ""
-	case a.template == "":
-		return "nothing is known of its chat template; if it is that of " + other + ", declare template=" + b.template + " in the settings"
-	case a.template != b.template:
-		return "its chat template is not that of " + other
+	case a == "" && b == "":
+		return "nothing is known of the " + what + "s of " + other + " and " + self + "; if they are the same, declare one " + setting + "= for both in the settings"
+	case a == "":
+		return "nothing is known of its " + what + "; if it is that of " + other + ", declare " + setting + "=" + b + " in the settings"
+	case b == "":
+		return "nothing is known of the " + what + " of " + other + ", which was loaded first; if it is that of " + self + ", declare " + setting + "=" + a +
+			" there in the settings"
+	case a != b:
+		return "its " + what + " is not that of " + other
 	}
 	return ""
 }

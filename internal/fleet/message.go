@@ -74,8 +74,8 @@ type ticket struct {
 	verdicts  chan verdict            // has room for all that can come
 	abort     context.CancelCauseFunc // ends the call's context with the loop's reason
 	progress  chan float64            // nil, or holds the last progress of the load
-	admits    int
-	wait      *core.Wait // told where the call stands; may be nil
+	admits    int                     // at its replica
+	wait      *core.Wait              // told where the call stands; may be nil
 
 	placed bool            // it counts as work of its replica
 	seen   bool            // the client got something
@@ -107,7 +107,7 @@ func (m submission) handle(l *loop) {
 // enqueue submits a ticket to the plan, at the replica that its target names.
 func (l *loop) enqueue(t *ticket) {
 	l.lastID++
-	t.id = l.lastID
+	t.id, t.admits = l.lastID, 0
 	l.tickets[t.id] = t
 	key := t.target.key()
 	l.targets[key] = t.target

@@ -212,7 +212,7 @@ func (l *loop) spread(key string, why *core.Error) {
 	var waiting []*ticket
 	on := l.instance(key)
 	for id, t := range l.tickets {
-		if t.target.key() == key && len(t.base.Replicas) > 1 && !t.seen && !t.stays && (on == nil || !l.state.RunsOn(id, on.id)) {
+		if t.target.key() == key && t.placed && len(t.base.Replicas) > 1 && !t.seen && !t.stays && (on == nil || !l.state.RunsOn(id, on.id)) {
 			waiting = append(waiting, t)
 		}
 	}
@@ -242,17 +242,20 @@ func (m faulted) handle(l *loop) {
 	if m.fault.Begun() {
 		set.Note(l.now(), label, o)
 	} else {
-		l.hand(t, m.fault.Err, o)
+		l.leave(t, o)
 	}
-	if set.Open(l.now(), label) {
+	id := t.id
+	if set.Open(l.now(), label) { // first, so that nothing which waits takes the call's sequence
 		l.spread(m.on.key, m.fault.Err)
+	}
+	if !m.fault.Begun() && l.tickets[id] == t {
+		l.hand(t, m.fault.Err)
 	}
 }
 
-// hand takes a call from a replica that could not begin it, and gives it to another or back to its caller.
-func (l *loop) hand(t *ticket, err *core.Error, o replica.Outcome) {
+// hand gives a call that left a replica which could not begin it to another, or back to its caller.
+func (l *loop) hand(t *ticket, err *core.Error) {
 	delete(l.tickets, t.id)
-	l.leave(t, o)
 	l.apply(plan.Cancel{At: l.at(), ID: t.id})
 	t.tried[t.target.Label] = true
 	if t.seen || t.stays || len(t.base.Replicas) < 2 || l.place(t, err) != nil {
