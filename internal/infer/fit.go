@@ -20,11 +20,11 @@ func (s *Service) fitted(ctx context.Context, m *core.Manifest, set Settings, re
 		return req, p, core.LeftOut{}, err
 	}
 	f := fitting{s: s, ctx: ctx, m: m, set: set, target: s.target(m, set, false)}
-	length, err := f.length(p)
-	if err != nil {
+	window, err := s.fleet.Window(ctx, f.target)
+	if err != nil || window <= 0 { // 0: a server elsewhere that does not tell
 		return req, p, core.LeftOut{}, err
 	}
-	window, err := s.fleet.Window(ctx, f.target)
+	length, err := f.length(p)
 	most := window - 1 // the answer has a token at least
 	if err != nil || length <= most {
 		return req, p, core.LeftOut{}, err

@@ -77,6 +77,7 @@ func TestFittedNot(t *testing.T) {
 		"nothing can go":    func(_ *fake, req *core.Request) { req.Messages = req.Messages[len(req.Messages)-1:] },
 		"not allowed":       func(_ *fake, req *core.Request) { req.Truncate = false },
 		"the last too long": func(f *fake, _ *core.Request) { f.window = 30 },
+		"not told":          func(f *fake, _ *core.Request) { f.window = 0 },
 	} {
 		f, req := bytewise(20), long()
 		change(f, req)

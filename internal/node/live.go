@@ -46,7 +46,7 @@ func (n *Node) makeReload(context.Context) error {
 		n.auth.SetRegistration(s.Accounts.Registration)
 		return nil
 	})
-	add("limits", []string{"rate_limit", "server.max_requests"}, nil, func(*config.Settings) error {
+	add("limits", []string{"rate_limit", "server.max_requests", "server.max_requests_per_caller"}, nil, func(*config.Settings) error {
 		n.limiter = gate.NewLimits(n.limits())
 		return nil
 	})

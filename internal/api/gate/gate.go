@@ -251,6 +251,7 @@ func (c *call) limitBody(r *http.Request) error {
 		limit = c.g.o.MaxBody
 	}
 	if r.ContentLength > limit {
+		c.linger(r)
 		return core.Errorf(core.CodeTooLarge, "The request body is larger than the limit of %d bytes.", limit)
 	}
 	rc := http.NewResponseController(c.w)
@@ -258,6 +259,17 @@ func (c *call) limitBody(r *http.Request) error {
 		ReadCloser: http.MaxBytesReader(c.w.ResponseWriter, r.Body, limit), rc: rc, timeout: c.g.o.BodyTimeout,
 	}
 	return nil
+}
+
+// firstByte is how long the first byte of a body that is too large may take.
+const firstByte = 100 * time.Millisecond
+
+// linger has net/http wait a moment between the answer and the end of the connection, as it does when it meets a limit itself.
+// Otherwise it would close at once where the client wants no other request, and the client, which still writes, would be reset
+// before it reads the answer.
+func (c *call) linger(r *http.Request) {
+	_ = http.NewResponseController(c.w.ResponseWriter).SetReadDeadline(time.Now().Add(firstByte))
+	_, _ = http.MaxBytesReader(c.w.ResponseWriter, r.Body, 0).Read(make([]byte, 1)) // it meets the limit
 }
 
 // fail answers with err in the dialect's shape, or only logs it when the answer has begun.

@@ -201,7 +201,7 @@ func (s *suite) read(ctx context.Context, t *testing.T, req engine.GenerateReque
 			a.err = err
 			continue
 		}
-		a.add(t, ev, req.Choices)
+		a.add(t, ev, req.Choices, !s.opt.Elsewhere)
 	}
 	if a.err == nil {
 		if a.usage == nil {

@@ -171,7 +171,7 @@ func spelled(t *tokenizer.Tokenizer, id int) []byte {
 
 // put gives out what a choice has; with why it is its last event. It reports false when the reader has left.
 func (a *answer) put(choice int, p text.Piece, why core.FinishReason) bool {
-	e := core.Event{Choice: choice, Text: p.Text, Tokens: p.Tokens, StopString: p.Stop, Finish: why}
+	e := core.Event{Choice: choice, Text: p.Text, Tokens: p.Tokens, Count: p.Count, StopString: p.Stop, Finish: why}
 	if !a.told {
 		a.told, e.Start = true, &core.Usage{Prompt: a.usage.Prompt}
 	}

@@ -135,7 +135,7 @@ func TestFaultsBeforeTheFirstToken(t *testing.T) {
 			m := f.model(func(s *Server) {
 				s.Key = func() (string, error) { return "s3cret", nil }
 				if c.kind == engine.FaultHung {
-					s.Timeout = 50 * time.Millisecond
+					s.Timeout = time.Second
 				}
 			})
 			got := ask(t.Context(), t, m, chatRequest())
@@ -168,7 +168,11 @@ func TestFaultsAfterTheFirstToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
 			f.on(chatPath, play)
-			got := ask(t.Context(), t, f.model(func(s *Server) { s.Timeout = 100 * time.Millisecond }), chatRequest())
+			got := ask(t.Context(), t, f.model(func(s *Server) {
+				if name == "hangs" {
+					s.Timeout = time.Second
+				}
+			}), chatRequest())
 			fault(t, got.err, engine.FaultBroken, core.CodeWorkerDied)
 			if !strings.HasPrefix(got.text, "Hel") || f.chats() != 1 {
 				t.Errorf("%q came, in %d tries", got.text, f.chats())
