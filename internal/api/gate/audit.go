@@ -50,12 +50,18 @@ func (c *call) record(r *http.Request) (*http.Request, func(), error) {
 	return r.WithContext(ctx), func() { finish(c.w.outcome()) }, nil
 }
 
-// recordRefusal writes down that somebody known tried what they may not do. Nobody's tries are lines of the log alone: the
-// chain is not for strangers to fill.
+// recordRefusal writes down that somebody known tried what they may not do, as often as their limits let them ask. Nobody's tries
+// are lines of the log alone, and so are those of core.Local, who is whoever calls a server without accounts: the chain is not
+// for strangers to fill.
 func (c *call) recordRefusal(r *http.Request, err error) {
-	if c.row.Audit != api.AuditChange || c.who.User == "" || core.CodeOf(err) != core.CodeForbidden {
+	if c.row.Audit != api.AuditChange || c.who.User == "" || c.who.User == core.Local().User || core.CodeOf(err) != core.CodeForbidden {
 		return
 	}
+	release, e := c.g.o.Limit.Admit(http.Header{}, r, c.row, c.who)
+	if e != nil {
+		return // the log has the refusal
+	}
+	defer release()
 	ctx, _ := api.WithNote(core.WithPrincipal(r.Context(), c.who))
 	finish, err := c.g.o.Audit.Begin(ctx, entryOf(r, c))
 	if err != nil {
