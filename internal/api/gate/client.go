@@ -33,14 +33,23 @@ func (p Proxies) has(a netip.Addr) bool {
 	return false
 }
 
+// unknown stands for the address of callers of whom a proxy says something, but no address: they are nobody in particular, never
+// on this machine, and counted as one.
+const unknown = "unknown:0"
+
 // client is the address, with a port, of whoever sent a request: that of the connection, or where that is one of the proxies,
 // what they say: the last address in X-Forwarded-For that is none of theirs. What stands before it anybody could have written.
+// Where they say nothing, or name each other alone, it is the connection's.
 func (p Proxies) client(r *http.Request) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || len(p) == 0 || !p.has(peer.Addr().Unmap()) {
 		return r.RemoteAddr
 	}
-	said := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	lines := r.Header.Values("X-Forwarded-For")
+	if len(lines) == 0 {
+		return r.RemoteAddr
+	}
+	said := strings.Split(strings.Join(lines, ","), ",")
 	for _, text := range slices.Backward(said) {
 		text = strings.TrimSpace(text)
 		if host, _, err := net.SplitHostPort(text); err == nil {
@@ -48,7 +57,7 @@ func (p Proxies) client(r *http.Request) string {
 		}
 		a, err := netip.ParseAddr(strings.Trim(text, "[]"))
 		if err != nil {
-			return r.RemoteAddr
+			return unknown
 		}
 		if a = a.Unmap(); !p.has(a) {
 			return netip.AddrPortFrom(a, 0).String()

@@ -20,6 +20,11 @@ func TestFromHereAndNotByUs(t *testing.T) {
 	for name, change := range map[string]func(*http.Request){
 		"forwarded": func(r *http.Request) { r.Header.Set("X-Forwarded-For", "192.0.2.1") },
 		"standard":  func(r *http.Request) { r.Header.Set("Forwarded", "for=192.0.2.1") },
+		"empty":     func(r *http.Request) { r.Header.Set("X-Forwarded-For", "") },
+		"two lines": func(r *http.Request) { r.Header["X-Forwarded-For"] = []string{"", "192.0.2.1"} },
+		"via":       func(r *http.Request) { r.Header.Set("Via", "1.1 proxy") },
+		"real":      func(r *http.Request) { r.Header.Set("X-Real-IP", "") },
+		"protocol":  func(r *http.Request) { r.Header.Set("X-Forwarded-Proto", "https") },
 		"rebound":   func(r *http.Request) { r.Host = "evil.example:7077" },
 	} {
 		local := func(r *http.Request) { r.RemoteAddr = "127.0.0.1:1"; r.Host = "localhost"; change(r) }
@@ -35,6 +40,32 @@ func TestFromHereAndNotByUs(t *testing.T) {
 		}
 		if w := build(t, open, row(ok)).do(t, func(r *http.Request) { r.RemoteAddr = "127.0.0.1:1"; r.Host = "BOX.lan" }, "POST", "/x"); w.Code != http.StatusNoContent {
 			t.Errorf("a name of our own: %d", w.Code)
+		}
+	}
+}
+
+// TestNobodyIsHere: a caller of whom a trusted proxy on this machine says no address is not on this machine, and counted with
+// every other such caller.
+func TestNobodyIsHere(t *testing.T) {
+	h := build(t, func(o *gate.Options) {
+		o.Proxies, o.Auth = gate.ParseProxies([]string{"127.0.0.1"}), gate.Local{Anyone: true}
+		o.Limit = gate.NewLimits(gate.LimitOptions{PerMinute: 1, Now: func() time.Time { return time.Unix(1000, 0) }})
+	}, row(ok))
+	for i, said := range []string{"", "whoever", "_hidden"} {
+		w := h.do(t, func(r *http.Request) { r.Header.Set("X-Forwarded-For", said) }, "POST", "/x")
+		if want := map[bool]int{true: http.StatusNoContent, false: http.StatusTooManyRequests}[i == 0]; w.Code != want {
+			t.Errorf("%q: %d, want %d", said, w.Code, want)
+		}
+	}
+	h = build(t, func(o *gate.Options) { o.Proxies = gate.ParseProxies([]string{"127.0.0.1"}) }, row(ok))
+	for said, want := range map[string]int{"": http.StatusUnauthorized, "127.0.0.1": http.StatusUnauthorized, "-": http.StatusNoContent} {
+		w := h.do(t, func(r *http.Request) {
+			if said != "-" { // who calls without the proxy is here
+				r.Header.Set("X-Forwarded-For", said)
+			}
+		}, "POST", "/x")
+		if w.Code != want {
+			t.Errorf("%q: %d, want %d", said, w.Code, want)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func (l *Limits) Admit(h http.Header, r *http.Request, row api.Route, p core.Pri
 	if row.Limit == api.LimitNone {
 		return func() {}, nil
 	}
-	who, own := caller(r, p), p.User == core.Local().User && loopback(r.RemoteAddr) && !l.o.Own
+	who, own := caller(r, p), p.User == core.Local().User && loopback(r.RemoteAddr) && !forwarded(r) && !l.o.Own
 	if err := l.enter(who, own); err != nil {
 		return nil, err
 	}

@@ -68,6 +68,13 @@ func TestOwnMachine(t *testing.T) {
 				t.Errorf("own %v: request %d from elsewhere: %v", own, i, err)
 			}
 		}
+		for i, want := range []bool{false, true} {
+			r := from(t, "127.0.0.2:1")
+			r.Header.Set("X-Forwarded-For", "")
+			if _, err := l.Admit(http.Header{}, r, row(ok), core.Local()); (err != nil) != want {
+				t.Errorf("own %v: request %d through a proxy here: %v", own, i, err)
+			}
+		}
 	}
 }
 
@@ -121,7 +128,9 @@ func TestProxies(t *testing.T) {
 		{"10.1.1.1:9", []string{"1.1.1.1", "203.0.113.7, 10.2.2.2"}, "203.0.113.7:0"},
 		{"127.0.0.1:9", []string{"[2001:db8::1]:4711"}, "[2001:db8::1]:0"},
 		{"10.1.1.1:9", nil, "10.1.1.1:9"},
-		{"10.1.1.1:9", []string{"203.0.113.7, unknown"}, "10.1.1.1:9"},
+		{"10.1.1.1:9", []string{"203.0.113.7, whoever"}, "unknown:0"},
+		{"127.0.0.1:9", []string{""}, "unknown:0"},
+		{"127.0.0.1:9", []string{"", "203.0.113.7"}, "203.0.113.7:0"}, // the caller wrote a line of its own
 		{"203.0.113.1:9", []string{"1.1.1.1"}, "203.0.113.1:9"},
 	} {
 		h.do(t, func(r *http.Request) {

@@ -43,9 +43,19 @@ func (l Local) own(name string) bool {
 	return name == "" || localName(name) || slices.ContainsFunc(l.Names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
+// forwarded reports whether a request carries a header that proxies write, with whatever in it: what stands in its first line the
+// caller may have written, nothing at all too.
 func forwarded(r *http.Request) bool {
-	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"} {
-		if r.Header.Get(h) != "" {
+	for name, lines := range r.Header {
+		switch name {
+		case "Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Forwarded-For", "X-Envoy-External-Address",
+			"True-Client-Ip", "Cf-Connecting-Ip", "Fastly-Client-Ip", "Fly-Client-Ip":
+		default:
+			if !strings.HasPrefix(name, "X-Forwarded") {
+				continue
+			}
+		}
+		if len(lines) > 0 {
 			return true
 		}
 	}
