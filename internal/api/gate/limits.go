@@ -48,9 +48,7 @@ func NewLimits(o LimitOptions) *Limits {
 		name   string
 	}{{o.PerMinute, time.Minute, "minute"}, {o.PerHour, time.Hour, "hour"}} {
 		if w.limit > 0 {
-			l.windows = append(l.windows, &window{
-				limit: w.limit, length: w.length, name: w.name, next: map[string]time.Time{},
-			})
+			l.windows = append(l.windows, newWindow(w.limit, w.length, w.name))
 		}
 	}
 	return l
@@ -168,11 +166,28 @@ type window struct {
 	sweep time.Time
 }
 
+// mostCallers is how many callers a window knows apart. An address costs whoever has a network of them nothing, memory does.
+const mostCallers = 100_000
+
+func newWindow(limit int, length time.Duration, name string) *window {
+	return &window{limit: limit, length: length, name: name, next: map[string]time.Time{}}
+}
+
+// key is under which name who is counted: one that all addresses share that come when the window is full. Accounts, of which the
+// server has only so many, are always counted apart: no stranger's addresses take their rate away.
+func (w *window) key(who string) string {
+	if _, known := w.next[who]; known || len(w.next) < mostCallers || strings.HasPrefix(who, userKey) {
+		return who
+	}
+	return "others"
+}
+
 // take counts one request of who, or says how long to wait for the next one.
 func (w *window) take(who string, now time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.forget(now)
+	who = w.key(who)
 	step := w.length / time.Duration(w.limit)
 	at := w.next[who]
 	if at.Before(now) {
@@ -189,7 +204,7 @@ func (w *window) take(who string, now time.Time) time.Duration {
 func (w *window) left(who string, now time.Time) (int, time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	ahead := max(0, w.next[who].Sub(now))
+	ahead := max(0, w.next[w.key(who)].Sub(now))
 	return int((w.length - ahead) / (w.length / time.Duration(w.limit))), ahead
 }
 

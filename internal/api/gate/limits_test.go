@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -75,6 +76,54 @@ func TestOwnMachine(t *testing.T) {
 				t.Errorf("own %v: request %d through a proxy here: %v", own, i, err)
 			}
 		}
+	}
+}
+
+// TestManyCallers: a window does not grow with the addresses that call. Those that come when it is full share a rate, those it
+// knows keep theirs, and a window later there is room again.
+func TestManyCallers(t *testing.T) {
+	now := time.Unix(1000, 0)
+	l := gate.NewLimits(gate.LimitOptions{PerMinute: 2, Now: func() time.Time { return now }})
+	r := from(t, "")
+	ask := func(i int) (string, bool) {
+		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&0xff, i&0xff)
+		h := http.Header{}
+		release, err := l.Admit(h, r, row(ok), core.Principal{})
+		if err == nil {
+			release()
+		}
+		return h.Get("RateLimit"), err == nil
+	}
+	const full = 100_000
+	for i := range full {
+		if _, in := ask(i); !in {
+			t.Fatalf("caller %d is refused", i)
+		}
+	}
+	for i, want := range []struct {
+		caller int
+		left   string
+		in     bool
+	}{
+		{full, `"minute";r=1;t=30`, true},
+		{full + 1, `"minute";r=0;t=60`, true},
+		{full + 2, `"minute";r=0;t=60`, false},
+		{0, `"minute";r=0;t=60`, true},
+		{0, `"minute";r=0;t=60`, false},
+	} {
+		if left, in := ask(want.caller); left != want.left || in != want.in {
+			t.Errorf("request %d: %s, admitted %v; want %s, %v", i, left, in, want.left, want.in)
+		}
+	}
+	if _, err := l.Admit(http.Header{}, r, row(ok), core.Principal{User: "ann"}); err != nil {
+		t.Errorf("an account, when the window is full of addresses: %v", err)
+	}
+	now = now.Add(2 * time.Minute)
+	if left, in := ask(full + 2); left != `"minute";r=1;t=30` || !in {
+		t.Errorf("a window later: %s, admitted %v", left, in)
+	}
+	if left, _ := ask(full + 3); left != `"minute";r=1;t=30` {
+		t.Errorf("a window later they still share a rate: %s", left)
 	}
 }
 

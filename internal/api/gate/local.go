@@ -127,11 +127,14 @@ func remote(r *http.Request) string {
 	return host
 }
 
+// userKey begins the name under which an account is counted.
+const userKey = "user "
+
 // caller is whose requests are counted together: an account with all its keys, since it can make more of them, and for
 // nobody in particular the address.
 func caller(r *http.Request, p core.Principal) string {
 	if p.User != "" && p.User != core.Local().User {
-		return "user " + p.User
+		return userKey + p.User
 	}
 	return "addr " + core.AddressBlock(remote(r))
 }
