@@ -37,7 +37,10 @@ func entryOf(r *http.Request, c *call) Entry {
 
 // record writes down that the act of a request begins. What it returns is called when the act is over.
 func (c *call) record(r *http.Request) (*http.Request, func(), error) {
-	ctx, _ := api.WithNote(r.Context())
+	ctx, note := api.WithNote(r.Context())
+	if c.row.Scope == core.ScopePublic && c.row.Audit == api.AuditChange && c.g.strangers.take("", c.g.o.Now()) > 0 {
+		return r.WithContext(ctx), func() { c.recordKnown(ctx, note, entryOf(r, c)) }, nil
+	}
 	finish, err := c.g.o.Audit.Begin(ctx, entryOf(r, c))
 	if err != nil {
 		code := core.CodeUnavailable
@@ -48,6 +51,25 @@ func (c *call) record(r *http.Request) (*http.Request, func(), error) {
 	}
 	// The status is read late: by then a failure or a panic of the handler has become an answer.
 	return r.WithContext(ctx), func() { finish(c.w.outcome()) }, nil
+}
+
+// strangersPerMinute is how many acts of callers whom nobody knows may be on record in a minute, all of them together.
+const strangersPerMinute = 120
+
+// recordKnown writes down an act of a stranger that is over, where it turned out whose it was, as a login's. Of every other the log
+// alone has a line: the minute's strangers are on record already.
+func (c *call) recordKnown(ctx context.Context, note *api.Note, e Entry) {
+	ctx = context.WithoutCancel(ctx) // the act is done, whoever left
+	var audit Auditor = LogAudit{Log: c.g.o.Log}
+	if _, _, who := note.Taken(); who.User != "" {
+		audit = c.g.o.Audit
+	}
+	finish, err := audit.Begin(ctx, e)
+	if err != nil {
+		c.g.o.Log.ErrorContext(ctx, "an act could not be recorded", slog.String("action", e.Action), slog.String("error", err.Error()))
+		return
+	}
+	finish(c.w.outcome())
 }
 
 // recordRefusal writes down that somebody known tried what they may not do, as often as their limits let them ask. Nobody's tries

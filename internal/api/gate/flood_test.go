@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"testing"
@@ -54,4 +55,81 @@ func TestRefusalsDoNotFillTheRecord(t *testing.T) {
 			t.Errorf("%d refusals of %s are on record, want %d", len(record.rows), c.user, c.want)
 		}
 	}
+}
+
+// TestStrangersDoNotFillTheRecord: of what nobody knows who sends, so many acts a minute are on record, whoever they come from; beyond
+// it those alone that turn out to be somebody's. Those who are known are on record always.
+func TestStrangersDoNotFillTheRecord(t *testing.T) {
+	now, record := time.Unix(1000, 0), &chain{}
+	login := row(func(w http.ResponseWriter, r *http.Request) error {
+		if r.Header.Get("X-Name") == "" {
+			return core.Errorf(core.CodeUnauthenticated, "No.")
+		}
+		api.NoteWho(r.Context(), core.Principal{User: r.Header.Get("X-Name")})
+		return ok(w, r)
+	})
+	login.Path, login.Scope, login.Limit, login.Audit = "/login", core.ScopePublic, api.LimitWrite, api.AuditChange
+	change, register := row(ok), login
+	change.Audit, register.Path = api.AuditChange, "/register"
+	h := build(t, func(o *gate.Options) {
+		o.Auth, o.Audit, o.Now = fixed{p: core.Principal{User: "ann", Scopes: core.ScopeInfer}}, record, func() time.Time { return now }
+	}, login, register, change)
+	garbage := func(i int) func(r *http.Request) {
+		return func(r *http.Request) { r.RemoteAddr = fmt.Sprintf("203.0.113.%d:1", i) }
+	}
+	const most = 120
+	for i := range most + 30 {
+		if w := h.do(t, garbage(i), "POST", []string{"/login", "/register"}[i%2]); w.Code != http.StatusUnauthorized {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	if len(record.rows) != most {
+		t.Errorf("%d acts of strangers are on record, want %d", len(record.rows), most)
+	}
+	if lines := h.log.lines(t, "audit"); len(lines) != 30 || lines[0]["action"] != "POST /login" || lines[0]["status"] != 401.0 {
+		t.Errorf("the log has %d of the others: %v", len(lines), lines)
+	}
+	h.do(t, func(r *http.Request) { r.Header.Set("X-Name", "bob") }, "POST", "/login")
+	h.do(t, nil, "POST", "/x")
+	if len(record.rows) != most+2 || record.rows[most] != "bob" {
+		t.Errorf("a login and a change by somebody known: %q", record.rows[most:])
+	}
+	now = now.Add(time.Minute)
+	h.do(t, garbage(0), "POST", "/login")
+	if len(record.rows) != most+3 {
+		t.Error("a minute later a stranger is not on record")
+	}
+}
+
+// TestLateRecordFails: a login beyond the window whose row cannot be written is at least a line of the log.
+func TestLateRecordFails(t *testing.T) {
+	record := &full{after: 120}
+	login := row(func(w http.ResponseWriter, r *http.Request) error {
+		api.NoteWho(r.Context(), core.Principal{User: "bob"})
+		return ok(w, r)
+	})
+	login.Scope, login.Audit = core.ScopePublic, api.AuditChange
+	h := build(t, func(o *gate.Options) {
+		o.Audit, o.Now = record, func() time.Time { return time.Unix(1000, 0) }
+	}, login)
+	for range 121 {
+		h.do(t, nil, "POST", "/x")
+	}
+	if lines := h.log.lines(t, "an act could not be recorded"); len(lines) != 1 || lines[0]["error"] != "disk full" {
+		t.Errorf("%v", lines)
+	}
+}
+
+// full is a chain that takes so many rows.
+type full struct {
+	chain
+
+	after int
+}
+
+func (f *full) Begin(ctx context.Context, e gate.Entry) (func(int), error) {
+	if f.after--; f.after < 0 {
+		return brokenAudit{}.Begin(ctx, e)
+	}
+	return f.chain.Begin(ctx, e)
 }

@@ -59,12 +59,15 @@ type Options struct {
 	MaxBody        int64         // bytes of a body where the row names no limit
 	RequestTimeout time.Duration // the longest a row of LimitInfer may take; 0: no limit
 	BodyTimeout    time.Duration // the longest a body may stand still; 0: 30 s
+
+	Now func() time.Time // of the window of strangers' acts on record; nil: time.Now
 }
 
 // Gate wraps rows.
 type Gate struct {
-	o     Options
-	cross *http.CrossOriginProtection
+	o         Options
+	cross     *http.CrossOriginProtection
+	strangers *window // acts on record of callers whom nobody knows yet
 }
 
 const (
@@ -80,7 +83,10 @@ func New(o Options) *Gate {
 	if o.BodyTimeout <= 0 {
 		o.BodyTimeout = defaultBodyTimeout
 	}
-	return &Gate{o: o, cross: http.NewCrossOriginProtection()}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Gate{o: o, cross: http.NewCrossOriginProtection(), strangers: newWindow(strangersPerMinute, time.Minute, "strangers")}
 }
 
 // Wrap is the chain of one row, for api.NewMux.
