@@ -83,22 +83,32 @@ func (s *Service) Set(ctx context.Context, q core.Quota) (core.QuotaState, error
 			return core.QuotaState{}, err
 		}
 	}
-	list, err := s.cfg.Store.List(ctx)
-	if err != nil {
+	if q, err = s.put(ctx, q); err != nil {
 		return core.QuotaState{}, err
 	}
+	return s.state(ctx, q, subject{q.Kind, q.Subject, q.Model}), nil
+}
+
+// put writes a quota to the store and to memory.
+func (s *Service) put(ctx context.Context, q core.Quota) (core.Quota, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	list, err := s.cfg.Store.List(ctx)
+	if err != nil {
+		return q, err
+	}
 	if len(list) >= maxQuotas {
-		return core.QuotaState{}, core.Errorf(core.CodeConflict, "There are %d quotas, which is the limit; remove some.", len(list))
+		return q, core.Errorf(core.CodeConflict, "There are %d quotas, which is the limit; remove some.", len(list))
 	}
 	now := s.cfg.Now().UTC()
 	q.ID, q.Created, q.Updated = "quo_"+strings.ToLower(rand.Text()), now, now
 	if q, err = s.cfg.Store.Put(ctx, q); err != nil {
-		return core.QuotaState{}, err
+		return q, err
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.ledger.rules[ruleOf(q)] = q
-	s.mu.Unlock()
-	return s.state(ctx, q, subject{q.Kind, q.Subject, q.Model}), nil
+	return q, nil
 }
 
 func check(q core.Quota) error {
@@ -142,6 +152,8 @@ func check(q core.Quota) error {
 
 // Remove ends a quota. Errors: CodeNotFound.
 func (s *Service) Remove(ctx context.Context, id string) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	ok, err := s.cfg.Store.Delete(ctx, id)
 	if err != nil {
 		return err
@@ -149,7 +161,7 @@ func (s *Service) Remove(ctx context.Context, id string) error {
 	if !ok {
 		return core.Errorf(core.CodeNotFound, "There is no quota %.60q.", id)
 	}
-	return s.reload(ctx)
+	return s.reload(context.WithoutCancel(ctx)) // it is gone, whoever left
 }
 
 // Limits are the quotas that hold for a principal, whatever the model, with what it used of each, the nearest to its end first.

@@ -31,6 +31,8 @@ type Config struct {
 type Service struct {
 	cfg Config
 
+	changing sync.Mutex // held while quotas change, so that memory has what the store has; taken before mu
+
 	mu      sync.Mutex
 	ledger  *ledger
 	pending map[entry]count // used and not written down yet

@@ -358,6 +358,63 @@ func TestSetAndRemove(t *testing.T) {
 	}
 }
 
+// meddled lets something happen between the store's answer to a list and its arrival, once.
+type meddled struct {
+	store.Quotas
+
+	s      *Service
+	meddle func()
+	free   bool // quotas were written while others could be
+}
+
+func (m *meddled) List(ctx context.Context) ([]core.Quota, error) {
+	list, err := m.Quotas.List(ctx)
+	if do := m.meddle; do != nil {
+		m.meddle = nil
+		do()
+	}
+	return list, err
+}
+
+func (m *meddled) Put(ctx context.Context, q core.Quota) (core.Quota, error) {
+	if m.s.changing.TryLock() {
+		m.s.changing.Unlock()
+		m.free = true
+	}
+	return m.Quotas.Put(ctx, q)
+}
+
+// TestSetBesideRemove: a quota that is set while another is removed holds, though the list that the removal read is without it.
+func TestSetBesideRemove(t *testing.T) {
+	m := &meddled{Quotas: openSQLite(t).Accounts().Quotas()}
+	m.s = service(t, m, newClock())
+	made := set(t, m.s, core.Quota{Kind: core.QuotaUser, Subject: "bob", Unit: core.QuotaTokens, Window: core.QuotaDay, Limit: 10})
+	done := make(chan error, 1)
+	m.meddle = func() {
+		go func() {
+			_, err := m.s.Set(t.Context(), core.Quota{Kind: core.QuotaUser, Subject: "ann", Unit: core.QuotaTokens, Window: core.QuotaDay, Limit: 10})
+			done <- err
+		}()
+		if m.s.changing.TryLock() { // nothing keeps the two apart: the quota is set before the list arrives
+			m.s.changing.Unlock()
+			err := <-done
+			done <- err
+		}
+	}
+	if err := m.s.Remove(t.Context(), made.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.s.Reserve(ann, "m", core.TokenWish{Prompt: 11}); err == nil {
+		t.Error("a quota that was set beside a removal does not hold")
+	}
+	if m.free {
+		t.Error("a quota is written while a removal may read the list")
+	}
+}
+
 func TestLimitsOfACaller(t *testing.T) {
 	s := service(t, openSQLite(t).Accounts().Quotas(), newClock())
 	set(t, s, core.Quota{Kind: core.QuotaUser, Subject: "*", Model: "m", Unit: core.QuotaTokens, Window: core.QuotaDay, Limit: 100})
