@@ -133,7 +133,8 @@ func cannot(on *live, what string) *core.Error {
 	return core.Errorf(core.CodeUnsupported, "The model %s cannot %s with the runtime %s.", on.target.Name, what, on.target.Runtime)
 }
 
-// Embed makes one vector per prompt, with an instance that is loaded for embeddings.
+// Embed makes one vector per prompt, with an instance that is loaded for embeddings. Its placement comes with an error too, once
+// the instance was asked.
 func (f *Fleet) Embed(ctx context.Context, t Target, it Item, prompts []engine.Prompt) ([][]float32, core.Usage, core.Placement, error) {
 	t.Spec.Embedding = true
 	ctx, c, err := f.submit(ctx, &ticket{target: t, item: it, sequences: 1})
@@ -156,13 +157,13 @@ func (f *Fleet) Embed(ctx context.Context, t Target, it Item, prompts []engine.P
 		return err
 	})
 	if err != nil {
-		return nil, core.Usage{}, core.Placement{}, err
+		return nil, core.Usage{}, place, err
 	}
 	usage.Queued = c.queued
 	return vectors, usage, place, nil
 }
 
-// Rerank scores documents, with an instance that is loaded for it.
+// Rerank scores documents, with an instance that is loaded for it. Its placement is Embed's.
 func (f *Fleet) Rerank(ctx context.Context, t Target, it Item, query string, documents []string) ([]float32, core.Usage, core.Placement, error) {
 	t.Spec.Embedding = true
 	ctx, c, err := f.submit(ctx, &ticket{target: t, item: it, sequences: 1})
@@ -185,7 +186,7 @@ func (f *Fleet) Rerank(ctx context.Context, t Target, it Item, query string, doc
 		return err
 	})
 	if err != nil {
-		return nil, core.Usage{}, core.Placement{}, err
+		return nil, core.Usage{}, place, err
 	}
 	usage.Queued = c.queued
 	return scores, usage, place, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/engine"
 )
 
 func TestRerank(t *testing.T) {
@@ -30,8 +31,39 @@ func TestRerank(t *testing.T) {
 		must(t, <-done)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, _, _, err := f.Rerank(ctx, target("e"), Item{}, "q", nil); core.CodeOf(err) != core.CodeCancelled {
-			t.Errorf("%v", err)
+		if _, _, p, err := f.Rerank(ctx, target("e"), Item{}, "q", nil); core.CodeOf(err) != core.CodeCancelled || p != (core.Placement{}) {
+			t.Errorf("%v, at %+v", err, p)
+		}
+	})
+}
+
+// TestWhereItWasLeft: vectors and scores whose caller left while they were made say where that was, since they have cost something;
+// who left while the model was loaded has nowhere to name.
+func TestWhereItWasLeft(t *testing.T) {
+	r := &fakeRuntime{loadTime: time.Second, step: 10 * time.Second}
+	synctest.Test(t, func(t *testing.T) {
+		f := started(t, r, Config{})
+		for _, c := range []struct {
+			stays time.Duration
+			want  string
+		}{{500 * time.Millisecond, ""}, {5 * time.Second, "abacus"}} {
+			for name, ask := range map[string]func(ctx context.Context, to Target) (core.Placement, error){
+				"vectors": func(ctx context.Context, to Target) (core.Placement, error) {
+					_, _, p, err := f.Embed(ctx, to, Item{}, make([]engine.Prompt, 1))
+					return p, err
+				},
+				"scores": func(ctx context.Context, to Target) (core.Placement, error) {
+					_, _, p, err := f.Rerank(ctx, to, Item{}, "q", make([]string, 1))
+					return p, err
+				},
+			} {
+				ctx, leave := context.WithTimeout(t.Context(), c.stays)
+				p, err := ask(ctx, target(name+c.want))
+				leave()
+				if err == nil || p.Device != c.want {
+					t.Errorf("%s after %s: %v, at %+v", name, c.stays, err, p)
+				}
+			}
 		}
 	})
 }

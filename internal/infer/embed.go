@@ -47,7 +47,7 @@ func (s *Service) Embed(ctx context.Context, req *core.EmbedRequest) (*core.Embe
 		it.Fingerprint = max(it.Fingerprint*31+fingerprint(t, p), 1)
 	}
 	vectors, usage, place, err := s.fleet.Embed(ctx, t, it, prompts)
-	grant.Settle(usage) // nothing, where it failed
+	grant.Settle(cost(ctx, usage, place, err, min(it.Cost, bound)))
 	if err != nil {
 		return nil, err
 	}

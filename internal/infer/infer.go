@@ -21,6 +21,7 @@ type Models interface {
 // Fleet runs models. It loads what a Target names when it is not loaded.
 type Fleet interface {
 	Generate(ctx context.Context, t Target, it core.QueueItem, req engine.GenerateRequest) (*core.Stream, error)
+	// Embed and Rerank say with an error too where they ran; no place is one where they did not begin.
 	Embed(ctx context.Context, t Target, it core.QueueItem, prompts []engine.Prompt) ([][]float32, core.Usage, core.Placement, error)
 	Rerank(ctx context.Context, t Target, it core.QueueItem, query string, documents []string) ([]float32, core.Usage, core.Placement, error)
 	Tokenize(ctx context.Context, t Target, p engine.Prompt) ([]int, error)

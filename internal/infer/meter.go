@@ -145,6 +145,15 @@ func (m *meter) settle(left bool) {
 	m.grant.Settle(u)
 }
 
+// cost is what vectors or scores have cost: what the runtime says, and where their caller left or the time was up while they were
+// made, a guess of their prompts. What failed by itself, or never began, has cost nothing.
+func cost(ctx context.Context, u core.Usage, place core.Placement, err error, guess int) core.Usage {
+	if err != nil && ctx.Err() != nil && place != (core.Placement{}) && u.Total() == 0 {
+		u.Prompt = guess
+	}
+	return u
+}
+
 // until settles when a stream was ranged over to its end, or its context ends before anybody does.
 func (m *meter) until(ctx context.Context, in iter.Seq2[core.Event, error]) iter.Seq2[core.Event, error] {
 	forget := context.AfterFunc(ctx, func() {

@@ -185,3 +185,56 @@ func TestVectorsAndScoresAreSettled(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestVectorsAndScoresOfWhoLeaves: whoever leaves while vectors or scores are made pays for a guess of their prompts; who leaves the
+// queue does not, nor anybody for what failed by itself.
+func TestVectorsAndScoresOfWhoLeaves(t *testing.T) {
+	for name, c := range map[string]struct {
+		leaves          bool
+		place           core.Placement
+		vectors, scores int // what is settled for the vectors and for the scores
+	}{
+		"leaves":           {true, core.Placement{Model: "tiny"}, 5, 11},
+		"leaves the queue": {true, core.Placement{}, 0, 0},
+		"stays":            {false, core.Placement{Model: "tiny"}, 0, 0},
+	} {
+		q, f := &till{}, newFake()
+		f.model.Capabilities = []core.Capability{core.CapEmbed, core.CapRerank}
+		ctx, leave := context.WithCancel(t.Context())
+		s := New(f, leaver{f, c.place, func() {
+			if c.leaves {
+				leave()
+			}
+		}}, Config{Quota: q, Runtime: func(*core.Manifest) string { return "mock" }})
+		req := &core.EmbedRequest{Inputs: []core.EmbedInput{{Text: "four word"}, {Tokens: []int{7}}}}
+		if _, err := s.Embed(ctx, req); err == nil {
+			t.Fatal("no error")
+		}
+		if _, err := s.Rerank(ctx, &core.RerankRequest{Query: "four words", Documents: []string{"docs", "d"}}); err == nil {
+			t.Fatal("no error")
+		}
+		leave()
+		want := []core.Usage{{Prompt: c.vectors}, {Prompt: c.scores}}
+		if len(q.settled) != 2 || q.settled[0] != want[0] || q.settled[1] != want[1] {
+			t.Errorf("%s: %+v, want %+v", name, q.settled, want)
+		}
+	}
+}
+
+// leaver is a fleet that is left while it makes vectors and scores.
+type leaver struct {
+	*fake
+
+	place core.Placement
+	leave func()
+}
+
+func (l leaver) Embed(context.Context, Target, core.QueueItem, []engine.Prompt) ([][]float32, core.Usage, core.Placement, error) {
+	l.leave()
+	return nil, core.Usage{}, l.place, core.Errorf(core.CodeCancelled, "gone")
+}
+
+func (l leaver) Rerank(context.Context, Target, core.QueueItem, string, []string) ([]float32, core.Usage, core.Placement, error) {
+	l.leave()
+	return nil, core.Usage{}, l.place, core.Errorf(core.CodeCancelled, "gone")
+}

@@ -45,7 +45,7 @@ func (s *Service) Rerank(ctx context.Context, req *core.RerankRequest) (*core.Re
 		return nil, err
 	}
 	scores, usage, place, err := s.fleet.Rerank(ctx, t, it, req.Query, req.Documents)
-	grant.Settle(usage) // nothing, where it failed
+	grant.Settle(cost(ctx, usage, place, err, min(it.Cost, bound)))
 	if err != nil {
 		return nil, err
 	}
