@@ -24,10 +24,12 @@ type FaultKind string
 
 // The kinds of fault.
 const (
-	FaultBusy   FaultKind = "busy"   // it works and takes no more now
-	FaultDown   FaultKind = "down"   // it cannot be reached, refuses this server, or answers with errors or garbage
-	FaultHung   FaultKind = "hung"   // it said nothing for too long
-	FaultBroken FaultKind = "broken" // its answer had begun and did not come to its end
+	FaultBusy    FaultKind = "busy"    // it works and takes no more now
+	FaultDown    FaultKind = "down"    // it cannot be reached, refuses this server, or answers with errors or garbage
+	FaultHung    FaultKind = "hung"    // it said nothing for too long
+	FaultBroken  FaultKind = "broken"  // its answer had begun and did not come to its end
+	FaultFailed  FaultKind = "failed"  // it said in words that it failed, before its answer began: the request may be why
+	FaultStopped FaultKind = "stopped" // the same in the midst of its answer
 )
 
 // FaultError is the failure of a server elsewhere, and not of the request: another server may do what this one did not
@@ -44,10 +46,20 @@ func (f *FaultError) Error() string { return string(f.Kind) + ": " + f.Err.Error
 func (f *FaultError) Unwrap() error { return f.Err }
 
 // Begun reports whether some of the answer was handed out.
-func (f *FaultError) Begun() bool { return f.Kind == FaultBroken }
+func (f *FaultError) Begun() bool { return f.Kind == FaultBroken || f.Kind == FaultStopped }
 
-// Sick reports whether the fault speaks against the server, and not only against its load.
-func (f *FaultError) Sick() bool { return f.Kind != FaultBusy }
+// Sick reports whether the fault speaks against the server, and not only against its load or the request.
+func (f *FaultError) Sick() bool {
+	switch f.Kind {
+	case FaultBusy, FaultFailed, FaultStopped:
+		return false
+	case FaultDown, FaultHung, FaultBroken:
+	}
+	return true
+}
+
+// Doubtful reports whether the request may be at fault: another server is asked once, and not all of them.
+func (f *FaultError) Doubtful() bool { return f.Kind == FaultFailed }
 
 // Checker is what a model elsewhere may also be: Check asks its server whether it would serve now.
 type Checker interface {

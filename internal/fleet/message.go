@@ -80,6 +80,7 @@ type ticket struct {
 	placed bool            // it counts as work of its replica
 	seen   bool            // the client got something
 	stays  bool            // it is not moved any more
+	doubt  bool            // a replica said that it failed at it, which may be the request's doing
 	tried  map[string]bool // replicas that could not begin it
 	made   int             // tokens, and how long they took: set by the caller before the completion
 	took   time.Duration

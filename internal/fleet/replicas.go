@@ -248,6 +248,9 @@ func (m faulted) handle(l *loop) {
 	if set.Open(l.now(), label) { // first, so that nothing which waits takes the call's sequence
 		l.spread(m.on.key, m.fault.Err)
 	}
+	if m.fault.Doubtful() {
+		t.stays, t.doubt = t.stays || t.doubt, true // one request is not tried at all of them
+	}
 	if !m.fault.Begun() && l.tickets[id] == t {
 		l.hand(t, m.fault.Err)
 	}

@@ -96,6 +96,7 @@ func TestFaultBeforeTheAnswerMovesTheRequest(t *testing.T) {
 	for name, f := range map[string]fault{
 		"refused":               {kind: engine.FaultDown, said: -1},
 		"busy":                  {kind: engine.FaultBusy, said: -1},
+		"failed in words":       {kind: engine.FaultFailed, said: -1},
 		"hung before its words": {kind: engine.FaultHung, after: time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,6 +122,50 @@ func TestFaultBeforeTheAnswerMovesTheRequest(t *testing.T) {
 					t.Errorf("the log lacks %s:\n%s", want, log.String())
 				}
 			}
+		})
+	}
+}
+
+// One caller's request that servers answer with an error of their own is tried at one other, and closes none of them to
+// everybody else.
+func TestRequestsThatServersFailAtOpenNoBreaker(t *testing.T) {
+	for _, kind := range []engine.FaultKind{engine.FaultFailed, engine.FaultStopped} {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPair("round-robin")
+				three := &place{vocabulary: []int{1, 2}, template: "t", device: "gpu3"}
+				p.r.at["three"] = three
+				p.target.Replicas = append(p.target.Replicas, engine.Replica{Label: "gpu3", Runtime: "fake", Digest: "3", Spec: engine.LoadSpec{Path: "three"}, Memory: 10, Weight: 1})
+				bad := &fault{kind: kind, said: -1}
+				if kind == engine.FaultStopped {
+					bad.said = 1
+				}
+				p.one.sick, p.two.sick, three.sick = bad, bad, bad
+				p.start(t, Config{})
+				const poison = 9
+				for range poison {
+					wantError(t, p.ask(t, Item{}).err, core.CodeUnavailable)
+					synctest.Wait()
+				}
+				a, _ := p.one.count()
+				b, _ := p.two.count()
+				c, _ := three.count()
+				want := 2 * poison // it is not tried at the third
+				if kind == engine.FaultStopped {
+					want = poison
+				}
+				if a+b+c != want || a == 0 || b == 0 || c == 0 {
+					t.Errorf("asked %d, %d and %d times, want %d together", a, b, c, want)
+				}
+				d, err := p.f.Placement(t.Context(), p.target)
+				must(t, err)
+				for _, c := range d.Candidates {
+					if c.Breaker != "closed" {
+						t.Errorf("%s: %s, %s", c.Label, c.Breaker, c.Reason)
+					}
+				}
+				wantIdle(t, p.f)
+			})
 		})
 	}
 }
