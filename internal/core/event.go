@@ -30,7 +30,7 @@ type Event struct {
 	Choice     int
 	Text       string
 	Tokens     []Token // only when logprobs were asked for; the tokens whose text this event completes
-	Count      int     // tokens that were generated for the choice since its event before; engines set it, 0 with text means 1
+	Count      int     // tokens that were generated for the choice since its event before; engines set it, 0 with text, reasoning or a call means 1
 	Finish     FinishReason
 	StopString string // the stop string that ended the choice, when one did
 	Usage      *Usage

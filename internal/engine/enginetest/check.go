@@ -7,9 +7,8 @@ import (
 	"ashatai/internal/core"
 )
 
-// add checks one event and collects it. With counted, the events say how many tokens they are of; servers elsewhere tell it at
-// the end alone.
-func (a *answer) add(t *testing.T, ev core.Event, choices int, counted bool) {
+// add checks one event and collects it.
+func (a *answer) add(t *testing.T, ev core.Event, choices int) {
 	t.Helper()
 	if ev.Usage != nil {
 		if ev.Text != "" || ev.Finish != "" || ev.Tokens != nil {
@@ -18,7 +17,7 @@ func (a *answer) add(t *testing.T, ev core.Event, choices int, counted bool) {
 		if len(a.finish) != choices {
 			t.Errorf("usage comes when %d of %d choices have finished", len(a.finish), choices)
 		}
-		if counted && a.counted != ev.Usage.Completion {
+		if a.counted != ev.Usage.Completion && !a.guessed {
 			t.Errorf("the events count %d tokens, the usage %d", a.counted, ev.Usage.Completion)
 		}
 		a.usage = ev.Usage
@@ -29,6 +28,9 @@ func (a *answer) add(t *testing.T, ev core.Event, choices int, counted bool) {
 	}
 	a.begun = true
 	a.counted += ev.Count
+	if ev.Count < 1 && ev.Text != "" && a.guessed {
+		t.Errorf("text that counts nothing: %+v", ev)
+	}
 	if ev.Choice < 0 || ev.Choice >= choices {
 		t.Errorf("choice %d of %d", ev.Choice, choices)
 	}

@@ -181,6 +181,7 @@ type answer struct {
 	usage   *core.Usage
 	begun   bool // an event came
 	counted int  // tokens of its events
+	guessed bool // they are counted by whom they are only passed on by
 	err     error
 }
 
@@ -192,7 +193,7 @@ func (s *suite) read(ctx context.Context, t *testing.T, req engine.GenerateReque
 		t.Errorf("generate: %v", err)
 		return answer{err: err}
 	}
-	a := answer{texts: map[int]string{}, tokens: map[int][]core.Token{}, finish: map[int]core.FinishReason{}, stops: map[int]string{}}
+	a := answer{guessed: s.opt.Elsewhere, texts: map[int]string{}, tokens: map[int][]core.Token{}, finish: map[int]core.FinishReason{}, stops: map[int]string{}}
 	for ev, err := range events {
 		if a.usage != nil || a.err != nil {
 			t.Errorf("an event comes after the end: %+v, %v", ev, err)
@@ -201,7 +202,7 @@ func (s *suite) read(ctx context.Context, t *testing.T, req engine.GenerateReque
 			a.err = err
 			continue
 		}
-		a.add(t, ev, req.Choices, !s.opt.Elsewhere)
+		a.add(t, ev, req.Choices)
 	}
 	if a.err == nil {
 		if a.usage == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -189,13 +190,23 @@ func (s *server) refusal(res *http.Response, data []byte, key string) error {
 		}
 		return f
 	}
+	if res.StatusCode >= http.StatusInternalServerError && said != "" { // it works well enough to say what is wrong
+		return s.fault(engine.FaultFailed, errors.New(said), "answered with status %d%s", res.StatusCode, after(said))
+	}
 	return down("answered with status %d%s", res.StatusCode, after(said))
+}
+
+// ofTemplate reports whether an error is a chat template's that refuses the conversation. Servers tell it as their own.
+func ofTemplate(low string) bool {
+	return slices.ContainsFunc([]string{"jinja exception", "roles must alternate", "raise_exception"}, func(w string) bool { return strings.Contains(low, w) })
 }
 
 // asked is the error of what the caller must change; nil where it is none of that kind.
 func (s *server) asked(status int, said, code string) error {
 	low := strings.ToLower(said + " " + code)
 	switch {
+	case status >= http.StatusInternalServerError && ofTemplate(low):
+		return core.Errorf(core.CodeInvalidRequest, "The chat template of the model at the remote %s refuses the conversation%s.", s.Name, after(said))
 	case status == http.StatusRequestEntityTooLarge:
 		return core.Errorf(core.CodeTooLarge, "The remote %s takes no request of this size%s.", s.Name, after(said))
 	case status != http.StatusBadRequest && status != http.StatusUnprocessableEntity && status != http.StatusNotImplemented:

@@ -28,7 +28,7 @@ func put[T any](f fields, name string, v *T) {
 // body makes a request's body, and says where it goes.
 func (m *model) body(req engine.GenerateRequest) (path string, _ fields, err error) {
 	f := fields{"model": m.id, "stream": true, "stream_options": fields{"include_usage": true}}
-	if req.MaxTokens > 0 {
+	if req.MaxTokens > 0 && !m.holds(req.MaxTokens) {
 		f["max_tokens"] = req.MaxTokens
 	}
 	if req.Choices > 1 {
@@ -54,8 +54,24 @@ func (m *model) body(req engine.GenerateRequest) (path string, _ fields, err err
 	if a.Messages == nil {
 		return "/completions", f, m.completion(f, req)
 	}
+	if err := m.args(a.TemplateArgs); err != nil {
+		return "", nil, err
+	}
 	m.chat(f, req, a)
 	return "/chat/completions", f, nil
+}
+
+// anyContext is more than a model holds of which no context is known.
+const anyContext = 1 << 20
+
+// holds reports whether an answer of so many tokens ends at the model's context anyway. Servers refuse a limit that the
+// context has no room for, and end there without one. Only llama-server takes every limit, and may go on beyond its context.
+func (m *model) holds(tokens int) bool {
+	most := m.listed.Context
+	if most == 0 {
+		most = anyContext
+	}
+	return tokens >= most && m.kind != KindLlamaCpp
 }
 
 // chosen is sampling with every choice made, as what somebody asked for. Choices that mean nothing are left out: not every
@@ -128,6 +144,20 @@ func text(p engine.Prompt) string {
 		out = append(out, s.Text...)
 	}
 	return string(out)
+}
+
+// args refuses variables for the chat template that are not the template's: servers pass them on to what renders the
+// conversation, where they would replace the template or the conversation itself.
+func (m *model) args(args map[string]any) error {
+	for _, name := range []string{
+		"chat_template", "tokenize", "tokenizer", "conversation", "messages", "tools", "documents", "add_generation_prompt", "continue_final_message",
+		"return_dict", "return_tensors",
+	} {
+		if _, ok := args[name]; ok {
+			return core.Invalid("chat_template_kwargs", "chat_template_kwargs cannot set %s: that is the remote %s's own. Leave it out.", name, m.s.Name)
+		}
+	}
+	return nil
 }
 
 // chat adds a conversation, and what belongs to one.

@@ -77,6 +77,15 @@ func (u *usage) core() core.Usage {
 	return out
 }
 
+// ofPrompt is the usage of what has no answer in tokens. Where the server did not count, it is estimated from what was sent.
+func (u *usage) ofPrompt(sent any) core.Usage {
+	n := u.core().Prompt
+	if data, err := json.Marshal(sent); n == 0 && err == nil {
+		n = max(1, len(data)/bytesPerToken)
+	}
+	return core.Usage{Prompt: n}
+}
+
 // lines reads the data of server-sent events, one at a time.
 type lines struct{ r *bufio.Reader }
 

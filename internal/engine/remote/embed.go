@@ -75,7 +75,7 @@ func (m *model) Embed(ctx context.Context, prompts []engine.Prompt) ([][]float32
 	if err != nil {
 		return nil, core.Usage{}, err
 	}
-	return vectors, core.Usage{Prompt: got.Usage.core().Prompt}, nil
+	return vectors, got.Usage.ofPrompt(input), nil
 }
 
 // unit scales a vector to length 1.
@@ -130,5 +130,5 @@ func (m *model) Rerank(ctx context.Context, query string, documents []string) ([
 		}
 		out[i] = float32(v)
 	}
-	return out, core.Usage{Prompt: got.Usage.core().Prompt}, nil
+	return out, got.Usage.ofPrompt([]any{query, documents}), nil
 }

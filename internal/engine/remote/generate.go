@@ -23,11 +23,15 @@ func (m *model) Generate(ctx context.Context, req engine.GenerateRequest) (iter.
 	if err != nil {
 		return nil, err
 	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return nil, core.Wrap(core.CodeInvalidRequest, err, "The request cannot be written as JSON for the remote %s.", m.s.Name)
+	}
 	own, end, err := m.begin(ctx, true)
 	if err != nil {
 		return nil, err
 	}
-	a := &answer{m: m, ctx: own, path: path, body: body, req: req, began: time.Now()}
+	a := &answer{m: m, ctx: own, path: path, body: data, chat: body["messages"] != nil, req: req, began: time.Now()}
 	if err := a.open(); err != nil {
 		end()
 		return nil, err
@@ -50,7 +54,8 @@ type answer struct {
 	m     *model
 	ctx   context.Context //nolint:containedctx // the request's
 	path  string
-	body  fields
+	body  json.RawMessage
+	chat  bool // of a conversation
 	req   engine.GenerateRequest
 	res   *http.Response
 	began time.Time
@@ -60,7 +65,7 @@ type answer struct {
 	begun    bool // an event was handed out
 	finished map[int]bool
 	calls    map[[2]int]bool // choice and index of the calls that were begun
-	pieces   int
+	made     int             // tokens, as far as one can say from here
 	usage    *usage
 	gone     bool // the reader left
 }
@@ -101,7 +106,7 @@ func (a *answer) play(yield func(core.Event, error) bool) {
 
 // read passes one transfer on.
 func (a *answer) read(yield func(core.Event, error) bool) error {
-	a.finished, a.calls, a.pieces, a.usage = map[int]bool{}, map[[2]int]bool{}, 0, nil
+	a.finished, a.calls, a.made, a.usage = map[int]bool{}, map[[2]int]bool{}, 0, nil
 	in := newLines(a.res.Body)
 	for {
 		data, err := in.next()
@@ -148,17 +153,25 @@ func (a *answer) hand(ev core.Event, yield func(core.Event, error) bool) bool {
 	return !a.gone
 }
 
-// estimate is the number of tokens of the prompt, as far as one can say from here.
+// bytesPerToken is how much text a token holds, roughly.
+const bytesPerToken = 4
+
+// estimate is the number of tokens of the prompt, as far as one can say from here: tools and schemas are a part of it, so
+// all that is sent counts.
 func (a *answer) estimate() int {
-	const bytesPerToken = 4
-	n := len(a.req.Prompt.Tokens) + len(text(a.req.Prompt))/bytesPerToken
-	if a.req.Asked != nil && a.req.Asked.Messages != nil {
-		n = 0
-		for _, m := range a.req.Asked.Messages {
-			n += len(m.Content)/bytesPerToken + 1
-		}
+	if n := len(a.req.Prompt.Tokens); n > 0 && !a.chat {
+		return n
 	}
-	return max(1, n)
+	return max(1, len(a.body)/bytesPerToken)
+}
+
+// tokens is how many tokens an event has, likewise. A server may put many into one piece.
+func tokens(ev *core.Event) int {
+	n := len(ev.Text) + len(ev.Reasoning)
+	if c := ev.ToolCall; c != nil {
+		n += len(c.Name) + len(c.Arguments)
+	}
+	return max(1, n/bytesPerToken, len(ev.Tokens))
 }
 
 // events are those of one choice's piece.
@@ -166,11 +179,13 @@ func (a *answer) events(c chunkChoice) ([]core.Event, error) {
 	if c.Index < 0 || c.Index >= max(1, a.req.Choices) {
 		return nil, errGarbage
 	}
-	base := core.Event{Choice: c.Index, Read: a.body["messages"] != nil}
+	base := core.Event{Choice: c.Index, Read: a.chat}
 	var out []core.Event
 	add := func(change func(*core.Event)) {
 		ev := base
 		change(&ev)
+		ev.Count = tokens(&ev)
+		a.made += ev.Count
 		out = append(out, ev)
 	}
 	if r := c.Delta.ReasoningContent + c.Delta.Reasoning; r != "" {
@@ -179,15 +194,15 @@ func (a *answer) events(c chunkChoice) ([]core.Event, error) {
 		}
 		add(func(ev *core.Event) { ev.Reasoning = r })
 	}
-	tokens, err := tokensOf(c.Logprobs)
+	probs, err := tokensOf(c.Logprobs)
 	if err != nil {
 		return nil, errors.Join(errGarbage, err)
 	}
 	if !a.req.Logprobs {
-		tokens = nil
+		probs = nil
 	}
-	if t := c.Delta.Content + c.Delta.Refusal + c.Text; t != "" || len(tokens) > 0 {
-		add(func(ev *core.Event) { ev.Text, ev.Tokens = t, tokens })
+	if t := c.Delta.Content + c.Delta.Refusal + c.Text; t != "" || len(probs) > 0 {
+		add(func(ev *core.Event) { ev.Text, ev.Tokens = t, probs })
 	}
 	for _, d := range c.Delta.Calls {
 		key := [2]int{c.Index, d.Index}
@@ -200,7 +215,6 @@ func (a *answer) events(c chunkChoice) ([]core.Event, error) {
 		}
 		add(func(ev *core.Event) { ev.ToolCall = &call })
 	}
-	a.pieces += len(out)
 	if f := finishOf(c.Finish); f != "" {
 		if a.finished[c.Index] {
 			return nil, errGarbage
@@ -209,7 +223,7 @@ func (a *answer) events(c chunkChoice) ([]core.Event, error) {
 		stop := ""
 		_ = json.Unmarshal(c.Stop, &stop) // a token's number, or nothing, is no stop string
 		if len(out) == 0 || out[len(out)-1].ToolCall != nil || out[len(out)-1].Reasoning != "" {
-			add(func(*core.Event) {})
+			out = append(out, base)
 		}
 		out[len(out)-1].Finish, out[len(out)-1].StopString = f, stop
 	} else if len(out) > 0 && a.finished[c.Index] {
@@ -223,9 +237,15 @@ func (a *answer) ended(yield func(core.Event, error) bool) error {
 	if len(a.finished) < max(1, a.req.Choices) {
 		return a.cut(io.ErrUnexpectedEOF)
 	}
-	u := core.Usage{Prompt: a.estimate(), Completion: a.pieces}
+	var u core.Usage
 	if a.usage != nil {
 		u = a.usage.core()
+	}
+	if u.Prompt == 0 { // the server has not counted, and a quota must not take that for nothing
+		u.Prompt = a.estimate()
+	}
+	if u.Completion == 0 {
+		u.Completion = a.made
 	}
 	u.Prefill, u.Decode = a.first.Sub(a.began), a.last.Sub(a.first)
 	a.m.count(func(st *engine.Stats) {
@@ -247,10 +267,22 @@ func (a *answer) told(data []byte) error {
 	said, code := p.text()
 	key, _ := a.m.s.key() // it was read a moment ago
 	said = a.m.s.quoted(said, key)
-	if e := a.m.s.asked(http.StatusBadRequest, said, code); !a.begun && core.CodeOf(e) == core.CodeContextExceeded {
-		return e
+	if !a.begun {
+		if e := a.m.s.asked(http.StatusInternalServerError, said, code); e != nil {
+			return e
+		}
+		if e := a.m.s.asked(http.StatusBadRequest, said, code); core.CodeOf(e) == core.CodeContextExceeded {
+			return e
+		}
 	}
-	return a.cut(errors.New(said))
+	err := a.cut(errors.New(said))
+	if f, ok := errors.AsType[*engine.FaultError](err); ok && said != "" {
+		f.Kind = engine.FaultFailed
+		if a.begun {
+			f.Kind = engine.FaultStopped
+		}
+	}
+	return err
 }
 
 // cut is the fault of a stream that did not come to its end.

@@ -114,7 +114,8 @@ func TestFaultsBeforeTheFirstToken(t *testing.T) {
 		words string
 		tries int
 	}{
-		"500":          {status(500, `{"error":{"message":"boom"}}`), engine.FaultDown, core.CodeUnavailable, "status 500: boom", 3},
+		"500":          {status(500, `{"error":{"message":"boom"}}`), engine.FaultFailed, core.CodeUnavailable, "status 500: boom", 3},
+		"500, silent":  {status(500, ``), engine.FaultDown, core.CodeUnavailable, "status 500", 3},
 		"502, no JSON": {status(502, "<html>bad gateway"), engine.FaultDown, core.CodeUnavailable, "status 502", 3},
 		"429":          {status(429, `{"error":"slow down"}`, "Retry-After", "30"), engine.FaultBusy, core.CodeRateLimited, "takes no more", 1},
 		"503 loading":  {status(503, `{"error":{"message":"Loading model"}}`), engine.FaultDown, core.CodeUnavailable, "not ready", 3},
@@ -126,7 +127,7 @@ func TestFaultsBeforeTheFirstToken(t *testing.T) {
 		"cut at once":  {cut(), engine.FaultDown, core.CodeUnavailable, "before it was whole", 3},
 		"empty":        {stream(), engine.FaultDown, core.CodeUnavailable, "before it was whole", 3},
 		"no finish":    {stream(done), engine.FaultDown, core.CodeUnavailable, "before it was whole", 3},
-		"error inside": {stream(`{"error":{"message":"out of memory"}}`), engine.FaultDown, core.CodeUnavailable, "before it was whole", 3},
+		"error inside": {stream(`{"error":{"message":"out of memory"}}`), engine.FaultFailed, core.CodeUnavailable, "before it was whole", 3},
 		"hangs":        {hang(), engine.FaultHung, core.CodeUnavailable, "said nothing for", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +174,11 @@ func TestFaultsAfterTheFirstToken(t *testing.T) {
 					s.Timeout = time.Second
 				}
 			}), chatRequest())
-			fault(t, got.err, engine.FaultBroken, core.CodeWorkerDied)
+			kind := engine.FaultBroken
+			if name == "error" { // it says so itself, and the request may be why
+				kind = engine.FaultStopped
+			}
+			fault(t, got.err, kind, core.CodeWorkerDied)
 			if !strings.HasPrefix(got.text, "Hel") || f.chats() != 1 {
 				t.Errorf("%q came, in %d tries", got.text, f.chats())
 			}
@@ -250,9 +255,13 @@ func TestEmbeddingsAndScores(t *testing.T) {
 		t.Error(d)
 	}
 	f.on("/v1/rerank", answer200(`{"results":[{"index":1,"relevance_score":4},{"index":0,"relevance_score":-4}]}`))
-	scores, _, err := m.(engine.Reranker).Rerank(t.Context(), "q", []string{"x", "y"})
-	if err != nil || !(0 <= scores[0] && scores[0] < scores[1] && scores[1] <= 1) {
+	scores, u, err := m.(engine.Reranker).Rerank(t.Context(), "q", []string{"x", "y"})
+	if err != nil || u.Prompt != 3 || !(0 <= scores[0] && scores[0] < scores[1] && scores[1] <= 1) {
 		t.Error(scores, err)
+	}
+	f.on("/v1/embeddings", answer200(`{"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[2]}]}`))
+	if _, u, err := m.(engine.Embedder).Embed(t.Context(), texts); err != nil || u.Prompt != 2 {
+		t.Errorf("%+v, %v; want an estimate where the server does not count", u, err)
 	}
 	for _, bad := range []string{`{"data":[]}`, `{"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}]}`, `{"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1,2]}]}`, `[]`} {
 		f.on("/v1/embeddings", answer200(bad))

@@ -118,7 +118,12 @@ type Listed struct {
 	root         string            // of an alias: what it stands for
 }
 
-const maxListed = 4096
+const (
+	maxListed  = 4096
+	maxContext = 1 << 24 // tokens; what is said to have more has this, so that nothing that is counted with it overflows
+)
+
+func bounded(n int) int { return min(max(n, 0), maxContext) }
 
 // models asks for the list.
 func (s *server) models(ctx context.Context) ([]Listed, error) {
@@ -144,9 +149,9 @@ func (s *server) models(ctx context.Context) ([]Listed, error) {
 	}
 	list := make([]Listed, 0, len(got.Data))
 	for _, m := range got.Data {
-		l := Listed{ID: m.ID, Owner: m.Owner, Context: m.Longest, Vocabulary: max(0, m.Meta.Vocabulary), root: m.Root}
+		l := Listed{ID: m.ID, Owner: m.Owner, Context: bounded(m.Longest), Vocabulary: max(0, m.Meta.Vocabulary), root: m.Root}
 		if l.Context == 0 {
-			l.Context = max(m.Meta.Context, 0)
+			l.Context = bounded(m.Meta.Context)
 		}
 		list = append(list, l)
 	}
@@ -196,12 +201,12 @@ func (s *server) describe(ctx context.Context, list []Listed) {
 	for i := range list {
 		for _, m := range got.Models {
 			if m.Name == list[i].ID || m.Name == list[i].root {
-				list[i].Context, list[i].Capabilities = max(0, m.Context), m.Capabilities
+				list[i].Context, list[i].Capabilities = bounded(m.Context), m.Capabilities
 			}
 		}
 		for _, r := range run.Instances { // loaded with less than the model was trained for
 			if r.Model == list[i].ID && r.Context > 0 {
-				list[i].Context = r.Context
+				list[i].Context = bounded(r.Context)
 			}
 		}
 	}
