@@ -1,8 +1,11 @@
 package infer
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"ashatai/internal/chat/reply"
 	"ashatai/internal/core"
@@ -17,23 +20,37 @@ func asked(m *core.Manifest, set Settings, req *core.Request) *engine.Asked {
 		Sampling: req.Sampling.Over(set.Sampling).Over(m.Defaults), TemplateArgs: req.TemplateArgs,
 	}
 	if len(req.Messages) > 0 {
-		system := m.System
-		if set.System != "" {
-			system = set.System
-		}
-		a.Messages = withSystem(opened(req.Messages, m.Messages), system)
+		a.Messages = conversation(m, set, req)
 	}
 	return a
 }
 
-// told is the prompt of a conversation that is rendered elsewhere: its words, by which the queue knows what it costs and
-// which requests are alike.
-func told(req *core.Request) prompt {
+// conversation is a request's messages, with what its model brings.
+func conversation(m *core.Manifest, set Settings, req *core.Request) []core.Message {
+	return withSystem(opened(req.Messages, m.Messages), cmp.Or(set.System, m.System))
+}
+
+// told is the prompt of a conversation that is rendered elsewhere: all its words, by which the queue knows what it costs and
+// which requests are alike, and a quota what it may use at most.
+func told(m *core.Manifest, set Settings, req *core.Request) prompt {
 	p := prompt{talk: true, elsewhere: true, form: reply.Plain()}
-	for _, m := range req.Messages {
-		p.Segments = append(p.Segments, engine.Segment{Text: string(m.Role), Trusted: true}, engine.Segment{Text: m.Reasoning + m.Content})
-		for _, c := range m.ToolCalls {
-			p.Segments = append(p.Segments, engine.Segment{Text: c.Name + c.Arguments})
+	add := func(texts ...string) {
+		if text := strings.Join(texts, ""); text != "" {
+			p.Segments = append(p.Segments, engine.Segment{Text: text})
+		}
+	}
+	for _, t := range req.Tools {
+		add(t.Name, t.Description, string(t.Parameters))
+	}
+	add(req.Format.Source)
+	for _, name := range slices.Sorted(maps.Keys(req.TemplateArgs)) {
+		add(name, fmt.Sprint(req.TemplateArgs[name]))
+	}
+	for _, msg := range conversation(m, set, req) {
+		p.Segments = append(p.Segments, engine.Segment{Text: string(msg.Role), Trusted: true})
+		add(msg.Name, msg.ToolCallID, msg.Reasoning, msg.Content)
+		for _, c := range msg.ToolCalls {
+			add(c.ID, c.Name, c.Arguments)
 		}
 	}
 	return p

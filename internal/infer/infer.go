@@ -149,7 +149,11 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 		return nil, err
 	}
 	it := s.item(req.Principal, t, p.Prompt)
-	it.Cost += choices * answerCost(work.MaxTokens, m.Context)
+	cost := answerCost(work.MaxTokens, m.Context)
+	if req.MaxTokens == 0 { // a quota's limit is no plan of the caller's
+		cost = min(cost, answerCost(0, m.Context))
+	}
+	it.Cost += choices * cost
 	it.Deadline = deadline
 	j := &job{
 		fleet: s.fleet, target: t, item: it, work: work, used: used, answer: &answer{id: req.ID, seed: sampling.Seed, laws: laws, raw: !p.talk},

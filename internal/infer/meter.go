@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -33,6 +34,8 @@ const (
 	specials = 8
 	// anyWindow is the context of a model of which none is known.
 	anyWindow = 1 << 20
+	// mostWindow is more than any model has, and little enough to count with.
+	mostWindow = 1 << 24
 	// mostBytes is how much text a token holds at most, nearly always. Where not even that would fit, nobody counts exactly.
 	mostBytes = 16
 )
@@ -49,13 +52,18 @@ func promptBound(p engine.Prompt) int {
 	return n
 }
 
+// away reports whether a request may be served by another server, to which this one's own context means nothing.
+func away(t Target, m *core.Manifest) bool {
+	return m.Elsewhere() || slices.ContainsFunc(t.Replicas, func(r engine.Replica) bool { return r.Format == core.FormatRemote })
+}
+
 // windowOf is the longest that a sequence of a model can become.
 func windowOf(t Target, m *core.Manifest) int {
 	switch {
-	case t.Spec.Context > 0:
+	case t.Spec.Context > 0 && !away(t, m):
 		return t.Spec.Context
 	case m.Context > 0:
-		return m.Context
+		return min(m.Context, mostWindow)
 	}
 	return anyWindow
 }
@@ -81,8 +89,11 @@ func (s *Service) reserve(ctx context.Context, p core.Principal, m *core.Manifes
 	if err != nil {
 		return nil, err
 	}
-	if g.Answer < w.Answer {
+	if g.Answer < w.Answer || away(t, m) { // another server may do more than is known of it here
 		work.MaxTokens = max(1, g.Answer/work.Choices)
+	}
+	if w.Open && away(t, m) && work.MaxTokens < window { // where the prompt has no room beside it, a server refuses the limit
+		work.MaxTokens = min(work.MaxTokens, max(window/2, window-w.Prompt, 1))
 	}
 	return &meter{grant: g, guess: min(promptCost(work.Prompt), w.Prompt)}, nil
 }
@@ -94,7 +105,8 @@ type meter struct {
 	ended atomic.Bool
 
 	mu    sync.Mutex
-	begun bool       // an event came: how long the prompt is, is known
+	begun bool       // an event came and said how long the prompt is; a server elsewhere has only estimated that
+	sure  bool       // a part came to its end: Prompt is what its engine counted
 	used  core.Usage // Prompt and Completion, of the parts that came to their end
 	part  int        // generated tokens of the part that has not
 }
@@ -116,18 +128,19 @@ func (m *meter) watch(in iter.Seq2[core.Event, error]) iter.Seq2[core.Event, err
 func (m *meter) see(ev *core.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, u := range []*core.Usage{ev.Start, ev.Usage} {
-		if u != nil && !m.begun { // a second part begins with the text of the first
-			m.begun, m.used.Prompt = true, u.Prompt
-		}
+	if ev.Start != nil && !m.begun {
+		m.begun, m.used.Prompt = true, ev.Start.Prompt
 	}
 	switch {
 	case ev.Usage != nil:
+		if !m.sure { // a second part begins with the text of the first
+			m.begun, m.sure, m.used.Prompt = true, true, ev.Usage.Prompt
+		}
 		m.used.Completion += ev.Usage.Completion
 		m.part = 0
 	case ev.Count > 0:
 		m.part += ev.Count
-	case ev.Text != "":
+	case ev.Text != "" || ev.Reasoning != "" || ev.ToolCall != nil:
 		m.part++
 	}
 }

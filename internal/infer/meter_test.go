@@ -2,6 +2,7 @@ package infer
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"ashatai/internal/core"
@@ -42,6 +43,20 @@ func started(end bool) []core.Event {
 	return events
 }
 
+// elsewhere is an answer whose server counts at its end.
+func elsewhere(end bool) []core.Event {
+	events := []core.Event{
+		{Read: true, Reasoning: "hm", Start: &core.Usage{Prompt: 7}},
+		{Read: true, ToolCall: &core.ToolDelta{Name: "look"}},
+		{Read: true, Text: "a", Count: 10},
+		{Read: true, Finish: core.FinishStop},
+	}
+	if end {
+		events = append(events, core.Event{Usage: &core.Usage{Prompt: 900, Completion: 40}})
+	}
+	return events
+}
+
 // TestSettle: what is settled is what was used, however an answer ends.
 func TestSettle(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -54,6 +69,8 @@ func TestSettle(t *testing.T) {
 		"the client leaves at once": {started(true), 1, core.Usage{Prompt: 7, Completion: 2}},
 		"the worker dies":           {started(false), -1, core.Usage{Prompt: 7, Completion: 5}},
 		"before the first token":    {[]core.Event{}, -1, core.Usage{}},
+		"elsewhere, to the end":     {elsewhere(true), -1, core.Usage{Prompt: 900, Completion: 40}},
+		"elsewhere, cut":            {elsewhere(false), -1, core.Usage{Prompt: 7, Completion: 12}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, q := newFake(), &till{weight: 3}
@@ -79,6 +96,23 @@ func TestSettle(t *testing.T) {
 				t.Errorf("the queue is told the weight %d", f.item.Weight)
 			}
 		})
+	}
+}
+
+// TestSettleTwoParts: the prompt of a second part holds the first part's text, which was counted as an answer.
+func TestSettleTwoParts(t *testing.T) {
+	var got core.Usage
+	m := &meter{grant: core.TokenGrant{Settle: func(u core.Usage) { got = u }}}
+	for _, ev := range []core.Event{
+		{Text: "a", Count: 3, Start: &core.Usage{Prompt: 5}},
+		{Usage: &core.Usage{Prompt: 6, Completion: 3}},
+		{Text: "b", Count: 2, Start: &core.Usage{Prompt: 9}},
+		{Usage: &core.Usage{Prompt: 9, Completion: 4}},
+	} {
+		m.see(&ev)
+	}
+	if m.settle(false); got != (core.Usage{Prompt: 6, Completion: 7}) {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -158,6 +192,94 @@ func TestReserve(t *testing.T) {
 				if q.wishes[i] != w {
 					t.Errorf("wish %d is %+v, want %+v", i, q.wishes[i], w)
 				}
+			}
+		})
+	}
+}
+
+// TestReserveElsewhere: the context of this server's settings says nothing of another server, which is always told what was
+// reserved.
+func TestReserveElsewhere(t *testing.T) {
+	beside := []engine.Replica{{Label: "here", Format: "gguf"}, {Label: "box", Format: core.FormatRemote}}
+	for name, c := range map[string]struct {
+		format   string
+		context  int
+		replicas []engine.Replica
+		limit    int // that the caller names
+		left     int
+		wish     core.TokenWish
+		most     int // what the engine is told
+		cost     int // in the queue, of the answer
+	}{
+		"open":                  {format: core.FormatRemote, context: 131072, wish: core.TokenWish{Answer: 131072, Open: true}, most: 131072, cost: 1024},
+		"open, cut":             {format: core.FormatRemote, context: 131072, left: 5012, wish: core.TokenWish{Answer: 131072, Open: true}, most: 5000, cost: 1024},
+		"open, nearly all left": {format: core.FormatRemote, context: 131072, left: 131072 + 11, wish: core.TokenWish{Answer: 131072, Open: true}, most: 131060, cost: 1024},
+		"named":                 {format: core.FormatRemote, context: 131072, limit: 100_000, wish: core.TokenWish{Answer: 100_000}, most: 100_000, cost: 100_000},
+		"named beyond":          {format: core.FormatRemote, context: 131072, limit: 1 << 24, wish: core.TokenWish{Answer: 131072}, most: 131072, cost: 131072},
+		"context not known":     {format: core.FormatRemote, wish: core.TokenWish{Answer: anyWindow, Open: true}, most: anyWindow, cost: 1024},
+		"context not possible":  {format: core.FormatRemote, context: 1 << 62, wish: core.TokenWish{Answer: mostWindow, Open: true}, most: mostWindow, cost: 1024},
+		"a replica":             {context: 131072, replicas: beside, wish: core.TokenWish{Answer: 131072, Open: true}, most: 131072, cost: 1024},
+		"replicas here":         {context: 131072, replicas: beside[:1], wish: core.TokenWish{Answer: 8192, Open: true}, cost: 1024},
+		"here":                  {context: 131072, wish: core.TokenWish{Answer: 8192, Open: true}, cost: 1024},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, q := newFake(), &till{left: c.left}
+			f.model.Format, f.model.Context = c.format, c.context
+			s := New(f, f, Config{Quota: q, Runtime: func(*core.Manifest) string { return "mock" }, Settings: func(*core.Manifest) Settings {
+				return Settings{Load: engine.LoadSpec{Context: 8192}, Replicas: c.replicas}
+			}})
+			stream, err := s.Generate(t.Context(), &core.Request{Prompt: "four", MaxTokens: c.limit})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range stream.Events {
+				continue
+			}
+			c.wish.Prompt = 12
+			if q.wishes[0] != c.wish || f.req.MaxTokens != c.most {
+				t.Errorf("the wish is %+v, want %+v; the engine may make %d tokens, want %d", q.wishes[0], c.wish, f.req.MaxTokens, c.most)
+			}
+			if cost := f.item.Cost - promptCost(f.req.Prompt); cost != c.cost {
+				t.Errorf("the answer costs %d in the queue, want %d", cost, c.cost)
+			}
+		})
+	}
+}
+
+// TestReserveCountsAllWords: what another server puts into the prompt is reserved, not only what the messages say.
+func TestReserveCountsAllWords(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	plain := func(r *core.Request) *core.Request {
+		r.Messages = []core.Message{{Role: core.RoleUser, Content: "hi"}}
+		return r
+	}
+	tool := []core.Tool{{Name: "look", Description: long, Parameters: []byte(`{"type":"object"}`)}}
+	for name, c := range map[string]struct {
+		req    *core.Request
+		system string
+	}{
+		"tools":     {plain(&core.Request{Tools: tool}), ""},
+		"format":    {plain(&core.Request{Format: core.Format{Kind: core.FormatSchema, Source: `{"description":"` + long + `"}`}}), ""},
+		"system":    {plain(&core.Request{}), long},
+		"variables": {plain(&core.Request{TemplateArgs: map[string]any{"a": long}}), ""},
+		"names":     {&core.Request{Messages: []core.Message{{Role: core.RoleUser, Content: "hi", Name: long}}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, q := newFake(), &till{}
+			f.model.Format, f.model.Template, f.model.Context = core.FormatRemote, "", 131072
+			f.events = []core.Event{{Read: true, Text: "{}"}, {Read: true, Finish: core.FinishStop}, {Usage: &core.Usage{}}}
+			stream, err := f.service(func(cfg *Config) {
+				cfg.Quota = q
+				cfg.Settings = func(*core.Manifest) Settings { return Settings{System: c.system} }
+			}).Generate(t.Context(), c.req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range stream.Events {
+				continue
+			}
+			if q.wishes[0].Prompt < 1000 {
+				t.Errorf("reserved %+v", q.wishes[0])
 			}
 		})
 	}

@@ -27,7 +27,7 @@ type prompt struct {
 func (s *Service) prompt(ctx context.Context, m *core.Manifest, set Settings, req *core.Request) (prompt, error) {
 	switch {
 	case len(req.Messages) > 0 && m.Elsewhere():
-		return told(req), nil
+		return told(m, set, req), nil
 	case len(req.Messages) > 0:
 		return s.render(ctx, m, set, req)
 	}
