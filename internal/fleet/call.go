@@ -16,6 +16,8 @@ type call struct {
 	cancel context.CancelFunc
 	queued time.Duration // waiting so far, all attempts together
 	done   bool          // completed, for the plan
+	made   int           // tokens, and how long they took
+	took   time.Duration
 }
 
 // attempt is a call's use of one instance.
@@ -50,7 +52,7 @@ func (f *Fleet) submit(ctx context.Context, tk *ticket) (context.Context, *call,
 // end gives back everything that the call holds. It is called once.
 func (c *call) end() {
 	if c.done {
-		c.f.tell(completion{c.ticket})
+		c.f.tell(completion{c.ticket, c.made, c.took})
 	} else {
 		c.f.tell(cancellation{c.ticket})
 	}

@@ -116,7 +116,7 @@ func (s *stream) pass(ctx context.Context, yield func(core.Event, error) bool) (
 			u := *ev.Usage
 			u.Queued = s.queued
 			ev.Usage, s.done = &u, true
-			s.ticket.made, s.ticket.took = u.Completion, u.Decode
+			s.made, s.took = u.Completion, u.Decode
 		}
 		if !yield(ev, nil) {
 			return nil, false

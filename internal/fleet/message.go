@@ -36,7 +36,11 @@ type (
 		on     *live
 		still  chan bool
 	}
-	completion   struct{ ticket *ticket }
+	completion struct {
+		ticket *ticket
+		made   int
+		took   time.Duration
+	}
 	cancellation struct{ ticket *ticket }
 	loadProgress struct {
 		on   *live
@@ -82,7 +86,7 @@ type ticket struct {
 	stays  bool            // it is not moved any more
 	doubt  bool            // a replica said that it failed at it, which may be the request's doing
 	tried  map[string]bool // replicas that could not begin it
-	made   int             // tokens, and how long they took: set by the caller before the completion
+	made   int             // tokens, and how long they took; known at the completion
 	took   time.Duration
 }
 
@@ -137,6 +141,7 @@ func (m seeing) handle(l *loop) {
 
 func (m completion) handle(l *loop) {
 	delete(l.tickets, m.ticket.id)
+	m.ticket.made, m.ticket.took = m.made, m.took
 	l.leave(m.ticket, replica.Served)
 	l.apply(plan.Done{At: l.at(), ID: m.ticket.id})
 }

@@ -2,6 +2,8 @@ package fleet
 
 import (
 	"bytes"
+	"context"
+	"iter"
 	"log/slog"
 	"strings"
 	"testing"
@@ -496,4 +498,41 @@ func TestPlacementShowsCandidatesAndReasons(t *testing.T) {
 	})
 	_, err := New(Config{}).Placement(t.Context(), target("m"))
 	wantCode(t, err, core.CodeUnavailable)
+}
+
+// lateUsage tells its usage although its instance died meanwhile, as one whose stream was on its way already.
+type lateUsage struct{ *placeModel }
+
+func (m lateUsage) Generate(context.Context, engine.GenerateRequest) (iter.Seq2[core.Event, error], error) {
+	return func(yield func(core.Event, error) bool) {
+		if yield(core.Event{Text: "tok"}, nil) {
+			<-time.After(2 * time.Second)
+			yield(core.Event{Usage: &core.Usage{Completion: 1, Decode: time.Second}}, nil)
+		}
+	}, nil
+}
+
+type lateRuntime struct{ *places }
+
+func (r lateRuntime) Load(ctx context.Context, spec engine.LoadSpec, progress func(float64)) (engine.Model, error) {
+	m, err := r.places.Load(ctx, spec, progress)
+	if pm, ok := m.(*placeModel); ok {
+		return lateUsage{pm}, nil
+	}
+	return m, err
+}
+
+// What an answer took is told by its caller and read by the loop, which can end the request meanwhile: the race detector looks on.
+func TestUsageOfARequestThatIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair("round-robin")
+		p.f = New(Config{Runtimes: map[string]engine.Runtime{"fake": lateRuntime{p.r}}})
+		must(t, p.f.Start(t.Context()))
+		t.Cleanup(func() { must(t, p.f.Stop(context.WithoutCancel(t.Context()))) })
+		answer := start(t.Context(), p.f, p.target, Item{}, request(1))
+		<-time.After(time.Second)
+		p.r.model(0).kill()
+		<-answer
+		wantIdle(t, p.f)
+	})
 }
