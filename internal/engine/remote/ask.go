@@ -163,6 +163,9 @@ func (p problem) text() (message, code string) {
 	return message, code
 }
 
+// errNotOpen is the cause of a fault of a server that has no such address, or not for this one.
+var errNotOpen = errors.New("the address is closed to this server")
+
 // refusal is the error of an answer whose status is not 200.
 func (s *server) refusal(res *http.Response, data []byte, key string) error {
 	var p problem
@@ -172,12 +175,17 @@ func (s *server) refusal(res *http.Response, data []byte, key string) error {
 	if e := s.asked(res.StatusCode, said, code); e != nil {
 		return e
 	}
+	cause := errors.New(said)
+	switch res.StatusCode {
+	case http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
+		cause = errors.Join(errNotOpen, cause)
+	}
 	down := func(format string, args ...any) error {
-		return s.fault(engine.FaultDown, errors.New(said), format, args...)
+		return s.fault(engine.FaultDown, cause, format, args...)
 	}
 	switch res.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return &engine.FaultError{Kind: engine.FaultDown, Err: core.Errorf(core.CodeUnavailable,
+		return &engine.FaultError{Kind: engine.FaultDown, Err: core.Wrap(core.CodeUnavailable, cause,
 			"The remote %s refuses this server's key (status %d). Check remotes.%s.key or key_file in the settings.", s.Name, res.StatusCode, s.Name)}
 	case http.StatusTooManyRequests:
 		f := s.fault(engine.FaultBusy, errors.New(said), "takes no more requests now")

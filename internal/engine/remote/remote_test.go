@@ -370,6 +370,28 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// A server that shows no tokens, or not to this one, is not at fault; one that fails is.
+func TestTokensThatAreNotShown(t *testing.T) {
+	f := newFake(t)
+	for _, code := range []int{403, 404, 405, 401, 500, 503} {
+		f.on("/tokenize", status(code, ""))
+		f.on("/detokenize", status(code, ""))
+		m := f.model(func(s *Server) { s.Kind = KindVLLM }).(engine.Tokenizer)
+		_, err := m.Tokenize(t.Context(), engine.Prompt{Segments: []engine.Segment{{Text: "ab"}}})
+		_, err2 := m.Detokenize(t.Context(), []int{1, 2})
+		for _, err := range []error{err, err2} {
+			switch code {
+			case 403, 404, 405:
+				if _, bad := errors.AsType[*engine.FaultError](err); bad || core.CodeOf(err) != core.CodeUnsupported {
+					t.Errorf("%d: %v", code, err)
+				}
+			default:
+				fault(t, err, engine.FaultDown, core.CodeUnavailable)
+			}
+		}
+	}
+}
+
 func TestTokensOfEachKind(t *testing.T) {
 	f := newFake(t)
 	f.on("/tokenize", answer200(`{"tokens":[1,2]}`))

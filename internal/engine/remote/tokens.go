@@ -3,6 +3,7 @@ package remote
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
@@ -30,7 +31,7 @@ func (m *model) Tokenize(ctx context.Context, p engine.Prompt) ([]int, error) {
 		Tokens []int `json:"tokens"`
 	}
 	if err := m.use(ctx, false, address, body, &got, func() bool { return got.Tokens != nil }); err != nil {
-		return nil, err
+		return nil, m.unshown(err)
 	}
 	return got.Tokens, nil
 }
@@ -59,12 +60,21 @@ func (m *model) Detokenize(ctx context.Context, tokens []int) ([]byte, error) {
 	}
 	err := m.use(ctx, false, address, body, &got, func() bool { return got.Content != nil || got.Prompt != nil || got.Text != nil })
 	if err != nil {
-		return nil, err
+		return nil, m.unshown(err)
 	}
 	if got.Bytes != nil {
 		return got.Bytes, nil
 	}
 	return []byte(*cmp.Or(got.Content, got.Prompt, got.Text)), nil
+}
+
+// unshown is the error of a request for tokens. A proxy often passes no more on than OpenAI's interface: that is no fault of the
+// server, which goes on to serve.
+func (m *model) unshown(err error) error {
+	if errors.Is(err, errNotOpen) {
+		return m.noTokens()
+	}
+	return err
 }
 
 func (m *model) noTokens() error {
