@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
+	"errors"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
@@ -10,40 +12,74 @@ import (
 // identity tells how a model cuts text and lays out conversations; empty where that is not known.
 type identity struct{ vocabulary, template string }
 
-// identityOf finds out what one of several replicas is: what the settings declare, else what the model says.
-func identityOf(ctx context.Context, m engine.Model, t Target) identity {
+// identityOf finds out what one of several replicas is: what the settings declare, else what the model says. The error is that
+// of a server which failed while it was asked, so that nothing is known of it yet.
+func identityOf(ctx context.Context, m engine.Model, t Target) (identity, error) {
 	if len(t.Replicas) < 2 {
-		return identity{}
+		return identity{}, nil
 	}
-	var id identity
-	for _, r := range t.Replicas {
-		if r.Label == t.Label {
-			id = identity{r.Vocabulary, r.Template}
-		}
-	}
+	id := t.declared(t.Label)
 	if tok, ok := m.(engine.Tokenizer); ok && id.vocabulary == "" {
-		id.vocabulary, _ = engine.TokenizerDigest(ctx, tok) // one that cannot be asked is not known
+		said, err := engine.TokenizerDigest(ctx, tok)
+		if fault, ok := errors.AsType[*engine.FaultError](err); ok {
+			return id, fault
+		}
+		id.vocabulary = said // one that cannot be asked is not known
 	}
 	if id.template == "" {
 		id.template = m.Facts().Template
 	}
-	return id
+	return id, nil
+}
+
+// declared is what the settings say of a replica.
+func (t Target) declared(label string) identity {
+	for _, r := range t.Replicas {
+		if r.Label == label {
+			return identity{r.Vocabulary, r.Template}
+		}
+	}
+	return identity{}
+}
+
+// over is what is declared of a replica, and where nothing is, what its model said.
+func (a identity) over(said identity) identity {
+	return identity{cmp.Or(a.vocabulary, said.vocabulary), cmp.Or(a.template, said.template)}
+}
+
+// refusal says why a replica is in no use. It counts as long as the settings declare the same of it and of the one that it was
+// compared with.
+type refusal struct {
+	why         string
+	self, other string // labels
+	of, than    identity
+}
+
+// refusal is why the replica of a key is in no use; empty where it may be loaded.
+func (l *loop) refusal(t Target, key string) string {
+	r := l.refused[key]
+	if t.declared(r.self) != r.of || t.declared(r.other) != r.than {
+		return ""
+	}
+	return r.why
 }
 
 // disagrees says why a model that was loaded is no replica of the others: an answer that was moved to it would be another
-// model's. The first that is loaded sets the measure.
+// model's. The first that is loaded sets the measure, by what is declared of it now.
 func (l *loop) disagrees(on *live) *core.Error {
 	delete(l.refused, on.key)
 	for _, o := range l.live {
 		if o == on || o.model == nil || o.stopping || o.target.kind() != on.target.kind() || len(o.target.Replicas) < 2 {
 			continue
 		}
-		if on.copies(o) {
+		self, other, t := on.target.Label, o.target.Label, on.target
+		than := t.declared(other).over(o.identity)
+		if on.copies(o) && on.identity == than {
 			continue
 		}
-		if what := on.identity.differs(o.identity, on.target.Label, o.target.Label, on.target.Spec.Embedding); what != "" {
-			l.refused[on.key] = what
-			return core.Errorf(core.CodeBadModel, "The replica %s of the model %s is not used: %s.", on.target.Label, on.target.Name, what)
+		if what := on.identity.differs(than, self, other, t.Spec.Embedding); what != "" {
+			l.refused[on.key] = refusal{what, self, other, t.declared(self), t.declared(other)}
+			return core.Errorf(core.CodeBadModel, "The replica %s of the model %s is not used: %s.", self, t.Name, what)
 		}
 	}
 	return nil
@@ -51,7 +87,7 @@ func (l *loop) disagrees(on *live) *core.Error {
 
 // copies reports whether two instances are one file at one runtime: they are the same, also where nothing is known of them.
 func (on *live) copies(o *live) bool {
-	return on.target.Digest != "" && on.target.Digest == o.target.Digest && on.target.Runtime == o.target.Runtime && on.identity == o.identity
+	return on.target.Digest != "" && on.target.Digest == o.target.Digest && on.target.Runtime == o.target.Runtime
 }
 
 // differs says what keeps a, of the replica self, from being the same as b, of other; empty where it is the same.

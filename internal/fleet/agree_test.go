@@ -3,9 +3,11 @@ package fleet
 import (
 	"bytes"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
@@ -129,4 +131,57 @@ func TestCopiesAgree(t *testing.T) {
 		p.served(t, 4)
 		p.wantAsked(t, 2, 2)
 	})
+}
+
+// A server that fails as it is asked for its tokens is not loaded, and is asked again later: nothing is known of it till then.
+func TestReplicaThatFailsAsItIsCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair("round-robin")
+		p.two.hiccups = 1
+		p.start(t, Config{})
+		p.served(t, 4)
+		p.wantAsked(t, 4, 0)
+		if !p.r.model(1).isClosed() {
+			t.Error("gpu2 is still loaded")
+		}
+		<-time.After(time.Minute)
+		p.served(t, 4)
+		p.wantAsked(t, 6, 2)
+	})
+}
+
+// What was refused for what the settings declare, of it or of the one that sets the measure, is tried again when they declare
+// something else.
+func TestRefusalEndsWithWhatWasDeclared(t *testing.T) {
+	for name, c := range map[string]struct{ before, after func(p *pair) }{
+		"of itself": {
+			func(p *pair) { p.two.template = "" },
+			func(p *pair) { p.target.Replicas[1].Template = "t" },
+		},
+		"of the first": {
+			func(p *pair) { p.one.template = "" },
+			func(p *pair) { p.target.Replicas[0].Template = "t" },
+		},
+		"of both": {
+			func(p *pair) { p.one.vocabulary, p.two.vocabulary = nil, nil },
+			func(p *pair) { p.target.Replicas[0].Vocabulary, p.target.Replicas[1].Vocabulary = "v", "v" },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPair("round-robin")
+				c.before(p)
+				p.start(t, Config{})
+				p.served(t, 4)
+				p.wantAsked(t, 4, 0)
+				<-time.After(time.Minute)
+				p.served(t, 2)
+				p.wantAsked(t, 6, 0) // it is not tried for nothing
+				p.target.Replicas = slices.Clone(p.target.Replicas)
+				c.after(p)
+				p.served(t, 4)
+				p.wantAsked(t, 8, 2)
+			})
+		})
+	}
 }

@@ -68,7 +68,10 @@ func (l *loop) loadModel(ctx context.Context, on *live) (engine.Model, *core.Err
 	case err == nil && m == nil:
 		return nil, core.Errorf(core.CodeInternal, "The runtime %s loaded the model %s and returned nothing.", on.target.Runtime, on.target.Name)
 	case err == nil:
-		on.identity = identityOf(ctx, m, on.target)
+		if on.identity, err = identityOf(ctx, m, on.target); err != nil {
+			_ = m.Close() // it serves nobody
+			return nil, core.AsError(err)
+		}
 		return m, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return nil, core.Wrap(core.CodeDeadline, err, "The model %s did not load within %s. Try a smaller model, or raise the limit for loading.",

@@ -21,7 +21,7 @@ type loop struct {
 	lastID  plan.ID
 	tickets map[plan.ID]*ticket
 	sets    map[string]*replica.Set // by the kind of their targets
-	refused map[string]string       // why a replica is in no use, by its key
+	refused map[string]refusal      // replicas that are in no use, by their keys
 	targets map[string]Target       // the newest target of each key
 	live    map[plan.InstanceID]*live
 	unloads []unloading
@@ -50,7 +50,7 @@ func newLoop(ctx context.Context, f *Fleet) *loop {
 		}),
 		// A second before now, so that no time of the plan is its zero, which stands for never.
 		zero:    c.Now().Add(-time.Second),
-		tickets: map[plan.ID]*ticket{}, sets: map[string]*replica.Set{}, refused: map[string]string{}, targets: map[string]Target{}, live: map[plan.InstanceID]*live{},
+		tickets: map[plan.ID]*ticket{}, sets: map[string]*replica.Set{}, refused: map[string]refusal{}, targets: map[string]Target{}, live: map[plan.InstanceID]*live{},
 		context: func() (context.Context, context.CancelFunc) { return context.WithCancel(context.WithoutCancel(ctx)) },
 		over:    make(chan struct{}),
 	}

@@ -21,6 +21,7 @@ type place struct {
 	asked      int
 	checks     int
 	vocabulary []int // the tokens of any text; nil: it cannot be asked
+	hiccups    int   // so often it fails when it is asked for them
 	template   string
 	device     string
 	loadErr    error
@@ -104,6 +105,12 @@ func (m *placeModel) Facts() engine.Facts {
 }
 
 func (m *placeModel) Tokenize(context.Context, engine.Prompt) ([]int, error) {
+	m.p.mu.Lock()
+	defer m.p.mu.Unlock()
+	if m.p.hiccups > 0 {
+		m.p.hiccups--
+		return nil, fault{kind: engine.FaultDown}.err()
+	}
 	if m.p.vocabulary == nil {
 		return nil, core.Errorf(core.CodeUnsupported, "It shows no tokens.")
 	}

@@ -90,7 +90,7 @@ func (l *loop) candidate(t Target, r engine.Replica) replica.Candidate {
 	case len(t.Replicas) > 1 && budget > 0 && r.Memory > budget && !c.Loaded:
 		c.Refused = "it needs more memory than models are allowed"
 	default:
-		c.Refused = l.refused[key]
+		c.Refused = l.refusal(t, key)
 	}
 	return c
 }
