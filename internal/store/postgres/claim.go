@@ -42,6 +42,7 @@ func (db *DB) Claim(ctx context.Context) error {
 		err = core.Wrap(core.CodeConflict, err, "Another server uses the database %s. Stop it, or choose another by database.url.", db.place)
 	}
 	if err != nil {
+		_ = c.Conn().Close(ctx) // whoever got it next would wait for locks as long as this one, and no longer
 		c.Release()
 		return explain(err, db.place)
 	}
@@ -94,23 +95,23 @@ func hold(ctx context.Context, c *pgx.Conn) error {
 	}
 }
 
-// claimAgain takes the claim again, unless another server had it meanwhile.
+// claimAgain takes the claim again, unless another server had it meanwhile. That is known from what is read and from nothing
+// else: a database that has just been started fails now and then.
 func (db *DB) claimAgain(ctx context.Context, broken error) error {
 	until := time.Now().Add(claimAgainFor)
-	for ctx.Err() == nil {
-		var token string
-		err := db.sql.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = $1", tokenKey).Scan(&token)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && token != db.token {
+	for claimed := false; ctx.Err() == nil; {
+		token, err := db.marked(ctx)
+		switch {
+		case err == nil && token != db.token:
 			return db.taken(broken)
-		}
-		if err == nil {
+		case err == nil && claimed: // whoever had it before this one wrote a token first
+			return nil
+		case err == nil:
 			err = db.Claim(ctx)
+			claimed = err == nil
 		}
-		if err == nil { // whoever had it before this one wrote a token first
-			if err = db.sql.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = $1", tokenKey).Scan(&token); err == nil && token == db.token {
-				return nil
-			}
-			return db.taken(errors.Join(broken, err))
+		if claimed && err == nil {
+			continue
 		}
 		if core.CodeOf(err) == core.CodeConflict && time.Now().After(until) {
 			return db.taken(err)
@@ -125,6 +126,15 @@ func (db *DB) claimAgain(ctx context.Context, broken error) error {
 	return nil
 }
 
+// marked is what the last holder of the claim wrote; empty where nobody did.
+func (db *DB) marked(ctx context.Context) (token string, err error) {
+	err = db.sql.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = $1", tokenKey).Scan(&token)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return token, err
+}
+
 func (db *DB) taken(cause error) error {
 	return core.Wrap(core.CodeConflict, cause,
 		"Another server took the database %s while this one's connection to it was broken; this one stops, so that the two do not undo each other's work.", db.place)
@@ -134,7 +144,7 @@ func (db *DB) refuse() error {
 	return core.Errorf(core.CodeUnavailable, "The connection that holds the database %s for this server broke; nothing is written until it is there again. Try again.", db.place)
 }
 
-// guarded refuses to write while the claim is lost.
+// guarded refuses to write while the claim is lost. A statement that writes and answers with rows has to run in a transaction.
 type guarded struct {
 	statements
 

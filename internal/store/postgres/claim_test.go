@@ -3,6 +3,9 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +75,98 @@ func TestClaimIsTakenAgain(t *testing.T) {
 	}
 }
 
+// claims counts who has the claim, or who waits for it.
+func claims(t *testing.T, db *DB, granted bool) (n int) {
+	t.Helper()
+	err := db.sql.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted = $2 AND classid = $1 AND objid::bigint = hashtext(current_schema())::bigint & 4294967295", claimLock, granted).Scan(&n)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// TestClaimOfADatabaseThatFails: a failure to read who had the claim says nothing of who had it.
+func TestClaimOfADatabaseThatFails(t *testing.T) {
+	t.Parallel()
+	address := place(t)
+	db, other, look := owned(t, address), mustOpen(t, address), mustOpen(t, address)
+	got := make(chan error, 1)
+	go func() { got <- other.Claim(t.Context()) }()
+	until(t, "the other waits", func() bool { return claims(t, look, false) == 1 })
+	cut(t, address, db)
+	if err := <-got; err != nil {
+		t.Fatal(err)
+	}
+	lost := watch(t, db) // the other has it, and writes nothing
+	until(t, "the first waits", func() bool { return db.lost.Load() && claims(t, look, false) == 1 })
+	for _, change := range []string{
+		"ALTER TABLE meta RENAME TO kept", "CREATE SEQUENCE tries",
+		"CREATE FUNCTION fails() RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('tries'); RAISE EXCEPTION 'not now'; END $$",
+		"CREATE VIEW meta AS SELECT key, fails() AS value FROM kept",
+	} {
+		exec(t, address, change)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it was read twice", func() bool {
+		select {
+		case err := <-lost:
+			t.Fatalf("the watch ended: %v", err)
+		default:
+		}
+		var n int
+		err := look.sql.QueryRowContext(t.Context(), "SELECT last_value FROM tries").Scan(&n)
+		return err == nil && n >= 2
+	})
+	if !db.lost.Load() {
+		t.Error("nobody knows who had it, and it counts as the server's own")
+	}
+	for _, change := range []string{"DROP VIEW meta", "ALTER TABLE kept RENAME TO meta"} {
+		exec(t, address, change)
+	}
+	until(t, "the claim is there again", func() bool { return !db.lost.Load() })
+	if n := claims(t, look, true); n != 1 {
+		t.Errorf("%d have the claim", n)
+	}
+	if err := db.Meta().Set(t.Context(), "a", "b"); err != nil {
+		t.Errorf("a write after that: %v", err)
+	}
+}
+
+// TestRefusedClaimLeavesNothing: its connection, which waits for locks a short time only, is not used again.
+func TestRefusedClaimLeavesNothing(t *testing.T) {
+	t.Parallel()
+	address := place(t)
+	owned(t, address)
+	db := mustOpen(t, address)
+	if err := db.Claim(t.Context()); core.CodeOf(err) != core.CodeConflict {
+		t.Fatal(err)
+	}
+	all := db.pool.AcquireAllIdle(t.Context())
+	for _, c := range all {
+		var limit string
+		if err := c.QueryRow(t.Context(), "SHOW lock_timeout").Scan(&limit); err != nil || limit != "0" {
+			t.Errorf("a connection waits %s for locks, %v", limit, err)
+		}
+		c.Release()
+	}
+}
+
+// TestWritesAreGuarded: a statement that writes and answers with rows does not pass the guard's ExecContext; sqlstore runs those
+// that are named here in transactions.
+func TestWritesAreGuarded(t *testing.T) {
+	t.Parallel()
+	inTx := []string{"PutQuota"}
+	writes := regexp.MustCompile(`(?i)\b(INSERT|UPDATE|DELETE|MERGE|nextval|setval)\b`)
+	for name, text := range texts() {
+		first, rest, _ := strings.Cut(text, "\n")
+		if !strings.Contains(first, ":exec") && writes.MatchString(rest) && !slices.Contains(inTx, name) {
+			t.Errorf("%s writes and answers with rows: run it in inTx, and name it here", name)
+		}
+	}
+}
+
 // TestClaimIsLost: where another server had the database in between, the first one says so, and writes nothing any more.
 func TestClaimIsLost(t *testing.T) {
 	t.Parallel()
@@ -85,11 +180,7 @@ func TestClaimIsLost(t *testing.T) {
 		}
 		taken <- err
 	}()
-	until(t, "the other waits", func() bool {
-		var n int
-		err := db.sql.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND classid = $1 AND objid::bigint = hashtext(current_schema())::bigint & 4294967295", claimLock).Scan(&n)
-		return err == nil && n == 1
-	})
+	until(t, "the other waits", func() bool { return claims(t, db, false) == 1 })
 	cut(t, address, db)
 	if err := <-taken; err != nil {
 		t.Fatal(err)
@@ -101,6 +192,10 @@ func TestClaimIsLost(t *testing.T) {
 		"a value": func() error { return db.Meta().Set(t.Context(), "a", "b") },
 		"a job": func() error {
 			return db.Jobs().Add(t.Context(), core.Job{ID: "j", Kind: "k", Args: []byte("{}"), Created: time.Now()})
+		},
+		"a quota": func() error {
+			_, err := db.Accounts().Quotas().Put(t.Context(), core.Quota{ID: "q", Kind: core.QuotaUser, Subject: "s", Unit: core.QuotaRequests, Window: core.QuotaDay, Limit: 1})
+			return err
 		},
 	} {
 		if err := write(); core.CodeOf(err) != core.CodeUnavailable {

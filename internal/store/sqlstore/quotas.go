@@ -22,11 +22,15 @@ func (m quotas) List(ctx context.Context) ([]core.Quota, error) {
 
 // Put implements store.Quotas.
 func (m quotas) Put(ctx context.Context, a core.Quota) (core.Quota, error) {
-	row, err := m.db.writer().PutQuota(ctx, query.PutQuotaParams{
-		ID: a.ID, Kind: string(a.Kind), Subject: a.Subject, Model: a.Model, Unit: string(a.Unit), Span: string(a.Window), Bound: a.Limit,
-		Created: nanos(a.Created), Updated: nanos(a.Updated),
+	var row query.QuotaLimit
+	err := m.db.inTx(ctx, func(q *query.Queries) (err error) { // it writes and reads: a transaction asks whether it may
+		row, err = q.PutQuota(ctx, query.PutQuotaParams{
+			ID: a.ID, Kind: string(a.Kind), Subject: a.Subject, Model: a.Model, Unit: string(a.Unit), Span: string(a.Window), Bound: a.Limit,
+			Created: nanos(a.Created), Updated: nanos(a.Updated),
+		})
+		return err
 	})
-	return quotaOf(row), m.db.explain(err)
+	return quotaOf(row), err
 }
 
 // Delete implements store.Quotas.
