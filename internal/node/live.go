@@ -37,7 +37,13 @@ func (n *Node) makeReload(context.Context) error {
 	}
 	n.live.Add(logPart(n.level))
 	add("egress", []string{"network.allow"}, nil, func(s *config.Settings) error { return n.egress.SetAllow(s.Network.Allow) })
-	add("models", []string{"models"}, n.checkTemplates, func(s *config.Settings) error { return n.models.SetSettings(s.Aliases()) })
+	add("models", []string{"models"}, n.checkTemplates, func(s *config.Settings) error {
+		if err := n.models.SetSettings(s.Aliases()); err != nil {
+			return err
+		}
+		n.remotes.SetSections(s.Models)
+		return nil
+	})
 	add("storage", []string{"storage.retention"}, nil, func(s *config.Settings) error {
 		n.convo.SetRetention(s.Storage.Retention)
 		return nil

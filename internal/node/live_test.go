@@ -3,7 +3,9 @@ package node
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -98,6 +100,32 @@ func (a *adjustable) reload(yaml string) {
 	a.read++
 	a.hup <- syscall.SIGHUP
 	a.log.until(a.t, "the settings were read again", a.read)
+}
+
+// TestReloadOffersModelsOfRemotes: a section that names a place elsewhere for its model counts from the reload on.
+func TestReloadOffersModelsOfRemotes(t *testing.T) {
+	box := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"object":"list","data":[]}`)
+	}))
+	t.Cleanup(box.Close)
+	remotes := "remotes: {box: {url: " + box.URL + "/v1, kind: openai}}\n"
+	a := startAdjustable(t, remotes)
+	status := func() int {
+		n, _ := a.call(t, "GET", "/v1/models/mine", "")
+		return n
+	}
+	if n := status(); n != http.StatusNotFound {
+		t.Fatalf("before: %d", n)
+	}
+	a.reload(remotes + "models: {mine: {replicas: [\"remote=box model=theirs\"]}}\n")
+	if n := status(); n != http.StatusOK {
+		t.Errorf("its section is there: %d", n)
+	}
+	a.reload(remotes)
+	if n := status(); n != http.StatusNotFound {
+		t.Errorf("its section is gone: %d", n)
+	}
 }
 
 func TestReload(t *testing.T) {

@@ -22,14 +22,14 @@ import (
 // Service keeps the lists.
 type Service struct {
 	life.Base
-	set      map[string]config.Remote
-	runtime  *remote.Runtime
-	sections map[string]config.Model
-	models   *models.Models
-	log      *slog.Logger
+	set     map[string]config.Remote
+	runtime *remote.Runtime
+	models  *models.Models
+	log     *slog.Logger
 
-	mu    sync.Mutex
-	known map[string][]remote.Listed // by server; the last list that came
+	mu       sync.Mutex
+	sections map[string]config.Model    // of the models, as the settings are now
+	known    map[string][]remote.Listed // by server; the last list that came
 }
 
 const (
@@ -75,6 +75,14 @@ func (r *Service) Start(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+// SetSections says what the settings say of single models now, and offers what they name.
+func (r *Service) SetSections(sections map[string]config.Model) {
+	r.mu.Lock()
+	r.sections = sections
+	r.mu.Unlock()
+	r.offer()
 }
 
 // list asks every server that has no list in the settings, all at once.

@@ -113,6 +113,23 @@ func TestOffers(t *testing.T) {
 	}
 }
 
+// TestOtherSections: what the settings name while the server runs is offered, and what they no longer name is not.
+func TestOtherSections(t *testing.T) {
+	m := installed(t)
+	s := New(map[string]config.Remote{"box": {}}, map[string]config.Model{"old:latest": {Replicas: []string{"remote=box model=a"}}},
+		elsewhere(t, map[string]string{"box": "http://127.0.0.1:1"}), m, slog.New(slog.DiscardHandler))
+	if _, err := m.Resolve(t.Context(), "old"); err != nil {
+		t.Fatal(err)
+	}
+	s.SetSections(map[string]config.Model{"new:latest": {Replicas: []string{"remote=box model=b"}}})
+	if man, err := m.Resolve(t.Context(), "new"); err != nil || m.Path(man) != remote.Path("box", "b") {
+		t.Errorf("%+v, %v", man, err)
+	}
+	if _, err := m.Resolve(t.Context(), "old"); core.CodeOf(err) != core.CodeModelNotFound {
+		t.Errorf("what is gone from the settings: %v", err)
+	}
+}
+
 func TestNothingToAsk(t *testing.T) {
 	m := installed(t)
 	s := New(nil, nil, elsewhere(t, nil), m, slog.New(slog.DiscardHandler))
