@@ -13,6 +13,7 @@ const (
 	keepDays    = 400 * 24 * time.Hour
 	sweepEach   = time.Minute
 	retryWrite  = time.Second // after a write that failed
+	writeTime   = 10 * time.Second
 )
 
 // Start begins to write down what was used.
@@ -48,7 +49,7 @@ func (s *Service) loop(ctx context.Context) {
 		case <-sweep.C:
 			s.sweep(ctx)
 		case <-s.wake:
-			if err := s.flush(ctx); err != nil && ctx.Err() == nil {
+			if err := s.flushWhole(ctx); err != nil && ctx.Err() == nil {
 				s.cfg.Log.WarnContext(ctx, "what was used could not be written down; it is tried again", slog.String("error", err.Error()))
 				if !pause(ctx, retryWrite) {
 					return
@@ -75,6 +76,14 @@ func (s *Service) poke() {
 	case s.wake <- struct{}{}:
 	default: // it is awake already
 	}
+}
+
+// flushWhole is flush, which the end of ctx does not stop halfway: nobody would know whether it was written, and Stop would
+// write it a second time.
+func (s *Service) flushWhole(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
+	defer cancel()
+	return s.flush(ctx)
 }
 
 // flush writes what was used since the last time, so that what was settled before is in the store when it returns. What cannot
