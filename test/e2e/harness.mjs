@@ -1,9 +1,11 @@
 // What the checks of the page share: a browser, a way to run a check, and what a reader does again and again.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
 
@@ -19,7 +21,7 @@ const browser = await chromium.launchPersistentContext(profile, {
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync"],
 });
-browser.setDefaultTimeout(60_000);
+browser.setDefaultTimeout(Number(process.env.ASHATAI_PAGE_WAIT) || 60_000); // in ms; shorter where somebody waits for it
 
 let passed = 0;
 let failed = 0;
@@ -71,6 +73,78 @@ export async function change(page, fields) {
 }
 
 export const asItIs = (page) => page.unroute(completions);
+
+// serve starts a server of its own for checks that change what others look at. settings are the text of its file; begun says
+// when it is far enough, from the lines that it printed.
+export async function serve(settings = "", begun = (lines) => /^ready /m.test(lines)) {
+  const home = mkdtempSync(join(tmpdir(), "ashatai-page-home-"));
+  writeFileSync(join(home, "ashatai.yaml"), settings, { mode: 0o600 });
+  const child = spawn(join(process.env.ASHATAI_TEST_BIN, "ashatai"), ["serve", "--addr", "127.0.0.1:0", "--home", home], { stdio: ["ignore", "pipe", "ignore"] });
+  let lines = "";
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines += `${line}\n`;
+    if (begun(lines)) break;
+  }
+  child.stdout.resume();
+  const at = /^ready (\S+)$/m.exec(lines)?.[1] ?? "";
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await new Promise((resolve) => { child.exitCode === null ? child.once("exit", resolve) : resolve(); });
+    rmSync(home, { recursive: true, force: true });
+  };
+  return { at, lines, stop };
+}
+
+// shot keeps a picture of the page where somebody wants to look at them.
+export async function shot(page, name) {
+  if (process.env.ASHATAI_PAGE_SHOTS) await page.screenshot({ path: `${process.env.ASHATAI_PAGE_SHOTS}/${name}.png` });
+}
+
+// looks runs body, which shows a view, in both themes and at a desk's and a phone's width: accessible and inside the window.
+export async function looks(name, options, body) {
+  for (const theme of ["light", "dark"]) {
+    for (const width of [1280, 375]) {
+      await check(`${name} is accessible and inside the window: ${theme}, ${width} px`, { ...options, theme, width }, async (page) => {
+        await body(page);
+        await accessible(page);
+        await shot(page, `${name.replace(/\W+/g, "-")}-${theme}-${width}`);
+      });
+    }
+  }
+}
+
+// states goes through what a view shows while it loads, when its data cannot be read, and when the server is away. path is
+// what it asks for, ready a part of the page that is there when it is known.
+export async function states(page, path, ready) {
+  let go;
+  const held = new Promise((resolve) => { go = resolve; });
+  await page.route(path, async (route) => { await held; await route.continue().catch(() => undefined); });
+  await page.reload();
+  await page.waitForSelector(".ghost");
+  await accessible(page);
+  go();
+  await page.waitForSelector(ready);
+  await page.unroute(path);
+  await page.route(path, (route) => route.fulfill({ status: 500, contentType: "application/json", body: '{"error":{"code":"internal","message":"It is broken."}}' }));
+  await page.reload();
+  await page.waitForSelector(".failure");
+  assert.match(await page.textContent(".failure"), /It is broken\./);
+  await accessible(page);
+  await page.unroute(path);
+  await page.click(".failure button");
+  await page.waitForSelector(ready);
+  assert.equal(await page.locator(".failure").count(), 0);
+  const all = /\/(v1|api|health)\//;
+  await page.route(all, (route) => route.abort("connectionrefused"));
+  await page.evaluate(() => { location.hash = "#/chat"; });
+  await page.waitForSelector("#banner");
+  await page.goBack();
+  await page.waitForSelector(".failure");
+  await accessible(page);
+  await page.unroute(all);
+  await page.waitForSelector(ready);
+  await page.waitForSelector("#banner", { state: "detached" });
+}
 
 const event = (x) => `data: ${JSON.stringify(x)}\n\n`;
 

@@ -2,23 +2,10 @@
 // from the first account on it asks everybody who they are.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { accessible, ask, change, check, finished, only } from "./harness.mjs";
+import { accessible, ask, change, check, finished, only, serve } from "./harness.mjs";
 
-const home = mkdtempSync(join(tmpdir(), "ashatai-admin-"));
-const child = spawn(join(process.env.ASHATAI_TEST_BIN, "ashatai"), ["serve", "--addr", "127.0.0.1:0", "--home", home], { stdio: ["ignore", "pipe", "ignore"] });
-let at = "";
-let link = "";
-for await (const line of createInterface({ input: child.stdout })) {
-  at ||= /^ready (\S+)$/.exec(line)?.[1] ?? "";
-  link = /(#setup=\S+)$/.exec(line)?.[1] ?? "";
-  if (link) break;
-}
-child.stdout.resume();
+const { at, lines, stop } = await serve("", (lines) => /#setup=/.test(lines));
+const link = /(#setup=\S+)$/m.exec(lines)[1];
 
 const complains = true; // a browser reports each 401
 const secret = "correct horse battery staple";
@@ -106,6 +93,4 @@ if (!only || "accounts".includes(only)) {
   });
 }
 
-child.kill("SIGTERM");
-await new Promise((resolve) => { child.exitCode === null ? child.once("exit", resolve) : resolve(); });
-rmSync(home, { recursive: true, force: true });
+await stop();

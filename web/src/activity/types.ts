@@ -1,4 +1,4 @@
-// The words of the activity API.
+// The words of the activity API, and the views of what goes on.
 
 export interface Activity {
   since: string;
@@ -8,3 +8,8 @@ export interface Activity {
   first_token: { up_to?: number; count: number }[];
   users: { user: string; requests: number; prompt: number; cached: number; generated: number }[];
 }
+
+export const activities = [
+  { id: "activity", title: "Requests", href: "#/activity", scope: "read" },
+  { id: "jobs", title: "Jobs", href: "#/jobs", scope: "operate" },
+];

@@ -117,6 +117,7 @@ async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string
 }
 
 export interface ServerEvent {
+  id: string; // of the event or the last one that had one
   name: string;
   data: string;
 }
@@ -125,13 +126,15 @@ export interface ServerEvent {
 export async function* events(stream: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
   let data: string[] = [];
   let name = "";
+  let id = "";
   for await (const line of lines(stream)) {
     if (line === "") {
-      if (data.length > 0) yield { name, data: data.join("\n") };
+      if (data.length > 0) yield { id, name, data: data.join("\n") };
       data = [];
       name = "";
     } else if (line.startsWith("data:")) data.push(line.slice(line.startsWith("data: ") ? 6 : 5));
     else if (line.startsWith("event:")) name = line.slice(6).trim();
+    else if (line.startsWith("id:")) id = line.slice(3).trim();
   }
 }
 
