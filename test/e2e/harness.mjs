@@ -79,14 +79,17 @@ export const asItIs = (page) => page.unroute(completions);
 export async function serve(settings = "", begun = (lines) => /^ready /m.test(lines)) {
   const home = mkdtempSync(join(tmpdir(), "ashatai-page-home-"));
   writeFileSync(join(home, "ashatai.yaml"), settings, { mode: 0o600 });
-  const child = spawn(join(process.env.ASHATAI_TEST_BIN, "ashatai"), ["serve", "--addr", "127.0.0.1:0", "--home", home], { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(join(process.env.ASHATAI_TEST_BIN, "ashatai"), ["serve", "--addr", "127.0.0.1:0", "--home", home], { stdio: ["ignore", "pipe", "pipe"] });
+  let complaint = "";
+  child.stderr.on("data", (b) => { complaint = (complaint + b).slice(-4000); });
   let lines = "";
   for await (const line of createInterface({ input: child.stdout })) {
     lines += `${line}\n`;
     if (begun(lines)) break;
   }
   child.stdout.resume();
-  const at = /^ready (\S+)$/m.exec(lines)?.[1] ?? "";
+  const at = /^ready (\S+)$/m.exec(lines)?.[1];
+  if (!at) throw new Error(`the server did not start: ${complaint}`);
   const stop = async () => {
     child.kill("SIGTERM");
     await new Promise((resolve) => { child.exitCode === null ? child.once("exit", resolve) : resolve(); });

@@ -9,5 +9,6 @@ await import("./page_kept.mjs");
 await import("./page_looks.mjs");
 await import("./page_views.mjs");
 await import("./page_jobs.mjs");
+await import("./page_manage.mjs");
 await import("./page_admin.mjs");
 await end();
