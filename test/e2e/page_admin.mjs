@@ -2,7 +2,7 @@
 // from the first account on it asks everybody who they are.
 
 import assert from "node:assert/strict";
-import { accessible, ask, change, check, finished, only, serve } from "./harness.mjs";
+import { accessible, ask, change, check, finished, looks, only, serve } from "./harness.mjs";
 
 const { at, lines, stop } = await serve("", (lines) => /#setup=/.test(lines));
 const link = /(#setup=\S+)$/m.exec(lines)[1];
@@ -78,6 +78,65 @@ if (!only || "accounts".includes(only)) {
       });
     }
   }
+
+  await check("accounts: the own profile: sessions ended by device, an own key, and the password", { at, complains }, async (page) => {
+    await page.click("#me");
+    await page.waitForSelector("#new-key");
+    assert.equal(await page.textContent("h1"), "Account");
+    assert.equal(await page.locator("#new-key ~ select, .field:has-text('Account') select").count(), 0, "only the own keys");
+    const login = (password) => fetch(`${at}/api/v1/login`, { method: "POST", headers: { "content-type": "application/json", "user-agent": "a second device" }, body: JSON.stringify({ name: "ann", password }) });
+    const tokens = [];
+    for (let i = 0; i < 2; i++) tokens.push((await (await login(secret)).json()).token);
+    const me = (token) => fetch(`${at}/api/v1/me`, { headers: { authorization: `Bearer ${token}` } }).then((r) => r.status);
+    await page.reload();
+    const others = page.locator('[aria-label^="End the session on a second device"]');
+    await others.first().waitFor();
+    const before = await others.count();
+    assert.deepEqual(await Promise.all(tokens.map(me)), [200, 200]);
+    await others.first().click();
+    await page.waitForFunction((n) => document.querySelectorAll('[aria-label^="End the session on a second device"]').length === n - 1, before);
+    assert.deepEqual((await Promise.all(tokens.map(me))).sort(), [200, 401]);
+    await page.click("text=End all others");
+    await page.waitForFunction(() => document.querySelectorAll("section:has(#sessions) tbody tr").length === 1);
+    assert.deepEqual(await Promise.all(tokens.map(me)), [401, 401]);
+
+    await page.fill("#new-key", "my own");
+    await page.click("section:has(#new-key) .makes .primary");
+    const key = (await page.textContent("#made")).trim();
+    assert.equal(await me(key), 200);
+    await page.click('[aria-label="Revoke my own"]');
+    await page.waitForSelector('[aria-label="Revoke my own"]', { state: "detached" });
+    assert.equal(await me(key), 401);
+
+    const change = async (old, next) => {
+      await page.fill("section:has(#own) [autocomplete=current-password]", old);
+      await page.fill("section:has(#own) [autocomplete=new-password]", next);
+      await page.click("section:has(#own) .primary");
+    };
+    await change("not my password", "a better horse battery");
+    await page.waitForSelector("section:has(#own) .bad");
+    await change(secret, "a better horse battery");
+    await page.waitForFunction(() => /It is changed/.test(document.querySelector("section:has(#own)").textContent));
+    assert.equal((await login("a better horse battery")).status, 200);
+    await change("a better horse battery", secret);
+    await page.waitForFunction(() => document.querySelector("section:has(#own) input").value === "");
+  });
+
+  await check("accounts: an admin sees the use of another", { at, hash: "#/admin/quotas" }, async (page) => {
+    await page.waitForSelector("#use-of");
+    await page.selectOption("#use-of", { label: "bob" });
+    await page.waitForFunction(() => /Nothing was asked/.test(document.querySelector("section:has(#use)").textContent));
+    await page.selectOption("#quota-kind", "user");
+    await page.selectOption("#quota-subject", { label: "bob" });
+    await page.fill("#quota-limit", "5000");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => /bob.*5,000 tokens a day.*0 used · 5,000 left/s.test(document.querySelector(".quota")?.textContent ?? ""));
+  });
+
+  await looks("accounts: the own profile", { at, hash: "#/account", complains }, async (page) => {
+    await page.waitForSelector("section:has(#sessions) .tag");
+    await page.waitForSelector(".usechart canvas");
+  });
 
   await check("accounts: signed out, wrong password, and another's chats are not there", { at, complains }, async (page) => {
     await page.click("#leave");

@@ -1,7 +1,7 @@
 // Asking and answering.
 
 import assert from "node:assert/strict";
-import { ask, asItIs, change, check, finished, reply } from "./harness.mjs";
+import { ask, asItIs, change, check, finished, reply, server } from "./harness.mjs";
 
 await check("a question is answered by the model", {}, async (page) => {
   await change(page, { temperature: 0 });
@@ -62,6 +62,29 @@ await check("a refusal says what to do, and asking again works", { complains: tr
   await finished(page);
   assert.equal(await page.textContent(".turn.model .prose"), "Here it is.");
   assert.equal(await page.locator(".failure").count(), 0);
+});
+
+await check("a question that waits says how many are before it", {}, async (page) => {
+  const stop = new AbortController();
+  const long = () => fetch(`${server}/v1/chat/completions`, {
+    method: "POST", headers: { "content-type": "application/json" }, signal: stop.signal,
+    body: JSON.stringify({ messages: [{ role: "user", content: "Tell a story." }], ignore_eos: true, stream: true }),
+  }).then((r) => r.text()).catch(() => undefined);
+  await fetch(`${server}/api/v1/load`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ model: await page.inputValue("#model") }) });
+  const { instances } = await (await fetch(`${server}/api/v1/instances`)).json();
+  const all = Array.from({ length: instances[0].sequences + 2 }, long);
+  try {
+    for (let waiting = 0; waiting < 2;) {
+      const { live } = await (await fetch(`${server}/api/v1/activity`)).json();
+      waiting = live.filter((l) => l.phase === "waiting").length;
+    }
+    await ask(page, "May I?");
+    await page.waitForFunction(() => /Waiting in the queue, (one request is|\d+ requests are) before yours/.test(document.querySelector(".wait")?.textContent ?? ""));
+  } finally {
+    stop.abort();
+    await Promise.all(all);
+  }
+  await finished(page);
 });
 
 await check("an answer that breaks off is kept and says so", { complains: true }, async (page) => {

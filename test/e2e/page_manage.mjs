@@ -62,6 +62,20 @@ if (!only || "manage".includes(only.split(":")[0])) {
     assert.match(text, /100,000 tokens a day/);
   });
 
+  await check("manage: a question over a quota is told kindly, with the way to what is left", { at, complains: true }, async (page) => {
+    const put = await fetch(`${at}/api/v1/quotas`, { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify({ kind: "user", subject: "*", unit: "requests", window: "month", limit: 1 }) });
+    const { id } = await put.json();
+    await page.fill("#prompt", "one more");
+    await page.press("#prompt", "Enter");
+    await page.waitForSelector("main .failure");
+    assert.match(await page.textContent("main .failure"), /The quota of .* is 1 requests? per month.* Try again in \d+ (s|min|h)/s);
+    await accessible(page);
+    await page.click("text=What I used");
+    await page.waitForSelector(".meter.full");
+    assert.match(await page.textContent("section:has(#use)"), /1 request a month.*1 used · 0 left/s);
+    assert.equal((await fetch(`${at}/api/v1/quotas/${id}`, { method: "DELETE" })).status, 200);
+  });
+
   await check("manage: the record of acts is narrowed, verified and exported", { at, hash: "#/admin/audit" }, async (page) => {
     await page.waitForSelector(".acted tbody tr");
     assert.match(await page.textContent(".acted"), /Sets a quota.*local|local.*Sets a quota/s);
@@ -136,6 +150,8 @@ if (!only || "manage".includes(only.split(":")[0])) {
     assert.ok(await page.isDisabled('[aria-label="optimize is open for"]'));
     assert.match(await page.textContent(".flags"), /A setting decides/);
   });
+
+  await looks("manage: the own use without accounts", { at, hash: "#/account" }, (page) => page.waitForSelector(".usechart canvas"));
 
   const views = [["quotas", ".quota", "**/api/v1/quotas"], ["audit", ".acted tbody tr", "**/api/v1/audit?*"], ["settings", ".settings", "**/api/v1/settings"], ["flags", ".flags select", "**/api/v1/flags"]];
   for (const [name, ready, path] of views) {

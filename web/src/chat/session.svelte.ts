@@ -13,12 +13,14 @@ import { plain, type Attachment, type Chat, type Figures, type Message, type Set
 export interface Live extends Growing {
   phase: "waiting" | "reading" | "growing";
   slow: boolean; // it takes longer than usual, so say why
+  ahead: number; // requests that are answered before it; -1: not known
   model: string;
 }
 
 export interface Failure {
   parent: string; // the message that got no answer
   text: string;
+  limited: boolean; // by a quota or the rate of requests
 }
 
 // own is a key of this account alone: the next one at this browser is not to begin with a system prompt of this one.
@@ -183,20 +185,29 @@ export class Session {
     const figures: Figures = {};
     let phase: Live["phase"] = "waiting";
     let slow = false;
+    let ahead = -1;
+    const name = `page_${Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("")}`;
     let frame = 0;
     const draw = () => {
       frame = 0;
-      if (this.stopper === stopper) this.live = { ...grown, calls: grown.calls.map((c) => ({ ...c })), phase, slow, model: this.settings.model };
+      if (this.stopper === stopper) this.live = { ...grown, calls: grown.calls.map((c) => ({ ...c })), phase, slow, ahead, model: this.settings.model };
     };
     // Most answers start at once. One that does not is the first of a model, or there is a queue.
     const timer = setInterval(() => {
       slow = true;
+      if (phase === "waiting") {
+        void placeOf(name).then((place) => {
+          ahead = place;
+          if (phase === "waiting") draw();
+        });
+      }
       if (phase !== "growing") draw();
     }, 1500);
     draw();
     shared.announce("Waiting for the answer");
     const m: Partial<Message> = { role: "assistant", figures };
     let problem = "";
+    let limited = false;
     try {
       const body = requestOf($state.snapshot(this.settings), this.path);
       const end = await answer(body, stopper.signal, grown, figures, (p) => {
@@ -208,12 +219,13 @@ export class Session {
           shared.announce("Answering");
         }
         frame ||= requestAnimationFrame(draw);
-      });
+      }, name);
       m.finish = end.finish;
       m.model = end.model || this.settings.model;
     } catch (e) {
       m.finish = aborted(e) ? "stopped" : "failed";
       m.model = this.settings.model;
+      limited = e instanceof Problem && e.status === 429 && e.code !== "queue_full";
       if (!aborted(e)) problem = e instanceof Problem && e.offline ? "Your message got no answer: the server does not answer." : told(e);
     }
     clearInterval(timer);
@@ -226,10 +238,10 @@ export class Session {
       return;
     }
     this.stopper = null;
-    await this.settle(m, grown, parent, problem);
+    await this.settle(m, grown, parent, problem, limited);
   }
 
-  private async settle(m: Partial<Message>, grown: Growing, parent: string, problem: string): Promise<void> {
+  private async settle(m: Partial<Message>, grown: Growing, parent: string, problem: string, limited: boolean): Promise<void> {
     m.content = grown.content;
     if (grown.reasoning !== "") m.reasoning = grown.reasoning;
     if (grown.calls.length > 0) m.calls = grown.calls;
@@ -237,11 +249,21 @@ export class Session {
     const any = grown.content !== "" || grown.reasoning !== "" || grown.calls.length > 0;
     if (any || problem === "") {
       const adding = this.add([m], parent);
-      if (problem !== "") this.failure = { parent: this.head, text: problem };
+      if (problem !== "") this.failure = { parent: this.head, text: problem, limited };
       shared.announce(m.finish === "stopped" ? "Stopped" : `Answer: ${grown.content}`);
       await adding;
-      if (problem !== "") this.failure = { parent: this.head, text: problem };
-    } else this.failure = { parent, text: problem };
+      if (problem !== "") this.failure = { parent: this.head, text: problem, limited };
+    } else this.failure = { parent, text: problem, limited };
+  }
+}
+
+// placeOf asks how many requests are answered before one that waits; -1 where that is not known.
+async function placeOf(id: string): Promise<number> {
+  try {
+    const { live } = await get<{ live: { id: string; phase: string; ahead: number }[] }>("/api/v1/activity");
+    return live.find((l) => l.id === id && l.phase === "waiting")?.ahead ?? -1;
+  } catch {
+    return -1;
   }
 }
 

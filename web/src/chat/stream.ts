@@ -32,13 +32,14 @@ export interface Ended {
   model: string;
 }
 
-// answer streams a reply into grown and figures, and calls changed after each piece. It returns why the answer ended.
+// answer streams a reply into grown and figures, and calls changed after each piece. It returns why the answer ended. id is
+// what the server is to call the request.
 export async function answer(
-  body: Record<string, unknown>, signal: AbortSignal, grown: Growing, figures: Figures, changed: (phase: "started" | "growing") => void,
+  body: Record<string, unknown>, signal: AbortSignal, grown: Growing, figures: Figures, changed: (phase: "started" | "growing") => void, id: string,
 ): Promise<Ended> {
   const began = performance.now();
   const response = await call("/v1/chat/completions", {
-    method: "POST", headers: { "content-type": "application/json", accept: "text/event-stream" }, body: JSON.stringify(body), signal,
+    method: "POST", headers: { "content-type": "application/json", accept: "text/event-stream", "x-request-id": id }, body: JSON.stringify(body), signal,
   });
   for (const [key, header] of [["runtime", "X-Ashatai-Runtime"], ["device", "X-Ashatai-Device"], ["fallback", "X-Ashatai-Fallback"]] as const) {
     const value = response.headers.get(header);

@@ -1,5 +1,7 @@
 // The calls to the server. Every failure becomes a Problem: a sentence for the reader, and whether the server was reached.
 
+import { took } from "./format.ts";
+
 export class Problem extends Error {
   readonly status: number;
   readonly retryAfter: number;
@@ -22,8 +24,11 @@ const away = "The server does not answer. Start it with “ashatai serve”, or 
 
 // told is what to show of anything that was thrown.
 export function told(e: unknown): string {
-  if (e instanceof Problem) return e.retryAfter > 0 ? `${e.message} Try again in ${e.retryAfter} s.` : e.message;
-  return `The page failed: ${e instanceof Error ? e.message : String(e)}`;
+  if (!(e instanceof Problem)) return `The page failed: ${e instanceof Error ? e.message : String(e)}`;
+  const message = e.message.replace(/ Try again later\.$/, "");
+  if (e.retryAfter <= 0) return e.message;
+  if (/Try again when/.test(message)) return message; // which is more than a time
+  return `${message} Try again in ${e.retryAfter < 120 ? `${e.retryAfter} s` : took(e.retryAfter)}.`;
 }
 
 export function aborted(e: unknown): boolean {
