@@ -34,6 +34,15 @@ await check("a pull that fails says why, and one that runs shows how far it is",
   await page.waitForFunction(() => document.querySelector(".bad")?.textContent === "The disk is full.");
 });
 
+await check("the runtimes say whether they are ready, or what is missing", models, async (page) => {
+  await page.waitForSelector(".runtimes .modelrow");
+  const { runtimes } = await (await fetch(`${server}/api/v1/runtimes`)).json();
+  assert.equal(await page.locator(".runtimes .modelrow").count(), runtimes.length);
+  assert.equal(await page.locator(".runtimes .tag.on").count(), runtimes.filter((r) => r.ready).length);
+  const text = await page.textContent(".runtimes");
+  for (const r of runtimes) assert.ok(text.includes(r.title) && text.includes(r.missing ?? ""), `${r.name} is not told`);
+});
+
 await check("removing a model asks first", models, async (page) => {
   await page.waitForSelector(".modelrow");
   await page.click('[aria-label^="Remove "]');
