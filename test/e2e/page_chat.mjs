@@ -66,18 +66,16 @@ await check("a refusal says what to do, and asking again works", { complains: tr
 
 await check("a question that waits says how many are before it", {}, async (page) => {
   const stop = new AbortController();
+  const model = await page.inputValue("#model");
   const long = () => fetch(`${server}/v1/chat/completions`, {
     method: "POST", headers: { "content-type": "application/json" }, signal: stop.signal,
-    body: JSON.stringify({ messages: [{ role: "user", content: "Tell a story." }], ignore_eos: true, stream: true }),
+    body: JSON.stringify({ model, messages: [{ role: "user", content: "Tell a story." }], ignore_eos: true, stream: true }),
   }).then((r) => r.text()).catch(() => undefined);
-  await fetch(`${server}/api/v1/load`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ model: await page.inputValue("#model") }) });
+  await fetch(`${server}/api/v1/load`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ model }) });
   const { instances } = await (await fetch(`${server}/api/v1/instances`)).json();
   const all = Array.from({ length: instances[0].sequences + 2 }, long);
   try {
-    for (let waiting = 0; waiting < 2;) {
-      const { live } = await (await fetch(`${server}/api/v1/activity`)).json();
-      waiting = live.filter((l) => l.phase === "waiting").length;
-    }
+    await page.waitForFunction(async () => (await (await fetch("/api/v1/activity")).json()).live.filter((l) => l.phase === "waiting").length >= 2, undefined, { polling: 200 });
     await ask(page, "May I?");
     await page.waitForFunction(() => /Waiting in the queue, (one request is|\d+ requests are) before yours/.test(document.querySelector(".wait")?.textContent ?? ""));
   } finally {

@@ -16,7 +16,7 @@ func TestPage(t *testing.T) {
 	if _, err := os.Stat(given(t, "ASHATAI_TEST_NODE_MODULES")); err != nil {
 		t.Fatalf("the browser driver is not installed (%v); run make setup-test", err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "page.mjs")
 	cmd.Env = append(cmd.Environ(), "ASHATAI_SERVER="+site(t), "ASHATAI_TEST_CHROMIUM="+chromium)

@@ -20,6 +20,10 @@ await check("a model is unloaded, loaded, pinned and described", models, async (
   await page.click(".more summary");
   await page.waitForSelector(".template");
   assert.match(await page.textContent(".more dl"), /apache-2\.0/);
+  await page.waitForSelector(".places .tag.on");
+  const { candidates } = await (await fetch(`${server}/api/v1/models/${encodeURIComponent(name)}/placement`)).json();
+  assert.equal(await page.locator(".places li").count(), candidates.length);
+  assert.ok((await page.textContent(".places")).includes(candidates.find((c) => c.chosen).reason), "it is said why");
   await page.click(`[aria-label="Unload ${name}"]`);
   await page.waitForSelector(`[aria-label="Load ${name}"]`);
 });
