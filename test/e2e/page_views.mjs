@@ -1,7 +1,7 @@
 // The views beside the chat: models and activity.
 
 import assert from "node:assert/strict";
-import { accessible, check, server } from "./harness.mjs";
+import { accessible, check, server, shot } from "./harness.mjs";
 
 const models = { hash: "#/models" };
 const failing = (route) => route.fulfill({ status: 500, contentType: "application/json", body: '{"error":{"code":"internal","message":"It is broken."}}' });
@@ -106,8 +106,11 @@ for (const theme of ["light", "dark"]) {
         if (hash === "#/models") {
           await page.click(".more summary");
           await page.waitForSelector(".template");
+          await page.waitForSelector(".places li");
+          await page.waitForSelector(".runtimes .modelrow");
         }
         await accessible(page);
+        await shot(page, `${hash.slice(2)}-${theme}-${width}`);
       });
     }
   }
