@@ -153,7 +153,7 @@ if (!only || "manage".includes(only.split(":")[0])) {
 
   await looks("manage: the own use without accounts", { at, hash: "#/account" }, (page) => page.waitForSelector(".usechart canvas"));
 
-  const views = [["quotas", ".quota", "**/api/v1/quotas"], ["audit", ".acted tbody tr", "**/api/v1/audit?*"], ["settings", ".settings", "**/api/v1/settings"], ["flags", ".flags select", "**/api/v1/flags"]];
+  const views = [["quotas", 'ul[aria-label="Quotas"] .quota', "**/api/v1/quotas"], ["audit", ".acted tbody tr", "**/api/v1/audit?*"], ["settings", ".settings", "**/api/v1/settings"], ["flags", ".flags select", "**/api/v1/flags"]];
   for (const [name, ready, path] of views) {
     const hash = `#/admin/${name}`;
     await check(`manage: ${name}: loading, failing and without the server`, { at, hash, complains: true }, (page) => states(page, path, ready));
