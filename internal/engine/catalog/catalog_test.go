@@ -9,6 +9,9 @@ func TestCatalog(t *testing.T) {
 			t.Errorf("%s is served by %q", format, name)
 		}
 	}
+	if len(Weights(LlamaCpp)) == 0 || Weights(ONNX) != nil {
+		t.Errorf("weights %v and %v", Weights(LlamaCpp), Weights(ONNX))
+	}
 	if _, ok := ForFormat("odd"); ok {
 		t.Error("a runtime for a format that nobody claims")
 	}
