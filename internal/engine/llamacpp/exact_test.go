@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"ashatai/internal/core"
@@ -72,18 +73,15 @@ func run(t *testing.T, m *model, prompt []int, n int) {
 	t.Cleanup(func() { cancel(); <-ended })
 	go func() {
 		defer close(ended)
-		seen := 0
+		seen, reached := 0, sync.OnceFunc(func() { close(far) })
+		defer reached()
 		for ev, err := range events {
 			if err != nil {
 				break
 			}
-			if seen += len(ev.Tokens); seen >= n && far != nil {
-				close(far)
-				far = nil
+			if seen += len(ev.Tokens); seen >= n {
+				reached()
 			}
-		}
-		if far != nil {
-			close(far)
 		}
 	}()
 	<-far
