@@ -128,7 +128,7 @@ func (d disk) id(b []byte) string {
 func TestFullDisk(t *testing.T) {
 	launch.Given(t, "ASHATAI_TEST_BIN")
 	home := small(t)
-	if err := os.WriteFile(filepath.Join(home, "ashatai.yaml"), []byte("runtime:\n  type: mock\nlogs:\n  level: warn\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(home, "ashatai.yaml"), []byte("runtime:\n  type: mock\nlogs:\n  level: warn\nrate_limit:\n  enabled: false\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	launch.Tell(t, "correct horse 9\n", "user", "create", "root", "--admin", "--password-stdin", "--home", home)

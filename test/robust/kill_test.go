@@ -141,7 +141,7 @@ func newSite(t *testing.T, database string) *site {
 	files := httptest.NewServer(http.HandlerFunc(serveModel))
 	t.Cleanup(files.Close)
 	s.files = files.URL
-	text := "runtime:\n  type: mock\nnetwork:\n  allow: [127.0.0.1]\nlogs:\n  level: warn\n"
+	text := "runtime:\n  type: mock\nnetwork:\n  allow: [127.0.0.1]\nlogs:\n  level: warn\nrate_limit:\n  enabled: false\n"
 	if database != "" {
 		text += fmt.Sprintf("database:\n  url: %q\n", database)
 	}
