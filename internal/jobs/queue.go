@@ -19,9 +19,9 @@ import (
 const (
 	// River's own cooldown of 100 ms would be most of what a short job takes.
 	fetchCooldown = 5 * time.Millisecond
-	// On SQLite an added job is fetched at once, and the poll is for a fetch that failed. On PostgreSQL River hears of it from
-	// the database alone, which takes a connection of its own, or by asking.
-	pollSQLite   = 5 * time.Second
+	// River asks for new jobs while it does not rest. What an insert triggers can come before the job's own time, which is
+	// rounded, and would then wait for the next poll.
+	pollSQLite   = 100 * time.Millisecond
 	pollPostgres = 100 * time.Millisecond
 	// River without a job still asks the database and its own lists some thirty times a second, which is more of a
 	// processor than a stream of tokens takes. So it runs only while there are jobs, and this long after the last.
