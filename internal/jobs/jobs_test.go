@@ -373,6 +373,22 @@ func TestRest(t *testing.T) {
 	})
 }
 
+// TestOneAfterAnother: a job that is added when the one before it has ended does not wait for long.
+func TestOneAfterAnother(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, base Config) {
+		t.Helper()
+		s := begin(t, base, Kind{Name: "k", Workers: 1, Run: func(context.Context, *Task) (any, error) { return nil, nil }})
+		began := time.Now()
+		for range 5 {
+			end(t, s, add(t, s, "k", nil).ID)
+		}
+		if took := time.Since(began); took > 12*time.Second { // with a poll of 5 s it was 20
+			t.Errorf("five jobs took %v", took)
+		}
+	})
+}
+
 func TestMany(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, base Config) {

@@ -19,8 +19,8 @@ import (
 const (
 	// River's own cooldown of 100 ms would be most of what a short job takes.
 	fetchCooldown = 5 * time.Millisecond
-	// River asks for new jobs while it does not rest. What an insert triggers can come before the job's own time, which is
-	// rounded, and would then wait for the next poll.
+	// River asks for new jobs while it does not rest. On SQLite an insert triggers a fetch too, and yet a job that was added
+	// behind another was seen to wait for the next poll; why is not known.
 	pollSQLite   = 100 * time.Millisecond
 	pollPostgres = 100 * time.Millisecond
 	// River without a job still asks the database and its own lists some thirty times a second, which is more of a
