@@ -5,7 +5,7 @@ import (
 
 	"ashatai/internal/backup"
 	clikeep "ashatai/internal/cli/keep"
-	"ashatai/internal/node"
+	"ashatai/internal/node/datadir"
 	"ashatai/internal/store/transfer"
 )
 
@@ -19,7 +19,7 @@ func migrateDatabase(ctx context.Context, home, config, to string) ([]clikeep.Ta
 	if err != nil {
 		return nil, err
 	}
-	list, err := node.MigrateDatabase(ctx, opt, to)
+	list, err := datadir.MigrateDatabase(ctx, opt.Settings, to)
 	return tables(list), err
 }
 
@@ -28,7 +28,7 @@ func backupHome(ctx context.Context, home, config, to string, weights bool) (cli
 	if err != nil {
 		return clikeep.Report{}, err
 	}
-	file, c, err := node.Backup(ctx, opt, to, weights)
+	file, c, err := datadir.Backup(ctx, opt.Settings, opt.Version, to, weights)
 	return clikeep.Report{File: file, Tables: tables(c.Tables), Files: len(c.Files), Missing: paths(c.LeftOut)}, err
 }
 
@@ -37,7 +37,7 @@ func restoreHome(ctx context.Context, home, config, from, to string) (clikeep.Re
 	if err != nil {
 		return clikeep.Report{}, err
 	}
-	c, missing, err := node.Restore(ctx, opt, from, to)
+	c, missing, err := datadir.Restore(ctx, opt.Settings.Home, from, to)
 	r := clikeep.Report{File: opt.Settings.Home, Tables: tables(c.Tables), Files: len(c.Files), Missing: paths(missing)}
 	if err != nil {
 		return r, err
@@ -46,7 +46,7 @@ func restoreHome(ctx context.Context, home, config, from, to string) (clikeep.Re
 	if opt, err = options(home, config, "", nil); err != nil {
 		return r, err
 	}
-	r.Notes = node.AfterRestore(opt.Settings, c, to)
+	r.Notes = datadir.AfterRestore(opt.Settings, c, to)
 	return r, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"runtime"
 	"slices"
-	"time"
 
 	"ashatai/internal/api"
 	"ashatai/internal/api/native"
@@ -13,6 +12,8 @@ import (
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
 	"ashatai/internal/models"
+	"ashatai/internal/node/view"
+	"ashatai/internal/node/wish"
 	"ashatai/internal/optimize"
 	"ashatai/internal/project"
 )
@@ -23,7 +24,7 @@ func version(o Options) v1.Version {
 
 // v1Models gives the server's own API its view of the installed models.
 type v1Models struct {
-	m visible
+	m view.Models
 	f *fleet.Fleet
 	o *optimize.Service
 }
@@ -62,7 +63,7 @@ func (a v1Models) forget(ctx context.Context, digest string) error {
 	return nil
 }
 
-type v1Creator struct{ m visible }
+type v1Creator struct{ m view.Models }
 
 func (a v1Creator) Create(ctx context.Context, req v1.CreateRequest, progress func(string)) (*core.Manifest, error) {
 	return a.m.Create(ctx, models.CreateRequest{
@@ -79,11 +80,8 @@ func (a v1Creator) Copy(ctx context.Context, source, destination string) (*core.
 type v1Fleet struct {
 	f *fleet.Fleet
 	i *infer.Service
-	m visible
+	m view.Models
 }
-
-// keepAlive translates a wish: 0 is "at once", which the fleet knows as the shortest time.
-func keepAlive(d time.Duration) time.Duration { return max(d, 1) }
 
 func (a v1Fleet) Load(ctx context.Context, model string, o v1.LoadOptions) (v1.Instance, error) {
 	t, err := a.i.Target(ctx, model)
@@ -93,7 +91,7 @@ func (a v1Fleet) Load(ctx context.Context, model string, o v1.LoadOptions) (v1.I
 	api.NoteObject(ctx, t.Name)
 	t.Pinned = t.Pinned || o.Pin
 	if o.KeepAlive != nil {
-		t.KeepAlive = keepAlive(*o.KeepAlive)
+		t.KeepAlive = wish.KeepAlive(*o.KeepAlive)
 	}
 	i, err := a.f.Load(ctx, fleet.Target(t), nil)
 	if err != nil {
@@ -117,7 +115,7 @@ func (a v1Fleet) Instances(ctx context.Context) ([]v1.Instance, error) {
 		return nil, err
 	}
 	out := make([]v1.Instance, 0, len(list))
-	for _, i := range loaded(ctx, list) {
+	for _, i := range view.Loaded(ctx, list) {
 		out = append(out, instance(i))
 	}
 	return out, nil
@@ -151,10 +149,10 @@ func (a v1Fleet) Runtimes(ctx context.Context) ([]v1.Runtime, error) {
 }
 
 // nativeScanner gives the old API its view of the models folder.
-type nativeScanner struct{ m visible }
+type nativeScanner struct{ m view.Models }
 
 func (a nativeScanner) Report(ctx context.Context) (*native.Report, error) {
-	return nativeReport(a.m.report(ctx, a.m.Report())), nil
+	return nativeReport(a.m.Visible(ctx, a.m.Report())), nil
 }
 
 func (a nativeScanner) Scan(ctx context.Context) (*native.Report, error) {
@@ -162,7 +160,7 @@ func (a nativeScanner) Scan(ctx context.Context) (*native.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nativeReport(a.m.report(ctx, r)), nil
+	return nativeReport(a.m.Visible(ctx, r)), nil
 }
 
 func nativeReport(r models.Report) *native.Report {

@@ -11,6 +11,8 @@ import (
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
 	"ashatai/internal/models"
+	"ashatai/internal/node/view"
+	"ashatai/internal/node/wish"
 	"ashatai/internal/optimize"
 )
 
@@ -23,40 +25,10 @@ func (n *Node) ollamaDialect(gen metered) api.Dialect {
 	})
 }
 
-type wishKey struct{}
-
-// withWish carries how one request wants its model to be kept past infer, which has no word for it, to where infer's target
-// becomes the fleet's.
-func withWish(ctx context.Context, w ollama.Wish) context.Context {
-	return context.WithValue(ctx, wishKey{}, w)
-}
-
-// wished applies the wish in ctx, if there is one, to a target. It never makes a context smaller: the instance is shared.
-func wished(ctx context.Context, t infer.Target) infer.Target {
-	t.Where = whereOf(ctx)
-	w, _ := ctx.Value(wishKey{}).(ollama.Wish)
-	if w.KeepAlive != nil {
-		t.KeepAlive = *w.KeepAlive
-		if t.KeepAlive == 0 {
-			t.KeepAlive = keepAlive(0)
-		}
-	}
-	t.Spec.Context = max(t.Spec.Context, w.Context)
-	return t
-}
-
-// bounded cuts a wish to what the model was trained for.
-func bounded(m *core.Manifest, w ollama.Wish) ollama.Wish {
-	if m.Context > 0 {
-		w.Context = min(w.Context, m.Context)
-	}
-	return w
-}
-
 // ollamaText gives Ollama's dialect text and vectors.
 type ollamaText struct {
 	gen metered
-	m   visible
+	m   view.Models
 }
 
 func (a ollamaText) Generate(ctx context.Context, req *core.Request, w ollama.Wish) (*core.Stream, error) {
@@ -64,7 +36,7 @@ func (a ollamaText) Generate(ctx context.Context, req *core.Request, w ollama.Wi
 	if err != nil {
 		return nil, err
 	}
-	return a.gen.Generate(withWish(ctx, bounded(m, w)), req)
+	return a.gen.Generate(wish.With(ctx, wish.Bounded(m, w)), req)
 }
 
 func (a ollamaText) Embed(ctx context.Context, req *core.EmbedRequest, w ollama.Wish) (*core.Embeddings, error) {
@@ -72,22 +44,22 @@ func (a ollamaText) Embed(ctx context.Context, req *core.EmbedRequest, w ollama.
 	if err != nil {
 		return nil, err
 	}
-	return a.gen.Embed(withWish(ctx, bounded(m, w)), req)
+	return a.gen.Embed(wish.With(ctx, wish.Bounded(m, w)), req)
 }
 
 func (a ollamaText) Tokenize(ctx context.Context, model, text string, w ollama.Wish) ([]int, error) {
-	return a.gen.Tokenize(withWish(ctx, w), model, text, false)
+	return a.gen.Tokenize(wish.With(ctx, w), model, text, false)
 }
 
 func (a ollamaText) Detokenize(ctx context.Context, model string, tokens []int, w ollama.Wish) ([]byte, error) {
-	return a.gen.Detokenize(withWish(ctx, w), model, tokens)
+	return a.gen.Detokenize(wish.With(ctx, w), model, tokens)
 }
 
 // ollamaFleet gives Ollama's dialect its view of what is loaded.
 type ollamaFleet struct {
 	f *fleet.Fleet
 	i *infer.Service
-	m visible
+	m view.Models
 }
 
 func (a ollamaFleet) Load(ctx context.Context, model string, w ollama.Wish) error {
@@ -99,7 +71,7 @@ func (a ollamaFleet) Load(ctx context.Context, model string, w ollama.Wish) erro
 	if err != nil {
 		return err
 	}
-	_, err = a.f.Load(ctx, fleet.Target(wished(withWish(ctx, bounded(m, w)), t)), nil)
+	_, err = a.f.Load(ctx, fleet.Target(wish.Apply(wish.With(ctx, wish.Bounded(m, w)), t)), nil)
 	return err
 }
 
@@ -120,7 +92,7 @@ func (a ollamaFleet) Running(ctx context.Context) ([]ollama.Running, error) {
 		return nil, err
 	}
 	out := []ollama.Running{}
-	for _, i := range loaded(ctx, list) {
+	for _, i := range view.Loaded(ctx, list) {
 		if i.State != "ready" {
 			continue
 		}
@@ -137,7 +109,7 @@ func (a ollamaFleet) Running(ctx context.Context) ([]ollama.Running, error) {
 
 // ollamaModels gives Ollama's dialect its view of what is installed.
 type ollamaModels struct {
-	visible
+	view.Models
 
 	f *fleet.Fleet
 	o *optimize.Service
@@ -145,7 +117,7 @@ type ollamaModels struct {
 }
 
 func (a ollamaModels) Create(ctx context.Context, c ollama.Creation, progress func(string)) error {
-	_, err := a.visible.Create(ctx, models.CreateRequest{
+	_, err := a.Models.Create(ctx, models.CreateRequest{
 		Name: c.Name, From: c.From, SHA256: c.SHA256, System: c.System, Template: c.Template, License: c.License,
 		Defaults: c.Sampling, Stop: c.Stop, Window: c.Context, Messages: c.Messages,
 	}, progress)
@@ -154,7 +126,7 @@ func (a ollamaModels) Create(ctx context.Context, c ollama.Creation, progress fu
 
 // List has an entry for each alias besides, as Ollama has one for each name of a model.
 func (a ollamaModels) List(ctx context.Context) ([]*core.Manifest, error) {
-	list, err := a.visible.List(ctx)
+	list, err := a.Models.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -172,12 +144,12 @@ func (a ollamaModels) List(ctx context.Context) ([]*core.Manifest, error) {
 }
 
 func (a ollamaModels) Copy(ctx context.Context, from, to string) error {
-	_, err := a.visible.Copy(ctx, from, to)
+	_, err := a.Models.Copy(ctx, from, to)
 	return err
 }
 
 func (a ollamaModels) Remove(ctx context.Context, name string) error {
-	_, err := v1Models{a.visible, a.f, a.o}.Remove(ctx, name)
+	_, err := v1Models{a.Models, a.f, a.o}.Remove(ctx, name)
 	return err
 }
 
@@ -189,7 +161,7 @@ func (a ollamaModels) Pull(ctx context.Context, name string, progress func(ollam
 }
 
 // ollamaBlobs gives Ollama's dialect the uploaded files.
-type ollamaBlobs struct{ m visible }
+type ollamaBlobs struct{ m view.Models }
 
 func (a ollamaBlobs) HasBlob(_ context.Context, sha string) bool { return a.m.HasBlob(sha) }
 

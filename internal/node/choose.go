@@ -17,7 +17,12 @@ import (
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
+	"ashatai/internal/node/view"
+	"ashatai/internal/node/wish"
 )
+
+// visible is the installed models as the credential of a request may use them.
+func (n *Node) visible() view.Models { return view.Models{Models: n.models} }
 
 // runtimeOf chooses the runtime of a model: the setting, or the one that claims its format.
 func (n *Node) runtimeOf(m *core.Manifest) string {
@@ -60,7 +65,7 @@ func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
 	s.Replicas, s.Balance = n.replicasOf(m, own.Replicas, s), own.Balance
 	s.System, s.Template, s.Stop = own.System, own.Template, own.Stop
 	if own.KeepAlive != nil {
-		s.KeepAlive = keepAlive(*own.KeepAlive)
+		s.KeepAlive = wish.KeepAlive(*own.KeepAlive)
 	}
 	return s
 }
@@ -161,23 +166,23 @@ func estimate(m *core.Manifest, spec engine.LoadSpec) int64 {
 type inferFleet struct{ *fleet.Fleet }
 
 func (f inferFleet) Generate(ctx context.Context, t infer.Target, it core.QueueItem, req engine.GenerateRequest) (*core.Stream, error) {
-	return f.Fleet.Generate(ctx, fleet.Target(wished(ctx, t)), it, req)
+	return f.Fleet.Generate(ctx, fleet.Target(wish.Apply(ctx, t)), it, req)
 }
 
 func (f inferFleet) Embed(ctx context.Context, t infer.Target, it core.QueueItem, p []engine.Prompt) ([][]float32, core.Usage, core.Placement, error) {
-	return f.Fleet.Embed(ctx, fleet.Target(wished(ctx, t)), it, p)
+	return f.Fleet.Embed(ctx, fleet.Target(wish.Apply(ctx, t)), it, p)
 }
 
 func (f inferFleet) Rerank(ctx context.Context, t infer.Target, it core.QueueItem, query string, documents []string) ([]float32, core.Usage, core.Placement, error) {
-	return f.Fleet.Rerank(ctx, fleet.Target(wished(ctx, t)), it, query, documents)
+	return f.Fleet.Rerank(ctx, fleet.Target(wish.Apply(ctx, t)), it, query, documents)
 }
 
 func (f inferFleet) Tokenize(ctx context.Context, t infer.Target, p engine.Prompt) ([]int, error) {
-	return f.Fleet.Tokenize(ctx, fleet.Target(wished(ctx, t)), p)
+	return f.Fleet.Tokenize(ctx, fleet.Target(wish.Apply(ctx, t)), p)
 }
 
 func (f inferFleet) Window(ctx context.Context, t infer.Target) (int, error) {
-	wanted := fleet.Target(wished(ctx, t))
+	wanted := fleet.Target(wish.Apply(ctx, t))
 	list, err := f.Instances(ctx)
 	if err != nil {
 		return 0, err
@@ -192,5 +197,5 @@ func (f inferFleet) Window(ctx context.Context, t infer.Target) (int, error) {
 }
 
 func (f inferFleet) Detokenize(ctx context.Context, t infer.Target, tokens []int) ([]byte, error) {
-	return f.Fleet.Detokenize(ctx, fleet.Target(wished(ctx, t)), tokens)
+	return f.Fleet.Detokenize(ctx, fleet.Target(wish.Apply(ctx, t)), tokens)
 }

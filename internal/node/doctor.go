@@ -21,6 +21,7 @@ import (
 	"ashatai/internal/models"
 	"ashatai/internal/netx"
 	"ashatai/internal/node/checkup"
+	"ashatai/internal/node/datadir"
 	"ashatai/internal/proc"
 	"ashatai/internal/store"
 	"ashatai/internal/worker/host"
@@ -117,7 +118,7 @@ func (d *doctor) home(ctx context.Context) {
 		d.models(ctx, nil)
 		return
 	}
-	release, err := lockHome(dir)
+	release, err := datadir.Lock(dir)
 	if err != nil {
 		e := core.AsError(err)
 		if e.Code == core.CodeConflict {
@@ -157,9 +158,9 @@ func (d *doctor) home(ctx context.Context) {
 // database opens the database to look at it. One of PostgreSQL's may be in use by a server on another home.
 func (d *doctor) database(ctx context.Context) (store.DB, error) {
 	if d.set.Database.URL == "" {
-		return openDatabase(ctx, d.set)
+		return datadir.OpenDatabase(ctx, d.set)
 	}
-	db, err := seenPostgres(ctx, d.set.Database.URL)
+	db, err := datadir.SeenPostgres(ctx, d.set.Database.URL)
 	if err != nil {
 		return nil, err
 	}

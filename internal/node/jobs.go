@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"ashatai/internal/api"
@@ -15,6 +14,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/jobs"
 	"ashatai/internal/models"
+	"ashatai/internal/node/view"
 	"ashatai/internal/store"
 	"ashatai/internal/store/postgres"
 	"ashatai/internal/store/sqlite"
@@ -73,12 +73,6 @@ func (n *Node) runPull(ctx context.Context, t *jobs.Task) (any, error) {
 	return pullResult{Model: m.Name, Digest: m.Digest}, nil
 }
 
-// shownSource is where a pull takes a model from, without what may be a signature.
-func shownSource(source string) string {
-	shown, _, _ := strings.Cut(source, "?")
-	return shown
-}
-
 // puller installs models by jobs, so that a pull survives the server's end.
 type puller struct {
 	jobs   *jobs.Service
@@ -87,14 +81,14 @@ type puller struct {
 
 // begin keeps the job of a pull.
 func (p puller) begin(ctx context.Context, req models.PullRequest) (core.Job, error) {
-	if err := whole(ctx); err != nil {
+	if err := view.Whole(ctx); err != nil {
 		return core.Job{}, err
 	}
 	if err := models.CheckPull(req); err != nil { // a wrong source may hold what no list of jobs is to show
 		return core.Job{}, err
 	}
 	who := core.PrincipalFrom(ctx)
-	shown := shownSource(req.Source)
+	shown := view.Source(req.Source)
 	api.NoteObject(ctx, shown)
 	return p.jobs.Add(ctx, jobs.Request{
 		Kind: kindPull, Title: "pull " + shown, Args: pullArgs(req), Owner: store.Owner{Tenant: who.Tenant, User: who.User},

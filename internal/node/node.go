@@ -32,6 +32,7 @@ import (
 	"ashatai/internal/models/source"
 	"ashatai/internal/netx"
 	"ashatai/internal/node/borrow"
+	"ashatai/internal/node/datadir"
 	"ashatai/internal/node/figures"
 	"ashatai/internal/node/live"
 	"ashatai/internal/obs"
@@ -143,7 +144,7 @@ func (n *Node) openHome(context.Context) error {
 	if err := os.MkdirAll(n.set.Home, 0o700); err != nil {
 		return core.Wrap(core.CodeUnavailable, err, "The data folder %s cannot be made. Choose another with --home.", n.set.Home)
 	}
-	release, err := lockHome(n.set.Home)
+	release, err := datadir.Lock(n.set.Home)
 	if err != nil {
 		return err
 	}

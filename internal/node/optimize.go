@@ -18,6 +18,7 @@ import (
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
+	"ashatai/internal/node/view"
 	"ashatai/internal/optimize"
 	"ashatai/internal/proc"
 )
@@ -74,7 +75,7 @@ func (n *Node) chooseWeights(m *core.Manifest, s *infer.Settings) {
 type v1Optimizer struct {
 	n *Node
 	o *optimize.Service
-	m visible
+	m view.Models
 	f *fleet.Fleet
 	r map[string]engine.Runtime
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ashatai/internal/core"
+	"ashatai/internal/node/datadir"
 	"ashatai/test/pgtest"
 )
 
@@ -46,10 +47,10 @@ func TestOnPostgres(t *testing.T) {
 		_, rest, _ := strings.Cut(body, `"id":"`)
 		kept, _, _ = strings.Cut(rest, `"`)
 	})
-	if _, err := MigrateDatabase(t.Context(), opt, first); err != nil {
+	if _, err := datadir.MigrateDatabase(t.Context(), opt.Settings, first); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := MigrateDatabase(t.Context(), opt, first); core.CodeOf(err) != core.CodeConflict {
+	if _, err := datadir.MigrateDatabase(t.Context(), opt.Settings, first); core.CodeOf(err) != core.CodeConflict {
 		t.Errorf("into a database that holds rows: %v", err)
 	}
 
@@ -65,7 +66,7 @@ func TestOnPostgres(t *testing.T) {
 			t.Errorf("a second server on the database: %v", err)
 		}
 		var berr error
-		if file, _, berr = Backup(t.Context(), opt, t.TempDir()+"/kept.tar", false); berr != nil {
+		if file, _, berr = datadir.Backup(t.Context(), opt.Settings, opt.Version, t.TempDir()+"/kept.tar", false); berr != nil {
 			t.Fatal(berr)
 		}
 		for _, f := range Doctor(t.Context(), opt) {
@@ -75,7 +76,7 @@ func TestOnPostgres(t *testing.T) {
 		}
 		back := settings(t, map[string]string{"database.url": second})
 		back.Home = filepath.Join(t.TempDir(), "back")
-		if _, _, err := Restore(t.Context(), Options{Settings: back}, file, second); err != nil {
+		if _, _, err := datadir.Restore(t.Context(), back.Home, file, second); err != nil {
 			t.Fatal(err)
 		}
 		back.ModelsDirectory = filepath.Join(back.Home, "models")

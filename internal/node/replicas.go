@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
 	"ashatai/internal/models"
+	"ashatai/internal/node/wish"
 )
 
 // replicasOf makes the places of a model from its setting. Those of which there is nothing here are left out, with a line in
@@ -74,28 +74,6 @@ func (n *Node) replica(m *core.Manifest, r config.Replica, s infer.Settings) (_ 
 	return out, out.Runtime, !m.Elsewhere()
 }
 
-type whereKey struct{}
-
-// Headers by which a request asks for its place.
-const (
-	headerRuntime = "X-Ashatai-Runtime"
-	headerDevice  = "X-Ashatai-Device"
-)
-
-// withWhere carries what a request asks of its place past the dialects, which have no word for it.
-func withWhere(r *http.Request) *http.Request {
-	w := engine.Where{Runtime: strings.ToLower(r.Header.Get(headerRuntime)), Device: r.Header.Get(headerDevice)}
-	if w == (engine.Where{}) {
-		return r
-	}
-	return r.WithContext(context.WithValue(r.Context(), whereKey{}, w))
-}
-
-func whereOf(ctx context.Context) engine.Where {
-	w, _ := ctx.Value(whereKey{}).(engine.Where)
-	return w
-}
-
 // Placement says where a request for a model would go now.
 func (a v1Fleet) Placement(ctx context.Context, model string) (v1.Placement, error) {
 	t, err := a.i.Target(ctx, model)
@@ -106,7 +84,7 @@ func (a v1Fleet) Placement(ctx context.Context, model string) (v1.Placement, err
 	if err != nil {
 		return v1.Placement{}, err
 	}
-	t = wished(ctx, t)
+	t = wish.Apply(ctx, t)
 	if len(t.Replicas) == 0 { // one, told with its format
 		t.Replicas = []engine.Replica{{Runtime: t.Runtime, Format: m.Format, Digest: t.Digest, Spec: t.Spec, Memory: t.Memory}}
 	}

@@ -24,6 +24,8 @@ import (
 	"ashatai/internal/feature"
 	"ashatai/internal/node/cert"
 	"ashatai/internal/node/record"
+	"ashatai/internal/node/share"
+	"ashatai/internal/node/wish"
 	"ashatai/internal/obs"
 	"ashatai/internal/project"
 	"ashatai/internal/rawio"
@@ -65,7 +67,7 @@ func (n *Node) makeServer(ctx context.Context) error {
 		return err
 	}
 	s.http = http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.chain.Load()).ServeHTTP(w, withWhere(r)) }), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.chain.Load()).ServeHTTP(w, wish.WithWhere(r)) }), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}
@@ -133,7 +135,7 @@ func (n *Node) dialects() []api.Dialect {
 		admin.Dialect(admin.Config{Logins: n.auth, Keys: n.auth, Credential: gate.Credential}),
 		ops.Dialect(ops.Config{Health: n.health, Metrics: n.metricsHandler(), Document: document, Page: web.Handler(), PageOff: func() bool { return !n.live.On(feature.Page) }}),
 	}
-	all = withAnthropic(all, anthropic.New(gen, n.infer, n.visible()))
+	all = share.WithAnthropic(all, anthropic.New(gen, n.infer, n.visible()))
 	return all
 }
 

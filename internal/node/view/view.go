@@ -1,8 +1,11 @@
-package node
+// Package view is the installed models as one credential may use them. Every dialect and infer look models up through it, so
+// that no way leads around it.
+package view
 
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
@@ -10,14 +13,12 @@ import (
 	"ashatai/internal/models"
 )
 
-// visible is the installed models as the credential of a request may use them: of a key with a list of models, the others
-// do not exist. Every dialect and infer look models up here, so that no way leads around it.
-type visible struct{ *models.Models }
-
-func (n *Node) visible() visible { return visible{n.models} }
+// Models are the installed models as the credential of a request may use them: of a key with a list of models, the others
+// do not exist.
+type Models struct{ *models.Models }
 
 // Resolve finds a model by name. Errors: CodeModelNotFound also for one that is not on the key's list.
-func (v visible) Resolve(ctx context.Context, name string) (*core.Manifest, error) {
+func (v Models) Resolve(ctx context.Context, name string) (*core.Manifest, error) {
 	m, err := v.Models.Resolve(ctx, name)
 	allowed := core.PrincipalFrom(ctx).Models
 	if allowed == "" || err == nil && allowed.Has(m.Name) {
@@ -39,7 +40,7 @@ func (v visible) Resolve(ctx context.Context, name string) (*core.Manifest, erro
 }
 
 // List lists the models that may be used.
-func (v visible) List(ctx context.Context) ([]*core.Manifest, error) {
+func (v Models) List(ctx context.Context) ([]*core.Manifest, error) {
 	list, err := v.Models.List(ctx)
 	allowed := core.PrincipalFrom(ctx).Models
 	if err != nil || allowed == "" {
@@ -54,12 +55,18 @@ func (v visible) List(ctx context.Context) ([]*core.Manifest, error) {
 	return out, nil
 }
 
+// Source is where a pull takes a model from, without what may be a signature.
+func Source(source string) string {
+	shown, _, _ := strings.Cut(source, "?")
+	return shown
+}
+
 func hidden(name string) error {
 	return core.Errorf(core.CodeModelNotFound, "There is no model %.200q that this key may use.", name)
 }
 
-// whole refuses keys for some models only: what they installed could take the place of a model that they may not see.
-func whole(ctx context.Context) error {
+// Whole refuses keys for some models only: what they installed could take the place of a model that they may not see.
+func Whole(ctx context.Context) error {
 	if core.PrincipalFrom(ctx).Models == "" {
 		return nil
 	}
@@ -68,8 +75,8 @@ func whole(ctx context.Context) error {
 
 // Create makes a model. Errors: CodeForbidden for a key with a list of models, CodeConflict for a name that is taken and a
 // caller who may add models but not put others in place of those that people use.
-func (v visible) Create(ctx context.Context, req models.CreateRequest, progress func(string)) (*core.Manifest, error) {
-	if err := whole(ctx); err != nil {
+func (v Models) Create(ctx context.Context, req models.CreateRequest, progress func(string)) (*core.Manifest, error) {
+	if err := Whole(ctx); err != nil {
 		return nil, err
 	}
 	if _, err := v.Models.Resolve(ctx, req.Name); err == nil && !core.PrincipalFrom(ctx).Scopes.Has(core.ScopeOperate) {
@@ -80,8 +87,8 @@ func (v visible) Create(ctx context.Context, req models.CreateRequest, progress 
 }
 
 // Copy gives a model another name. Errors as of Create.
-func (v visible) Copy(ctx context.Context, from, to string) (*core.Manifest, error) {
-	if err := whole(ctx); err != nil {
+func (v Models) Copy(ctx context.Context, from, to string) (*core.Manifest, error) {
+	if err := Whole(ctx); err != nil {
 		return nil, err
 	}
 	api.NoteObject(ctx, to)
@@ -90,8 +97,8 @@ func (v visible) Copy(ctx context.Context, from, to string) (*core.Manifest, err
 }
 
 // SetAlias makes a name stand for a model. Errors as of Create: the name could be one that others mean a hidden model by.
-func (v visible) SetAlias(ctx context.Context, name, model string) (core.Alias, error) {
-	if err := whole(ctx); err != nil {
+func (v Models) SetAlias(ctx context.Context, name, model string) (core.Alias, error) {
+	if err := Whole(ctx); err != nil {
 		return core.Alias{}, err
 	}
 	api.NoteDetail(ctx, "stands for "+model)
@@ -99,30 +106,30 @@ func (v visible) SetAlias(ctx context.Context, name, model string) (core.Alias, 
 }
 
 // Pull installs a model. Errors as of Create.
-func (v visible) Pull(ctx context.Context, req models.PullRequest, progress func(models.Progress)) (*core.Manifest, error) {
-	if err := whole(ctx); err != nil {
+func (v Models) Pull(ctx context.Context, req models.PullRequest, progress func(models.Progress)) (*core.Manifest, error) {
+	if err := Whole(ctx); err != nil {
 		return nil, err
 	}
-	api.NoteObject(ctx, shownSource(req.Source))
+	api.NoteObject(ctx, Source(req.Source))
 	return v.Models.Pull(ctx, req, progress)
 }
 
 // Metadata reads what a model's file says about itself.
-func (v visible) Metadata(ctx context.Context, name string) (map[string]any, error) {
+func (v Models) Metadata(ctx context.Context, name string) (map[string]any, error) {
 	if _, err := v.Resolve(ctx, name); err != nil {
 		return nil, err
 	}
 	return v.Models.Metadata(ctx, name)
 }
 
-// loaded leaves the instances out whose models are not to be seen.
-func loaded(ctx context.Context, list []fleet.Instance) []fleet.Instance {
+// Loaded leaves the instances out whose models are not to be seen.
+func Loaded(ctx context.Context, list []fleet.Instance) []fleet.Instance {
 	allowed := core.PrincipalFrom(ctx).Models
 	return slices.DeleteFunc(list, func(i fleet.Instance) bool { return !allowed.Has(i.Name) })
 }
 
-// report is what lies in the models folder, without the files of models that are not to be seen.
-func (visible) report(ctx context.Context, r models.Report) models.Report {
+// Visible is what lies in the models folder, without the files of models that are not to be seen.
+func (Models) Visible(ctx context.Context, r models.Report) models.Report {
 	if core.PrincipalFrom(ctx).Models == "" {
 		return r
 	}
@@ -133,13 +140,13 @@ func (visible) report(ctx context.Context, r models.Report) models.Report {
 }
 
 // Aliases lists the names that stand for models, without those of models that are not to be seen.
-func (v visible) Aliases(ctx context.Context) []core.Alias {
+func (v Models) Aliases(ctx context.Context) []core.Alias {
 	allowed := core.PrincipalFrom(ctx).Models
 	return slices.DeleteFunc(v.Models.Aliases(ctx), func(a core.Alias) bool { return !allowed.Has(a.Model) })
 }
 
 // Remove removes a model. Of those that are not to be seen there is none.
-func (v visible) Remove(ctx context.Context, name string) error {
+func (v Models) Remove(ctx context.Context, name string) error {
 	if core.PrincipalFrom(ctx).Models != "" {
 		if _, err := v.Resolve(ctx, name); err != nil {
 			return err
@@ -150,8 +157,8 @@ func (v visible) Remove(ctx context.Context, name string) error {
 }
 
 // RemoveAlias removes a name that stands for a model. Errors as of Create.
-func (v visible) RemoveAlias(ctx context.Context, name string) error {
-	if err := whole(ctx); err != nil {
+func (v Models) RemoveAlias(ctx context.Context, name string) error {
+	if err := Whole(ctx); err != nil {
 		return err
 	}
 	return v.Models.RemoveAlias(ctx, name)

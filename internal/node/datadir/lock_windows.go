@@ -1,24 +1,23 @@
-//go:build unix
-
-package node
+package datadir
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
+	"golang.org/x/sys/windows"
 
 	"ashatai/internal/core"
 )
 
-// lockHome takes the data folder for this process. The kernel frees it when the process ends, however it ends.
-func lockHome(home string) (release func() error, err error) {
+// Lock takes the data folder for this process. The system frees it when the process ends, however it ends.
+func Lock(home string) (release func() error, err error) {
 	f, err := os.OpenFile(filepath.Join(home, "lock"), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator chose the folder
 	if err != nil {
 		return nil, core.Wrap(core.CodeUnavailable, err, "The data folder %s cannot be written. Choose another with --home.", home)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &windows.Overlapped{})
+	if err != nil {
 		return nil, errors.Join(inUse(home, err), f.Close())
 	}
 	return f.Close, nil

@@ -1,4 +1,4 @@
-package node
+package datadir
 
 import (
 	"context"
@@ -16,15 +16,14 @@ import (
 
 // MigrateDatabase copies the database file of the settings into an empty PostgreSQL database, proves that both hold the same,
 // and leaves the file as it is. No server may use the home meanwhile.
-func MigrateDatabase(ctx context.Context, opt Options, to string) (_ []transfer.Table, err error) {
-	s := opt.Settings
+func MigrateDatabase(ctx context.Context, s *config.Settings, to string) (_ []transfer.Table, err error) {
 	if s.Database.URL != "" {
 		return nil, core.Errorf(core.CodeConflict, "The settings name a PostgreSQL database already (database.url); remove that line to copy the file %s.", s.Database.Path)
 	}
 	if _, err := os.Stat(s.Database.Path); err != nil {
 		return nil, core.Wrap(core.CodeNotFound, err, "There is no database %s to copy.", s.Database.Path)
 	}
-	release, err := lockHome(s.Home)
+	release, err := Lock(s.Home)
 	if err != nil {
 		return nil, err
 	}
@@ -47,9 +46,8 @@ func intoPostgres(ctx context.Context, from *sqlite.DB, to string) (_ []transfer
 }
 
 // Backup writes what the home and the database hold to a new file, or to one of its own naming where to is a folder. A
-// server may run meanwhile. It returns the file's path too.
-func Backup(ctx context.Context, opt Options, to string, weights bool) (string, backup.Contents, error) {
-	s := opt.Settings
+// server of that version may run meanwhile. It returns the file's path too.
+func Backup(ctx context.Context, s *config.Settings, version, to string, weights bool) (string, backup.Contents, error) {
 	abs, err := filepath.Abs(to)
 	if err != nil {
 		return "", backup.Contents{}, core.Wrap(core.CodeInvalidRequest, err, "The path %s has no absolute form.", to)
@@ -59,7 +57,7 @@ func Backup(ctx context.Context, opt Options, to string, weights bool) (string, 
 		abs = filepath.Join(abs, "ashatai-"+now.UTC().Format("20060102-150405")+".tar")
 	}
 	src := backup.Source{
-		Home: s.Home, Version: opt.Version, Kind: "sqlite", DatabasePath: s.Database.Path, Weights: weights, Now: now,
+		Home: s.Home, Version: version, Kind: "sqlite", DatabasePath: s.Database.Path, Weights: weights, Now: now,
 		Snapshot: func(ctx context.Context, file string) ([]transfer.Table, error) {
 			return snapshotFile(ctx, s.Database.Path, file)
 		},
@@ -90,7 +88,7 @@ func snapshotFile(ctx context.Context, from, to string) (_ []transfer.Table, err
 }
 
 func snapshotPostgres(ctx context.Context, from, to string) (_ []transfer.Table, err error) {
-	pg, err := seenPostgres(ctx, from)
+	pg, err := SeenPostgres(ctx, from)
 	if err != nil {
 		return nil, err
 	}
@@ -103,10 +101,10 @@ func snapshotPostgres(ctx context.Context, from, to string) (_ []transfer.Table,
 	return transfer.Copy(ctx, pg.Side(), db.Side())
 }
 
-// Restore makes a home from a backup. Where to is an address, the rows go into that empty PostgreSQL database, else into
+// Restore makes the home dir from a backup. Where to is an address, the rows go into that empty PostgreSQL database, else into
 // the home's file. It returns the weights that neither backup nor home has.
-func Restore(ctx context.Context, opt Options, from, to string) (backup.Contents, []backup.File, error) {
-	target := backup.Target{Home: opt.Settings.Home}
+func Restore(ctx context.Context, dir, from, to string) (backup.Contents, []backup.File, error) {
+	target := backup.Target{Home: dir}
 	if to != "" {
 		target.Rows = func(ctx context.Context, file string) (err error) {
 			db, err := sqlite.Open(ctx, file)
@@ -122,7 +120,7 @@ func Restore(ctx context.Context, opt Options, from, to string) (backup.Contents
 	if err != nil {
 		return c, nil, err
 	}
-	return c, backup.Missing(c, opt.Settings.Home), nil
+	return c, backup.Missing(c, dir), nil
 }
 
 // AfterRestore says what an operator still has to do so that a server on a restored home finds the rows: the settings came

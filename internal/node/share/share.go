@@ -1,4 +1,5 @@
-package node
+// Package share lets two dialects answer the same path: a header says whose shape a caller reads.
+package share
 
 import (
 	"net/http"
@@ -9,10 +10,10 @@ import (
 	"ashatai/internal/core"
 )
 
-// withAnthropic adds Anthropic's dialect to the others. It shares the paths of the models with OpenAI's: there, and for
+// WithAnthropic adds Anthropic's dialect to the others. It shares the paths of the models with OpenAI's: there, and for
 // every error of that dialect, a caller who sends Anthropic's version header gets Anthropic's shape. The row of a shared
 // path stays the other dialect's, so that there is one scope, one limit and one metric label.
-func withAnthropic(all []api.Dialect, ours api.Dialect) []api.Dialect {
+func WithAnthropic(all []api.Dialect, ours api.Dialect) []api.Dialect {
 	out := slices.Clone(all)
 	var rest []api.Route
 	for _, row := range ours.Routes {
