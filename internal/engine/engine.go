@@ -79,8 +79,8 @@ type Facts struct {
 	Capabilities []core.Capability `json:"capabilities"`
 	Template     string            `json:"template,omitempty"` // SHA-256 of the chat template, where the runtime brings its own
 	Fallback     string            `json:"fallback,omitempty"` // why something weaker than asked for is in force
-	Inputs       []TensorInfo      `json:"inputs,omitempty"`   // of a TensorModel
-	Outputs      []TensorInfo      `json:"outputs,omitempty"`
+	Inputs       []core.TensorInfo `json:"inputs,omitempty"`   // of a TensorModel
+	Outputs      []core.TensorInfo `json:"outputs,omitempty"`
 }
 
 // Memory is what a model takes, in bytes.
@@ -211,6 +211,16 @@ type Embedder interface {
 // CodeContextExceeded.
 type Reranker interface {
 	Rerank(ctx context.Context, query string, documents []string) (scores []float32, usage core.Usage, err error)
+}
+
+// TensorModel takes tensors and gives tensors. What it takes and gives stands in Facts.Inputs and Facts.Outputs.
+//
+// Infer needs every input of the model, each once, and no others. outputs names what is wanted, in this order; nil means
+// all, in the model's order. Models that carry a state give it as an output, and take it as an input: nothing is kept
+// between calls. Errors: CodeInvalidRequest (names, types, shapes), CodeTooLarge, CodeUnavailable (closed). Ending ctx ends
+// the run as soon as the library looks.
+type TensorModel interface {
+	Infer(ctx context.Context, inputs []core.Tensor, outputs []string) ([]core.Tensor, error)
 }
 
 // Tokenizer turns text into the model's token ids and back. Detokenize returns the exact bytes, which need not be UTF-8.

@@ -25,9 +25,10 @@ type fakeRuntime struct {
 	memory    int64
 	sequences int
 	loadErr   error
-	poison    string // a prompt that ends the process before the first token
-	reject    error  // what Generate answers
-	bare      bool   // models that can do nothing
+	poison    string            // a prompt that ends the process before the first token
+	reject    error             // what Generate answers
+	bare      bool              // models that can do nothing
+	tensors   []core.TensorInfo // what models take and give
 
 	mu     sync.Mutex
 	loads  []engine.LoadSpec
@@ -114,7 +115,7 @@ func (m *fakeModel) processors() int {
 }
 
 func (m *fakeModel) Facts() engine.Facts {
-	return engine.Facts{Runtime: "fake", Device: "abacus", Sequences: max(1, m.r.sequences), Memory: engine.Memory{Weights: m.r.memory}, Fallback: "slow"}
+	return engine.Facts{Runtime: "fake", Device: "abacus", Sequences: max(1, m.r.sequences), Memory: engine.Memory{Weights: m.r.memory}, Fallback: "slow", Inputs: m.r.tensors, Outputs: m.r.tensors}
 }
 func (m *fakeModel) Done() <-chan struct{} { return m.done }
 func (m *fakeModel) Exit() error           { return errors.New("signal 9") }

@@ -20,7 +20,8 @@ func (s *Service) fitted(ctx context.Context, m *core.Manifest, set Settings, re
 		return req, p, core.LeftOut{}, err
 	}
 	f := fitting{s: s, ctx: ctx, m: m, set: set, target: s.target(m, set, false)}
-	window, err := s.fleet.Window(ctx, f.target)
+	facts, err := s.fleet.Facts(ctx, f.target)
+	window := facts.Context
 	if err != nil || window <= 0 { // 0: a server elsewhere that does not tell
 		return req, p, core.LeftOut{}, err
 	}

@@ -21,13 +21,15 @@ type Models interface {
 // Fleet runs models. It loads what a Target names when it is not loaded.
 type Fleet interface {
 	Generate(ctx context.Context, t Target, it core.QueueItem, req engine.GenerateRequest) (*core.Stream, error)
-	// Embed and Rerank say with an error too where they ran; no place is one where they did not begin.
+	// Embed, Rerank and Infer say with an error too where they ran; no place is one where they did not begin.
 	Embed(ctx context.Context, t Target, it core.QueueItem, prompts []engine.Prompt) ([][]float32, core.Usage, core.Placement, error)
 	Rerank(ctx context.Context, t Target, it core.QueueItem, query string, documents []string) ([]float32, core.Usage, core.Placement, error)
 	Tokenize(ctx context.Context, t Target, p engine.Prompt) ([]int, error)
 	Detokenize(ctx context.Context, t Target, tokens []int) ([]byte, error)
-	// Window is how many tokens of context a sequence of the loaded model has.
-	Window(ctx context.Context, t Target) (int, error)
+	// Infer computes tensors.
+	Infer(ctx context.Context, t Target, it core.QueueItem, inputs []core.Tensor, outputs []string) ([]core.Tensor, core.Usage, core.Placement, error)
+	// Facts are what the loaded model says of itself.
+	Facts(ctx context.Context, t Target) (engine.Facts, error)
 }
 
 // Target is a model as it is to be loaded.

@@ -116,9 +116,17 @@ func (f *fake) Tokenize(_ context.Context, t Target, p engine.Prompt) ([]int, er
 	return []int{1, 2}, f.fails
 }
 
-func (f *fake) Window(_ context.Context, t Target) (int, error) {
+func (f *fake) Facts(_ context.Context, t Target) (engine.Facts, error) {
 	f.target = t
-	return f.window, f.windowFails
+	return engine.Facts{
+		Runtime: "mock", Context: f.window, Inputs: []core.TensorInfo{{Name: "in", Type: core.FP32, Shape: []int64{-1}}},
+		Outputs: []core.TensorInfo{{Name: "out", Type: core.FP32, Shape: []int64{-1}}},
+	}, f.windowFails
+}
+
+func (f *fake) Infer(_ context.Context, t Target, it core.QueueItem, inputs []core.Tensor, _ []string) ([]core.Tensor, core.Usage, core.Placement, error) {
+	f.target, f.item = t, it
+	return inputs, core.Usage{Prefill: 1}, core.Placement{Device: "cpu"}, f.fails
 }
 
 func (f *fake) Detokenize(_ context.Context, t Target, _ []int) ([]byte, error) {

@@ -181,19 +181,23 @@ func (f inferFleet) Tokenize(ctx context.Context, t infer.Target, p engine.Promp
 	return f.Fleet.Tokenize(ctx, fleet.Target(wish.Apply(ctx, t)), p)
 }
 
-func (f inferFleet) Window(ctx context.Context, t infer.Target) (int, error) {
+func (f inferFleet) Infer(ctx context.Context, t infer.Target, it core.QueueItem, inputs []core.Tensor, outputs []string) ([]core.Tensor, core.Usage, core.Placement, error) {
+	return f.Fleet.Infer(ctx, fleet.Target(wish.Apply(ctx, t)), it, inputs, outputs)
+}
+
+func (f inferFleet) Facts(ctx context.Context, t infer.Target) (engine.Facts, error) {
 	wanted := fleet.Target(wish.Apply(ctx, t))
 	list, err := f.Instances(ctx)
 	if err != nil {
-		return 0, err
+		return engine.Facts{}, err
 	}
 	for _, i := range list {
 		if i.Name == wanted.Name && i.Embedding == wanted.Spec.Embedding && i.State == "ready" {
-			return i.Facts.Context, nil
+			return i.Facts, nil
 		}
 	}
 	i, err := f.Load(ctx, wanted, nil)
-	return i.Facts.Context, err
+	return i.Facts, err
 }
 
 func (f inferFleet) Detokenize(ctx context.Context, t infer.Target, tokens []int) ([]byte, error) {

@@ -160,8 +160,8 @@ func readGeneration(root *os.Root) (generation, error) {
 }
 
 // remembers says whether a model takes keys and values, and so makes text.
-func (n names) remembers(inputs []engine.TensorInfo) bool {
-	return slices.ContainsFunc(inputs, func(i engine.TensorInfo) bool { return i.Name == layer(n.PastKey, 0) })
+func (n names) remembers(inputs []core.TensorInfo) bool {
+	return slices.ContainsFunc(inputs, func(i core.TensorInfo) bool { return i.Name == layer(n.PastKey, 0) })
 }
 
 // layer puts the number of a layer into a pattern.
@@ -172,7 +172,7 @@ func noText(format string, args ...any) error {
 }
 
 // newCausal checks that a session is what makes text, and says how.
-func newCausal(f *files, inputs, outputs []engine.TensorInfo, spec engine.LoadSpec) (*causal, error) {
+func newCausal(f *files, inputs, outputs []core.TensorInfo, spec engine.LoadSpec) (*causal, error) {
 	g := f.generation
 	c := &causal{context: defaultContext, batch: defaultBatch, ends: g.ends, logits: g.names.Logits}
 	if g.context > 0 {
@@ -199,7 +199,7 @@ func newCausal(f *files, inputs, outputs []engine.TensorInfo, spec engine.LoadSp
 	if err != nil {
 		return nil, err
 	}
-	if len(out.Shape) != 3 || out.Type != engine.FP32 && out.Type != engine.FP16 {
+	if len(out.Shape) != 3 || out.Type != core.FP32 && out.Type != core.FP16 {
 		return nil, noText("its %.80q is %s %v instead of FP32 or FP16 with three dimensions", out.Name, out.Type, out.Shape)
 	}
 	if c.vocabulary = f.tokenizer.Size(); out.Shape[2] > 0 {
@@ -213,26 +213,26 @@ func newCausal(f *files, inputs, outputs []engine.TensorInfo, spec engine.LoadSp
 	return c, nil
 }
 
-func named(list []engine.TensorInfo, name, what string) (engine.TensorInfo, error) {
-	i := slices.IndexFunc(list, func(t engine.TensorInfo) bool { return t.Name == name })
+func named(list []core.TensorInfo, name, what string) (core.TensorInfo, error) {
+	i := slices.IndexFunc(list, func(t core.TensorInfo) bool { return t.Name == name })
 	if i < 0 {
-		return engine.TensorInfo{}, noText("it has no %s %.80q", what, name)
+		return core.TensorInfo{}, noText("it has no %s %.80q", what, name)
 	}
 	return list[i], nil
 }
 
 // inputs finds what each input is.
-func (c *causal) inputs(g generation, inputs, outputs []engine.TensorInfo) error {
+func (c *causal) inputs(g generation, inputs, outputs []core.TensorInfo) error {
 	known := map[string]*string{g.names.IDs: &c.ids, g.names.Mask: &c.mask, g.names.Positions: &c.positions}
 	for _, in := range inputs {
 		switch to, ok := known[in.Name]; {
-		case ok && in.Type == engine.Int64 && len(in.Shape) == 2:
+		case ok && in.Type == core.Int64 && len(in.Shape) == 2:
 			*to = in.Name
 		case ok:
 			return noText("its input %.80q is %s %v instead of INT64 with two dimensions", in.Name, in.Type, in.Shape)
-		case in.Name == "use_cache_branch" && in.Type == engine.Bool:
+		case in.Name == "use_cache_branch" && in.Type == core.Bool:
 			c.branch = in.Name
-		case in.Name == "num_logits_to_keep" && in.Type == engine.Int64 && len(in.Shape) == 0:
+		case in.Name == "num_logits_to_keep" && in.Type == core.Int64 && len(in.Shape) == 0:
 			c.keep = in.Name
 		case len(in.Shape) == 4:
 			if err := c.remember(g, in, outputs); err != nil {
@@ -249,7 +249,7 @@ func (c *causal) inputs(g generation, inputs, outputs []engine.TensorInfo) error
 }
 
 // remember joins an input of keys or values to its output.
-func (c *causal) remember(g generation, in engine.TensorInfo, outputs []engine.TensorInfo) error {
+func (c *causal) remember(g generation, in core.TensorInfo, outputs []core.TensorInfo) error {
 	m := memory{in: in.Name, typ: types()[in.Type], tokens: 2}
 	for i := 0; m.out == "" && i <= len(outputs); i++ {
 		switch in.Name {

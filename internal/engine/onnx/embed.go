@@ -31,7 +31,7 @@ const (
 	tokensAtOnce = 4096
 )
 
-func newEmbedder(f *files, inputs, outputs []engine.TensorInfo, spec engine.LoadSpec) (*embedder, error) {
+func newEmbedder(f *files, inputs, outputs []core.TensorInfo, spec engine.LoadSpec) (*embedder, error) {
 	if f.tokenizer == nil {
 		return nil, core.Errorf(core.CodeBadModel, "The model has no tokenizer.json in its folder, so it cannot read text. Put the publisher's file there.")
 	}
@@ -53,7 +53,7 @@ func newEmbedder(f *files, inputs, outputs []engine.TensorInfo, spec engine.Load
 		default:
 			return nil, noEmbedder("it has the input %.80q besides input_ids, attention_mask and token_type_ids", in.Name)
 		}
-		if in.Type != engine.Int64 || len(in.Shape) != 2 {
+		if in.Type != core.Int64 || len(in.Shape) != 2 {
 			return nil, noEmbedder("its input %.80q is %s %v instead of INT64 with two dimensions", in.Name, in.Type, in.Shape)
 		}
 	}
@@ -69,10 +69,10 @@ func noEmbedder(format string, args ...any) error {
 }
 
 // choose finds the output: one vector per text by its usual name, else one vector per token.
-func (e *embedder) choose(f *files, outputs []engine.TensorInfo) error {
+func (e *embedder) choose(f *files, outputs []core.TensorInfo) error {
 	rank := func(names []string, n int) int {
-		return slices.IndexFunc(outputs, func(o engine.TensorInfo) bool {
-			return o.Type == engine.FP32 && len(o.Shape) == n && (names == nil || slices.Contains(names, o.Name))
+		return slices.IndexFunc(outputs, func(o core.TensorInfo) bool {
+			return o.Type == core.FP32 && len(o.Shape) == n && (names == nil || slices.Contains(names, o.Name))
 		})
 	}
 	for _, c := range []struct {
@@ -221,12 +221,12 @@ func (m *model) vectors(ctx context.Context, rows []row, to [][]float32) error {
 			mask = binary.LittleEndian.AppendUint64(mask, real)
 		}
 	}
-	inputs := []engine.Tensor{{Name: e.ids, Type: engine.Int64, Shape: shape, Data: ids}}
+	inputs := []core.Tensor{{Name: e.ids, Type: core.Int64, Shape: shape, Data: ids}}
 	if e.mask != "" {
-		inputs = append(inputs, engine.Tensor{Name: e.mask, Type: engine.Int64, Shape: shape, Data: mask})
+		inputs = append(inputs, core.Tensor{Name: e.mask, Type: core.Int64, Shape: shape, Data: mask})
 	}
 	if e.kinds != "" {
-		inputs = append(inputs, engine.Tensor{Name: e.kinds, Type: engine.Int64, Shape: shape, Data: make([]byte, len(ids))})
+		inputs = append(inputs, core.Tensor{Name: e.kinds, Type: core.Int64, Shape: shape, Data: make([]byte, len(ids))})
 	}
 	return m.run(ctx, inputs, []int{e.output}, func(values []*ort.Value) error {
 		_, got, err := values[0].Info()

@@ -61,14 +61,14 @@ func whole(t *testing.T, m engine.Model, ids []int) int {
 	t.Helper()
 	n := int64(len(ids))
 	at := func(f func(int) int) []byte { return int64s(len(ids), f) }
-	in := []engine.Tensor{
-		{Name: "input_ids", Type: engine.Int64, Shape: []int64{1, n}, Data: at(func(i int) int { return ids[i] })},
-		{Name: "attention_mask", Type: engine.Int64, Shape: []int64{1, n}, Data: at(func(int) int { return 1 })},
-		{Name: "position_ids", Type: engine.Int64, Shape: []int64{1, n}, Data: at(func(i int) int { return i })},
+	in := []core.Tensor{
+		{Name: "input_ids", Type: core.Int64, Shape: []int64{1, n}, Data: at(func(i int) int { return ids[i] })},
+		{Name: "attention_mask", Type: core.Int64, Shape: []int64{1, n}, Data: at(func(int) int { return 1 })},
+		{Name: "position_ids", Type: core.Int64, Shape: []int64{1, n}, Data: at(func(i int) int { return i })},
 	}
 	for i := range 2 {
 		for _, part := range []string{"key", "value"} {
-			in = append(in, engine.Tensor{Name: fmt.Sprintf("past_key_values.%d.%s", i, part), Type: engine.FP32, Shape: []int64{1, 2, 0, 8}, Data: []byte{}})
+			in = append(in, core.Tensor{Name: fmt.Sprintf("past_key_values.%d.%s", i, part), Type: core.FP32, Shape: []int64{1, 2, 0, 8}, Data: []byte{}})
 		}
 	}
 	out, err := m.(engine.TensorModel).Infer(t.Context(), in, []string{"logits"})

@@ -139,11 +139,11 @@ func (m *model) alive(ctx context.Context) error {
 }
 
 // Infer implements engine.TensorModel.
-func (m *model) Infer(ctx context.Context, inputs []engine.Tensor, outputs []string) ([]engine.Tensor, error) {
-	if err := engine.Fits(m.facts.Inputs, inputs); err != nil {
+func (m *model) Infer(ctx context.Context, inputs []core.Tensor, outputs []string) ([]core.Tensor, error) {
+	if err := core.Fits(m.facts.Inputs, inputs); err != nil {
 		return nil, err
 	}
-	places, err := engine.Wanted(m.facts.Outputs, outputs)
+	places, err := core.Wanted(m.facts.Outputs, outputs)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (m *model) Infer(ctx context.Context, inputs []engine.Tensor, outputs []str
 		return nil, err
 	}
 	defer m.leave()
-	var answer []engine.Tensor
+	var answer []core.Tensor
 	err = m.run(ctx, inputs, places, func(values []*ort.Value) error {
 		for i, v := range values {
 			t, err := tensorOf(m.facts.Outputs[places[i]].Name, v)
@@ -166,7 +166,7 @@ func (m *model) Infer(ctx context.Context, inputs []engine.Tensor, outputs []str
 }
 
 // run computes the outputs at some places, and hands them to use, after which they are gone. The caller has entered.
-func (m *model) run(ctx context.Context, inputs []engine.Tensor, places []int, use func([]*ort.Value) error) error {
+func (m *model) run(ctx context.Context, inputs []core.Tensor, places []int, use func([]*ort.Value) error) error {
 	b, err := m.session.NewBinding()
 	if err != nil {
 		return internal(err)
@@ -239,21 +239,21 @@ func internal(err error) error {
 	return core.Wrap(core.CodeInternal, err, "ONNX Runtime failed: %s.", reason(err))
 }
 
-func (m *model) value(t engine.Tensor) (*ort.Value, error) {
-	if t.Type == engine.Bytes {
-		return m.lib.Texts(t.Shape, engine.Texts(t.Data))
+func (m *model) value(t core.Tensor) (*ort.Value, error) {
+	if t.Type == core.Bytes {
+		return m.lib.Texts(t.Shape, core.Texts(t.Data))
 	}
 	return m.lib.Over(types()[t.Type], t.Shape, t.Data)
 }
 
 // tensorOf copies a value.
-func tensorOf(name string, v *ort.Value) (engine.Tensor, error) {
+func tensorOf(name string, v *ort.Value) (core.Tensor, error) {
 	typ, shape, err := v.Info()
 	if err != nil {
-		return engine.Tensor{}, internal(err)
+		return core.Tensor{}, internal(err)
 	}
-	t := engine.Tensor{Name: name, Type: typeOf(typ), Shape: shape}
-	if t.Type == engine.Bytes {
+	t := core.Tensor{Name: name, Type: typeOf(typ), Shape: shape}
+	if t.Type == core.Bytes {
 		t.Data, err = v.AppendTexts([]byte{})
 	} else {
 		var view []byte
@@ -261,7 +261,7 @@ func tensorOf(name string, v *ort.Value) (engine.Tensor, error) {
 		t.Data = append([]byte{}, view...)
 	}
 	if err != nil {
-		return engine.Tensor{}, internal(err)
+		return core.Tensor{}, internal(err)
 	}
 	return t, nil
 }

@@ -69,8 +69,8 @@ func step() onnxfiletest.Graph {
 	}
 }
 
-func floats(name string, shape []int64, v ...float32) engine.Tensor {
-	return engine.Tensor{Name: name, Type: engine.FP32, Shape: shape, Data: onnxfiletest.Floats(v...)}
+func floats(name string, shape []int64, v ...float32) core.Tensor {
+	return core.Tensor{Name: name, Type: core.FP32, Shape: shape, Data: onnxfiletest.Floats(v...)}
 }
 
 func TestTensors(t *testing.T) {
@@ -83,26 +83,26 @@ func TestTensors(t *testing.T) {
 	if f.Runtime != "onnx" || len(f.Inputs) != 2 || f.Outputs[1].Name != "state_out" || f.Memory.Weights != 16 {
 		t.Errorf("%+v", f)
 	}
-	out, err := tm.Infer(t.Context(), []engine.Tensor{floats("state", []int64{1, 2}, 10, 20), floats("x", []int64{1, 2}, 1, 2)}, nil)
+	out, err := tm.Infer(t.Context(), []core.Tensor{floats("state", []int64{1, 2}, 10, 20), floats("x", []int64{1, 2}, 1, 2)}, nil)
 	if err != nil || len(out) != 2 || out[0].Name != "y" || !bytes.Equal(out[0].Data, onnxfiletest.Floats(11, 24)) || !bytes.Equal(out[1].Data, out[0].Data) {
 		t.Fatalf("%+v, %v", out, err)
 	}
-	out, err = tm.Infer(t.Context(), []engine.Tensor{floats("x", []int64{1, 2}, 0, 0), floats("state", []int64{1, 2}, 1, 1)}, []string{"state_out"})
+	out, err = tm.Infer(t.Context(), []core.Tensor{floats("x", []int64{1, 2}, 0, 0), floats("state", []int64{1, 2}, 1, 1)}, []string{"state_out"})
 	if err != nil || len(out) != 1 || out[0].Name != "state_out" {
 		t.Errorf("%+v, %v", out, err)
 	}
 	x, state := floats("x", []int64{1, 2}, 0, 0), floats("state", []int64{1, 2}, 1, 1)
 	for name, c := range map[string]struct {
-		in  []engine.Tensor
+		in  []core.Tensor
 		out []string
-	}{"too few": {[]engine.Tensor{x}, nil}, "no output": {[]engine.Tensor{x, state}, []string{"z"}}, "a shape": {[]engine.Tensor{floats("x", []int64{2}, 0, 0), state}, nil}} {
+	}{"too few": {[]core.Tensor{x}, nil}, "no output": {[]core.Tensor{x, state}, []string{"z"}}, "a shape": {[]core.Tensor{floats("x", []int64{2}, 0, 0), state}, nil}} {
 		if _, err := tm.Infer(t.Context(), c.in, c.out); core.CodeOf(err) != core.CodeInvalidRequest {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := tm.Infer(ended, []engine.Tensor{x, state}, nil); core.CodeOf(err) != core.CodeCancelled {
+	if _, err := tm.Infer(ended, []core.Tensor{x, state}, nil); core.CodeOf(err) != core.CodeCancelled {
 		t.Errorf("an ended context: %v", err)
 	}
 	if s, err := m.(engine.Statter).Stats(t.Context()); err != nil || s.Steps != 2 || s.Busy == 0 {
@@ -119,7 +119,7 @@ func TestTensors(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := tm.Infer(t.Context(), []engine.Tensor{x, state}, nil); core.CodeOf(err) != core.CodeUnavailable {
+	if _, err := tm.Infer(t.Context(), []core.Tensor{x, state}, nil); core.CodeOf(err) != core.CodeUnavailable {
 		t.Errorf("a closed model: %v", err)
 	}
 }
@@ -129,9 +129,9 @@ func TestTexts(t *testing.T) {
 		Nodes:  []onnxfiletest.Node{{Op: "Identity", In: []string{"x"}, Out: []string{"y"}}},
 		Inputs: []onnxfiletest.Value{{Name: "x", Type: ort.String, Shape: []int64{-1}}}, Outputs: []onnxfiletest.Value{{Name: "y", Type: ort.String, Shape: []int64{-1}}},
 	}, nil)})
-	data := engine.AppendText(engine.AppendText(nil, "é"), "")
-	out, err := m.(engine.TensorModel).Infer(t.Context(), []engine.Tensor{{Name: "x", Type: engine.Bytes, Shape: []int64{2}, Data: data}}, nil)
-	if err != nil || !bytes.Equal(out[0].Data, data) || out[0].Type != engine.Bytes {
+	data := core.AppendText(core.AppendText(nil, "é"), "")
+	out, err := m.(engine.TensorModel).Infer(t.Context(), []core.Tensor{{Name: "x", Type: core.Bytes, Shape: []int64{2}, Data: data}}, nil)
+	if err != nil || !bytes.Equal(out[0].Data, data) || out[0].Type != core.Bytes {
 		t.Errorf("%+v, %v", out, err)
 	}
 }

@@ -132,28 +132,28 @@ func reason(err error) string {
 }
 
 // infos says what a session takes or gives in the words of the contract.
-func infos(list []ort.Info) ([]engine.TensorInfo, error) {
-	out := make([]engine.TensorInfo, 0, len(list))
+func infos(list []ort.Info) ([]core.TensorInfo, error) {
+	out := make([]core.TensorInfo, 0, len(list))
 	for _, i := range list {
 		t := typeOf(i.Type)
 		if t == "" {
 			return nil, core.Errorf(core.CodeBadModel, "The model's %.80q is no tensor of a type that can be served (ONNX type %d). Convert the model so that it takes and gives plain tensors.", i.Name, i.Type)
 		}
-		out = append(out, engine.TensorInfo{Name: i.Name, Type: t, Shape: slices.Clone(i.Shape)})
+		out = append(out, core.TensorInfo{Name: i.Name, Type: t, Shape: slices.Clone(i.Shape)})
 	}
 	return out, nil
 }
 
 // types are ONNX's numbers of the element types.
-func types() map[engine.DataType]int {
-	return map[engine.DataType]int{
-		engine.FP32: ort.Float32, engine.FP64: ort.Float64, engine.FP16: ort.Float16, engine.BF16: ort.BFloat16, engine.Bool: ort.Bool,
-		engine.Int8: ort.Int8, engine.Int16: ort.Int16, engine.Int32: ort.Int32, engine.Int64: ort.Int64,
-		engine.Uint8: ort.Uint8, engine.Uint16: ort.Uint16, engine.Uint32: ort.Uint32, engine.Uint64: ort.Uint64, engine.Bytes: ort.String,
+func types() map[core.DataType]int {
+	return map[core.DataType]int{
+		core.FP32: ort.Float32, core.FP64: ort.Float64, core.FP16: ort.Float16, core.BF16: ort.BFloat16, core.Bool: ort.Bool,
+		core.Int8: ort.Int8, core.Int16: ort.Int16, core.Int32: ort.Int32, core.Int64: ort.Int64,
+		core.Uint8: ort.Uint8, core.Uint16: ort.Uint16, core.Uint32: ort.Uint32, core.Uint64: ort.Uint64, core.Bytes: ort.String,
 	}
 }
 
-func typeOf(number int) engine.DataType {
+func typeOf(number int) core.DataType {
 	for t, n := range types() {
 		if n == number {
 			return t

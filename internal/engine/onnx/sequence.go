@@ -6,7 +6,6 @@ import (
 	"math"
 
 	"ashatai/internal/core"
-	"ashatai/internal/engine"
 	"ashatai/internal/native/ort"
 )
 
@@ -113,25 +112,25 @@ func (m *model) advance(ctx context.Context, k *kept, ids []int) (*kept, []float
 }
 
 // tensors are the inputs, besides what is remembered, for tokens that follow n others.
-func (c *causal) tensors(n int, ids []int) []engine.Tensor {
+func (c *causal) tensors(n int, ids []int) []core.Tensor {
 	one := []int64{1, int64(len(ids))}
-	t := []engine.Tensor{{Name: c.ids, Type: engine.Int64, Shape: one, Data: int64s(len(ids), func(i int) int { return ids[i] })}}
+	t := []core.Tensor{{Name: c.ids, Type: core.Int64, Shape: one, Data: int64s(len(ids), func(i int) int { return ids[i] })}}
 	if c.mask != "" {
 		all := n + len(ids)
-		t = append(t, engine.Tensor{Name: c.mask, Type: engine.Int64, Shape: []int64{1, int64(all)}, Data: int64s(all, func(int) int { return 1 })})
+		t = append(t, core.Tensor{Name: c.mask, Type: core.Int64, Shape: []int64{1, int64(all)}, Data: int64s(all, func(int) int { return 1 })})
 	}
 	if c.positions != "" {
-		t = append(t, engine.Tensor{Name: c.positions, Type: engine.Int64, Shape: one, Data: int64s(len(ids), func(i int) int { return n + i })})
+		t = append(t, core.Tensor{Name: c.positions, Type: core.Int64, Shape: one, Data: int64s(len(ids), func(i int) int { return n + i })})
 	}
 	if c.branch != "" {
 		after := []byte{0}
 		if n > 0 {
 			after[0] = 1
 		}
-		t = append(t, engine.Tensor{Name: c.branch, Type: engine.Bool, Shape: []int64{1}, Data: after})
+		t = append(t, core.Tensor{Name: c.branch, Type: core.Bool, Shape: []int64{1}, Data: after})
 	}
 	if c.keep != "" {
-		t = append(t, engine.Tensor{Name: c.keep, Type: engine.Int64, Shape: []int64{}, Data: int64s(1, func(int) int { return 1 })})
+		t = append(t, core.Tensor{Name: c.keep, Type: core.Int64, Shape: []int64{}, Data: int64s(1, func(int) int { return 1 })})
 	}
 	return t
 }

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/mock"
 	"ashatai/internal/proc"
@@ -179,7 +180,7 @@ type panicModel struct{ engine.Model }
 func (panicModel) Tokenize(context.Context, engine.Prompt) ([]int, error) { panic("on purpose") }
 
 // Infer gives its inputs back.
-func (panicModel) Infer(_ context.Context, inputs []engine.Tensor, _ []string) ([]engine.Tensor, error) {
+func (panicModel) Infer(_ context.Context, inputs []core.Tensor, _ []string) ([]core.Tensor, error) {
 	return inputs, nil
 }
 

@@ -112,7 +112,7 @@ func (m *model) Rerank(ctx context.Context, query string, documents []string) ([
 }
 
 // Infer asks for tensors.
-func (m *model) Infer(ctx context.Context, inputs []engine.Tensor, outputs []string) ([]engine.Tensor, error) {
+func (m *model) Infer(ctx context.Context, inputs []core.Tensor, outputs []string) ([]core.Tensor, error) {
 	head, tail, rest, err := wire.TensorsOut(inputs, wire.MaxTensors)
 	if err == nil && len(rest) > 0 {
 		err = core.Errorf(core.CodeTooLarge, "The tensors are too large for one request; a worker takes %d MiB at once.", wire.MaxTensors>>20)
@@ -120,7 +120,7 @@ func (m *model) Infer(ctx context.Context, inputs []engine.Tensor, outputs []str
 	if err != nil {
 		return nil, err
 	}
-	var answer []engine.Tensor
+	var answer []core.Tensor
 	err = m.w.ask(ctx, wire.KindInfer, wire.Infer{Inputs: head, Outputs: outputs, TimeoutMS: timeoutMS(ctx)}, tail, func(f *wire.Frame) (bool, error) {
 		if f.Kind != wire.KindTensors {
 			return true, &wire.BrokenError{Reason: "the answer to infer is " + f.Kind.String()}

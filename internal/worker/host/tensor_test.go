@@ -21,25 +21,25 @@ func TestTensorsThroughAWorker(t *testing.T) {
 	if !ok {
 		t.Fatal("no tensors")
 	}
-	big := func(n int) engine.Tensor {
-		return engine.Tensor{Name: "big", Type: engine.Uint8, Shape: []int64{int64(n)}, Data: bytes.Repeat([]byte{3}, n)}
+	big := func(n int) core.Tensor {
+		return core.Tensor{Name: "big", Type: core.Uint8, Shape: []int64{int64(n)}, Data: bytes.Repeat([]byte{3}, n)}
 	}
-	for _, in := range [][]engine.Tensor{
-		{{Name: "a", Type: engine.FP32, Shape: []int64{1}, Data: []byte{1, 2, 3, 4}}, {Name: "b", Type: engine.Bytes, Shape: []int64{1}, Data: engine.AppendText(nil, "x")}},
+	for _, in := range [][]core.Tensor{
+		{{Name: "a", Type: core.FP32, Shape: []int64{1}, Data: []byte{1, 2, 3, 4}}, {Name: "b", Type: core.Bytes, Shape: []int64{1}, Data: core.AppendText(nil, "x")}},
 		{big(32 << 20)},
 	} {
 		out, err := tm.Infer(t.Context(), in, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		same := func(a, b engine.Tensor) bool {
+		same := func(a, b core.Tensor) bool {
 			return a.Name == b.Name && a.Type == b.Type && slices.Equal(a.Shape, b.Shape) && bytes.Equal(a.Data, b.Data)
 		}
 		if !slices.EqualFunc(in, out, same) {
 			t.Error("tensors come back otherwise")
 		}
 	}
-	for _, in := range [][]engine.Tensor{{big(wire.MaxFrame)}, {big(40 << 20), big(40 << 20)}} {
+	for _, in := range [][]core.Tensor{{big(wire.MaxFrame)}, {big(40 << 20), big(40 << 20)}} {
 		if _, err := tm.Infer(t.Context(), in, nil); core.CodeOf(err) != core.CodeTooLarge {
 			t.Errorf("too many bytes: %v", err)
 		}

@@ -159,7 +159,7 @@ func (s *server) rerank(h *wire.Rerank) handler {
 }
 
 // infer answers with as many tensors to a frame as fit well.
-func (s *server) infer(inputs []engine.Tensor, outputs []string) handler {
+func (s *server) infer(inputs []core.Tensor, outputs []string) handler {
 	return func(ctx context.Context, call uint32) error {
 		m, err := capability[engine.TensorModel](s)
 		if err != nil {

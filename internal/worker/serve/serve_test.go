@@ -304,7 +304,7 @@ func (*oddModel) Embed(_ context.Context, prompts []engine.Prompt) ([][]float32,
 }
 
 // Infer gives its inputs back, each twice.
-func (*oddModel) Infer(_ context.Context, inputs []engine.Tensor, outputs []string) ([]engine.Tensor, error) {
+func (*oddModel) Infer(_ context.Context, inputs []core.Tensor, outputs []string) ([]core.Tensor, error) {
 	if len(outputs) > 0 {
 		return nil, core.Invalid("outputs", "There is no %s.", outputs[0])
 	}
@@ -317,9 +317,9 @@ func TestTensorsCrossTheChannel(t *testing.T) {
 	p := run(t, l, odd{})
 	p.load(nil)
 	const size = 12 << 20
-	head := []wire.TensorHead{{Name: "a", Type: engine.Uint8, Shape: []int64{size}, Size: size}}
+	head := []wire.TensorHead{{Name: "a", Type: core.Uint8, Shape: []int64{size}, Size: size}}
 	p.send(wire.KindInfer, wire.Infer{Inputs: head}, bytes.Repeat([]byte{7}, size))
-	var got []engine.Tensor
+	var got []core.Tensor
 	frames := 0
 	for more := true; more; frames++ {
 		var h wire.Tensors

@@ -4,15 +4,14 @@ import (
 	"slices"
 
 	"ashatai/internal/core"
-	"ashatai/internal/engine"
 )
 
 // TensorHead is a tensor without its bytes, which lie in the tail, one tensor's behind the other's.
 type TensorHead struct {
-	Name  string          `json:"name"`
-	Type  engine.DataType `json:"type"`
-	Shape []int64         `json:"shape"`
-	Size  int             `json:"size"` // bytes
+	Name  string        `json:"name"`
+	Type  core.DataType `json:"type"`
+	Shape []int64       `json:"shape"`
+	Size  int           `json:"size"` // bytes
 }
 
 // Infer asks for tensors. Outputs null means all.
@@ -37,7 +36,7 @@ const (
 
 // TensorsOut makes a frame's header and tail of as many tensors as fit into about room bytes; rest are the others. One tensor
 // alone may fill a frame; one that fits into none is CodeTooLarge.
-func TensorsOut(tensors []engine.Tensor, room int) (head []TensorHead, tail []byte, rest []engine.Tensor, err error) {
+func TensorsOut(tensors []core.Tensor, room int) (head []TensorHead, tail []byte, rest []core.Tensor, err error) {
 	total, n := 0, 0
 	for n < len(tensors) && (n == 0 || total+len(tensors[n].Data) <= room) {
 		total += len(tensors[n].Data)
@@ -56,14 +55,14 @@ func TensorsOut(tensors []engine.Tensor, room int) (head []TensorHead, tail []by
 
 // TensorsIn makes tensors of a frame. The tail is copied. Bytes that are not what types and shapes ask for break the
 // protocol.
-func TensorsIn(head []TensorHead, tail []byte) ([]engine.Tensor, error) {
+func TensorsIn(head []TensorHead, tail []byte) ([]core.Tensor, error) {
 	own := slices.Clone(tail)
-	out := make([]engine.Tensor, 0, len(head))
+	out := make([]core.Tensor, 0, len(head))
 	for _, h := range head {
 		if h.Size < 0 || h.Size > len(own) {
 			return nil, broken("a tensor has %d bytes, and the frame has %d more", h.Size, len(own))
 		}
-		t := engine.Tensor{Name: h.Name, Type: h.Type, Shape: h.Shape, Data: own[:h.Size:h.Size]}
+		t := core.Tensor{Name: h.Name, Type: h.Type, Shape: h.Shape, Data: own[:h.Size:h.Size]}
 		own = own[h.Size:]
 		if err := t.Check(); err != nil {
 			return nil, broken("%v", err)

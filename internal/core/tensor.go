@@ -1,11 +1,8 @@
-package engine
+package core
 
 import (
-	"context"
 	"encoding/binary"
 	"slices"
-
-	"ashatai/internal/core"
 )
 
 // DataType is the type of a tensor's elements, by its name in the Open Inference Protocol.
@@ -49,6 +46,30 @@ func (d DataType) Size() int {
 // Known says whether d is one of the types above.
 func (d DataType) Known() bool { return d.Size() > 0 || d == Bytes }
 
+// TensorRequest asks a model that takes tensors for tensors.
+type TensorRequest struct {
+	ID        string
+	Principal Principal
+	Model     string
+	Inputs    []Tensor
+	Outputs   []string // what is wanted, in this order; nil means all, in the model's order
+}
+
+// Tensors answers a TensorRequest.
+type Tensors struct {
+	Model     string
+	Outputs   []Tensor
+	Usage     Usage // times only: tensors have no tokens
+	Placement Placement
+}
+
+// Signature is what a model that takes tensors takes and gives.
+type Signature struct {
+	Model           string // canonical name
+	Runtime         string
+	Inputs, Outputs []TensorInfo
+}
+
 // MaxRank is the largest number of dimensions of a tensor.
 const MaxRank = 16
 
@@ -68,30 +89,20 @@ type Tensor struct {
 	Data  []byte
 }
 
-// TensorModel takes tensors and gives tensors. What it takes and gives stands in Facts.Inputs and Facts.Outputs.
-//
-// Infer needs every input of the model, each once, and no others. outputs names what is wanted, in this order; nil means
-// all, in the model's order. Models that carry a state give it as an output, and take it as an input: nothing is kept
-// between calls. Errors: CodeInvalidRequest (names, types, shapes), CodeTooLarge, CodeUnavailable (closed). Ending ctx ends
-// the run as soon as the library looks.
-type TensorModel interface {
-	Infer(ctx context.Context, inputs []Tensor, outputs []string) ([]Tensor, error)
-}
-
 // Check says whether the bytes of a tensor are what its type and shape ask for.
 func (t *Tensor) Check() error {
-	n, ok := elements(t.Shape)
+	n, ok := elementCount(t.Shape)
 	switch {
 	case !t.Type.Known():
-		return core.Invalid(t.Name, "The tensor %.80q is of the type %.40q, which does not exist.", t.Name, t.Type)
+		return Invalid(t.Name, "The tensor %.80q is of the type %.40q, which does not exist.", t.Name, t.Type)
 	case !ok:
-		return core.Invalid(t.Name, "The tensor %.80q has the shape %v; a shape has at most %d dimensions, none negative, and at most 2³¹ elements.", t.Name, t.Shape[:min(len(t.Shape), MaxRank+1)], MaxRank)
+		return Invalid(t.Name, "The tensor %.80q has the shape %v; a shape has at most %d dimensions, none negative, and at most 2³¹ elements.", t.Name, t.Shape[:min(len(t.Shape), MaxRank+1)], MaxRank)
 	case t.Type == Bytes:
 		if m, ok := countTexts(t.Data); !ok || m != n {
-			return core.Invalid(t.Name, "The tensor %.80q has %d bytes, which are not the %d texts that its shape asks for, each behind its length.", t.Name, len(t.Data), n)
+			return Invalid(t.Name, "The tensor %.80q has %d bytes, which are not the %d texts that its shape asks for, each behind its length.", t.Name, len(t.Data), n)
 		}
 	case n*int64(t.Type.Size()) != int64(len(t.Data)):
-		return core.Invalid(t.Name, "The tensor %.80q has %d bytes; its shape %v of %s asks for %d.", t.Name, len(t.Data), t.Shape, t.Type, n*int64(t.Type.Size()))
+		return Invalid(t.Name, "The tensor %.80q has %d bytes; its shape %v of %s asks for %d.", t.Name, len(t.Data), t.Shape, t.Type, n*int64(t.Type.Size()))
 	}
 	return nil
 }
@@ -99,7 +110,7 @@ func (t *Tensor) Check() error {
 // maxElements bounds the product of a shape, so that it cannot overflow.
 const maxElements = 1 << 31
 
-func elements(shape []int64) (int64, bool) {
+func elementCount(shape []int64) (int64, bool) {
 	n := int64(1)
 	for _, d := range shape {
 		if d < 0 || d > maxElements {
@@ -151,13 +162,13 @@ func Fits(inputs []TensorInfo, given []Tensor) error {
 		t := &given[i]
 		k := slices.IndexFunc(inputs, func(in TensorInfo) bool { return in.Name == t.Name })
 		if k < 0 {
-			return core.Invalid(t.Name, "The model has no input %.80q; its inputs are %s.", t.Name, describe(inputs))
+			return Invalid(t.Name, "The model has no input %.80q; its inputs are %s.", t.Name, describe(inputs))
 		}
 		if slices.ContainsFunc(given[:i], func(o Tensor) bool { return o.Name == t.Name }) {
-			return core.Invalid(t.Name, "The input %.80q is given twice.", t.Name)
+			return Invalid(t.Name, "The input %.80q is given twice.", t.Name)
 		}
 		if in := inputs[k]; t.Type != in.Type || !allows(in.Shape, t.Shape) {
-			return core.Invalid(t.Name, "The input %.80q is %.40s %v; the model takes %s %v there, where -1 is free.", t.Name, t.Type, t.Shape[:min(len(t.Shape), MaxRank+1)], in.Type, in.Shape)
+			return Invalid(t.Name, "The input %.80q is %.40s %v; the model takes %s %v there, where -1 is free.", t.Name, t.Type, t.Shape[:min(len(t.Shape), MaxRank+1)], in.Type, in.Shape)
 		}
 		if err := t.Check(); err != nil {
 			return err
@@ -165,7 +176,7 @@ func Fits(inputs []TensorInfo, given []Tensor) error {
 	}
 	for _, in := range inputs {
 		if !slices.ContainsFunc(given, func(t Tensor) bool { return t.Name == in.Name }) {
-			return core.Invalid(in.Name, "The input %.80q is missing; the model's inputs are %s.", in.Name, describe(inputs))
+			return Invalid(in.Name, "The input %.80q is missing; the model's inputs are %s.", in.Name, describe(inputs))
 		}
 	}
 	return nil
@@ -187,7 +198,7 @@ func Wanted(outputs []TensorInfo, names []string) ([]int, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(outputs, func(o TensorInfo) bool { return o.Name == name })
 		if i < 0 || slices.Contains(places, i) {
-			return nil, core.Invalid("outputs", "The model has no output %.80q, or it is asked for twice; its outputs are %s.", name, describe(outputs))
+			return nil, Invalid("outputs", "The model has no output %.80q, or it is asked for twice; its outputs are %s.", name, describe(outputs))
 		}
 		places = append(places, i)
 	}
