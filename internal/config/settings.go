@@ -57,7 +57,7 @@ type Server struct {
 	RequestTimeout time.Duration `key:"request_timeout" min:"1s" max:"24h" doc:"The longest a generating request may take."`
 	MaxRequests    int           `key:"max_requests" reload:"true" min:"1" max:"65536" doc:"Requests answered at once, health calls not counted."`
 	MaxPerCaller   int           `key:"max_requests_per_caller" reload:"true" min:"1" max:"65536" doc:"Those of one account, or of one address that has none. Callers on this machine are not bound by it while there are no accounts."`
-	TrustedProxies []string      `key:"trusted_proxies" reload:"true" pattern:"prefix" doc:"Addresses and networks (CIDR) of reverse proxies, whose X-Forwarded-For says the address of a caller."`
+	TrustedProxies []string      `key:"trusted_proxies" reload:"true" pattern:"prefix" doc:"Addresses and networks (CIDR) of reverse proxies, whose X-Forwarded-For says the address of a caller, and whose X-Forwarded-Proto whether that one speaks TLS."`
 }
 
 // Model settings of one model.

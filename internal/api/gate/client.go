@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Proxies are the networks of reverse proxies in front of this server, whose word for the address of a caller counts.
+// Proxies are the networks of reverse proxies in front of this server, whose word for the address of a caller, and for whether
+// that one speaks TLS, counts.
 type Proxies []netip.Prefix
 
 // ParseProxies reads addresses and networks that were checked before; others count as none.
@@ -41,8 +42,7 @@ const unknown = "unknown:0"
 // what they say: the last address in X-Forwarded-For that is none of theirs. What stands before it anybody could have written.
 // Where they say nothing, or name each other alone, it is the connection's.
 func (p Proxies) client(r *http.Request) string {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || len(p) == 0 || !p.has(peer.Addr().Unmap()) {
+	if !p.sent(r) {
 		return r.RemoteAddr
 	}
 	lines := r.Header.Values("X-Forwarded-For")
@@ -64,4 +64,21 @@ func (p Proxies) client(r *http.Request) string {
 		}
 	}
 	return r.RemoteAddr
+}
+
+// sent reports whether the connection of a request is one of the proxies'.
+func (p Proxies) sent(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && len(p) > 0 && p.has(peer.Addr().Unmap())
+}
+
+// secure reports whether one of the proxies says that the caller speaks TLS to it. Of several words the last is its own: what
+// stands before, the caller may have written.
+func (p Proxies) secure(r *http.Request) bool {
+	lines := r.Header.Values("X-Forwarded-Proto")
+	if len(lines) == 0 || !p.sent(r) {
+		return false
+	}
+	said := strings.Split(lines[len(lines)-1], ",")
+	return strings.EqualFold(strings.TrimSpace(said[len(said)-1]), "https")
 }

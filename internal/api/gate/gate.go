@@ -49,7 +49,7 @@ type Options struct {
 	Limit   Limiter
 	Audit   Auditor
 	Hosts   Hosts
-	Proxies Proxies // whose word for a caller's address counts
+	Proxies Proxies // whose word for a caller's address and for its TLS counts
 	// Features says for whom the features of rows are open; nil: for everybody.
 	Features Features
 
@@ -97,7 +97,11 @@ func (g *Gate) Wrap(row api.Route, d api.Dialect) http.Handler {
 		h := w.Header()
 		h.Set(api.HeaderRequestID, id)
 		h.Set("X-Content-Type-Options", "nosniff")
-		r = r.WithContext(obs.WithRequestID(r.Context(), id)) // a copy, so that the address can be put in
+		ctx := obs.WithRequestID(r.Context(), id)
+		if g.o.Proxies.secure(r) {
+			ctx = api.WithSecure(ctx)
+		}
+		r = r.WithContext(ctx) // a copy, so that the address can be put in
 		r.RemoteAddr = g.o.Proxies.client(r)
 		c := &call{g: g, row: row, d: d, w: &recorder{ResponseWriter: w}, start: start}
 		g.o.Metrics.InFlight(1)

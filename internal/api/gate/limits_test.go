@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -190,6 +191,45 @@ func TestProxies(t *testing.T) {
 		}, "POST", "/x")
 		if seen != c.want {
 			t.Errorf("%s says %q: %q, want %q", c.peer, c.said, seen, c.want)
+		}
+	}
+}
+
+// TestTLSInFront: only a trusted proxy is believed that a caller speaks TLS, and of what it passes on only its own word.
+func TestTLSInFront(t *testing.T) {
+	var secure bool
+	h := build(t, func(o *gate.Options) {
+		o.Proxies, o.Auth = gate.ParseProxies([]string{"10.0.0.0/8"}), gate.Local{Anyone: true}
+	}, row(func(w http.ResponseWriter, r *http.Request) error {
+		secure = api.Secure(r)
+		return ok(w, r)
+	}))
+	for _, c := range []struct {
+		peer string
+		said []string
+		tls  bool
+		want bool
+	}{
+		{"10.1.1.1:9", []string{"https"}, false, true},
+		{"10.1.1.1:9", []string{"http", "http, HTTPS"}, false, true},
+		{"10.1.1.1:9", []string{"https, http"}, false, false},
+		{"10.1.1.1:9", []string{"https", "http"}, false, false},
+		{"10.1.1.1:9", nil, false, false},
+		{"127.0.0.1:9", []string{"https"}, false, false}, // anybody on this machine could say it
+		{"203.0.113.7:9", []string{"https"}, false, false},
+		{"203.0.113.7:9", []string{"http"}, true, true},
+	} {
+		h.do(t, func(r *http.Request) {
+			r.RemoteAddr = c.peer
+			if c.tls {
+				r.TLS = &tls.ConnectionState{}
+			}
+			for _, s := range c.said {
+				r.Header.Add("X-Forwarded-Proto", s)
+			}
+		}, "POST", "/x")
+		if secure != c.want {
+			t.Errorf("%s says %q, TLS %v: %v", c.peer, c.said, c.tls, secure)
 		}
 	}
 }

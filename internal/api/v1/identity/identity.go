@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"ashatai/internal/api"
@@ -155,16 +154,10 @@ func (h handlers) administration() []api.Route {
 	}
 }
 
-// overTLS reports whether the browser speaks TLS, to this server or to the proxy in front of it. Who forges the header only
-// keeps the cookie from himself.
-func overTLS(r *http.Request) bool {
-	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
-}
-
 // setCookie gives a browser its login. Scripts do not see it, and other sites' pages cannot send it along with a post.
 func (h handlers) setCookie(w http.ResponseWriter, r *http.Request, token string, until time.Time) {
 	c := &http.Cookie{ //nolint:gosec // Secure wherever there is TLS; without it a browser would drop the cookie
-		Name: h.Cookie, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: overTLS(r), Expires: until,
+		Name: h.Cookie, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: api.Secure(r), Expires: until,
 	}
 	if token == "" {
 		c.MaxAge = -1
