@@ -36,7 +36,7 @@ func (h *handler) chat(w http.ResponseWriter, r *http.Request) error {
 		all: newCollector(req.Choices),
 	}
 	if body.streams() {
-		return stream(w, s, req.Choices, form, k.top, body.wantsUsage(), k)
+		return stream(w, s, req.Choices, form, k.top.chunks(form, &body.common), k)
 	}
 	for ev, err := range s.Events {
 		if err == nil {

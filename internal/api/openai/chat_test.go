@@ -315,3 +315,26 @@ func TestFingerprintFollowsWhatAnswers(t *testing.T) {
 		}
 	}
 }
+
+// Padded events are all as long as each other, up to 64 bytes, and their padding is the only thing they have more.
+func TestObfuscation(t *testing.T) {
+	for path, body := range map[string]string{chatPath: `"messages":[{"role":"user","content":"hi"}]`, "/v1/completions": `"prompt":"hi"`} {
+		plain := data(golden(newFake().call(t, "POST", path, `{`+body+`,"stream":true}`).Body.String()))
+		events := data(golden(newFake().call(t, "POST", path, `{`+body+`,"stream":true,"stream_options":{"include_obfuscation":true}}`).Body.String()))
+		if len(events) != len(plain) || events[len(events)-1] != "[DONE]" {
+			t.Fatalf("%s: %q", path, events)
+		}
+		seen := map[string]bool{}
+		for i, ev := range events[:len(events)-1] {
+			bare, padding, ok := strings.Cut(ev, `,"obfuscation":"`)
+			padding = strings.TrimSuffix(padding, `"}`)
+			if !ok || bare+"}" != plain[i] || padding == "" || seen[padding] || len(ev)%64 != len(events[0])%64 {
+				t.Errorf("%s: %s beside %s", path, ev, plain[i])
+			}
+			seen[padding] = true
+		}
+	}
+	if w := newFake().call(t, "POST", chatPath, `{"messages":[{"role":"user","content":"hi"}],"stream":true,"stream_options":{"include_obfuscation":1}}`); w.Code != 400 {
+		t.Error(w.Code)
+	}
+}

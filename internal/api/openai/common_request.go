@@ -43,8 +43,8 @@ type commonOthers struct {
 }
 
 type streamOptions struct {
-	IncludeUsage       *bool           `json:"include_usage,omitempty"`
-	IncludeObfuscation json.RawMessage `json:"include_obfuscation,omitempty"`
+	IncludeUsage       *bool `json:"include_usage,omitempty"`
+	IncludeObfuscation *bool `json:"include_obfuscation,omitempty"`
 }
 
 func (c *common) streams() bool { return c.Stream != nil && *c.Stream }
@@ -53,18 +53,17 @@ func (c *common) wantsUsage() bool {
 	return c.StreamOptions != nil && c.StreamOptions.IncludeUsage != nil && *c.StreamOptions.IncludeUsage
 }
 
+func (c *common) wantsPadding() bool {
+	return c.StreamOptions != nil && c.StreamOptions.IncludeObfuscation != nil && *c.StreamOptions.IncludeObfuscation
+}
+
 // request makes a core request of the common fields. Ranges of the sampling fields are core's to check.
 func (c *common) request(t api.Table) (*core.Request, error) {
 	if err := t.Screen("", "", c.commonOthers); err != nil {
 		return nil, err
 	}
-	if c.StreamOptions != nil {
-		if !c.streams() {
-			return nil, core.Invalid("stream_options", "stream_options is only allowed when stream is true.")
-		}
-		if err := t.Screen("stream_options.", "stream_options.", *c.StreamOptions); err != nil {
-			return nil, err
-		}
+	if c.StreamOptions != nil && !c.streams() {
+		return nil, core.Invalid("stream_options", "stream_options is only allowed when stream is true.")
 	}
 	req := &core.Request{
 		Model: c.Model,

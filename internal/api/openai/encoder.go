@@ -3,6 +3,7 @@ package openai
 import (
 	"strconv"
 
+	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
 
@@ -56,12 +57,19 @@ type chunker struct {
 	open  []byte // head of each chunk, up to the choice
 	close []byte
 	buf   []byte
+	tells bool // the usage
+	pads  bool
 }
 
-func newChunker(h head, object string, withUsage bool) *chunker {
-	c := &chunker{open: h.open(nil, object), close: []byte("]}")}
-	if withUsage {
-		c.close = []byte(`],"usage":null}`) // OpenAI's way to say that one will come
+// chunks makes the chunker of a stream.
+func (h head) chunks(form shape, opts *common) *chunker {
+	object := form.object()
+	if object == "chat.completion" {
+		object = "chat.completion.chunk"
+	}
+	c := &chunker{open: h.open(nil, object), close: []byte("]"), tells: opts.wantsUsage(), pads: opts.wantsPadding()}
+	if c.tells {
+		c.close = []byte(`],"usage":null`) // OpenAI's way to say that one will come
 	}
 	return c
 }
@@ -69,6 +77,11 @@ func newChunker(h head, object string, withUsage bool) *chunker {
 // wrap puts one choice into a chunk. The result is valid until the next call.
 func (c *chunker) wrap(choice []byte) []byte {
 	c.buf = append(append(append(c.buf[:0], c.open...), choice...), c.close...)
+	if c.pads {
+		c.buf = append(c.buf, `,"obfuscation":"`...)
+		c.buf = append(append(c.buf, param.Padding(len(choice))...), '"')
+	}
+	c.buf = append(c.buf, '}')
 	return c.buf
 }
 

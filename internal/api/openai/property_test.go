@@ -149,7 +149,7 @@ func FuzzEmbeddingRequest(f *testing.F) {
 
 // TestTokenCost holds the per-token path to its ceiling of allocations.
 func TestTokenCost(t *testing.T) {
-	form, chunk := &chatShape{}, newChunker(head{id: "chatcmpl-x", created: time.Now().Unix(), model: "m", fingerprint: "fp"}, "chat.completion.chunk", true)
+	form, chunk := &chatShape{}, head{id: "chatcmpl-x", created: time.Now().Unix(), model: "m", fingerprint: "fp"}.chunks(&chatShape{}, &common{})
 	ev := core.Event{Text: " token"}
 	size := 0
 	emit := func(choice []byte) error {
@@ -165,7 +165,7 @@ func TestTokenCost(t *testing.T) {
 }
 
 func BenchmarkTokenEvent(b *testing.B) {
-	form, chunk := &chatShape{}, newChunker(head{id: "chatcmpl-ABCDEFGHIJKLMNOPQRSTUVWXYZ", created: 1700000000, model: "smollm2:latest", fingerprint: "fp_0123456789"}, "chat.completion.chunk", true)
+	form, chunk := &chatShape{}, head{id: "chatcmpl-ABCDEFGHIJKLMNOPQRSTUVWXYZ", created: 1700000000, model: "smollm2:latest", fingerprint: "fp_0123456789"}.chunks(&chatShape{}, &common{})
 	ev := core.Event{Text: " \"quoted\" é\n"}
 	var sink strings.Builder
 	emit := func(choice []byte) error {

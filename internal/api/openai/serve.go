@@ -32,7 +32,7 @@ func (h *handler) answer(w http.ResponseWriter, s *core.Stream, choices int, for
 	place(w, s.Placement)
 	top := h.head(form.prefix(), s.Placement)
 	if opts.streams() {
-		return stream(w, s, choices, form, top, opts.wantsUsage(), nil)
+		return stream(w, s, choices, form, top.chunks(form, opts), nil)
 	}
 	answers, usage, err := collect(s, choices)
 	if err != nil {
@@ -44,12 +44,8 @@ func (h *handler) answer(w http.ResponseWriter, s *core.Stream, choices int, for
 // stream sends a stream as server-sent events. Nothing is sent before the first event, so that a failure in the queue or
 // in the prompt still has its own status. A later failure is an event, and then [DONE] does not come. keep, which may be
 // nil, sees every event, and at the end what it returns must be nil for [DONE] to come.
-func stream(w http.ResponseWriter, s *core.Stream, choices int, form shape, top head, withUsage bool, keep *keeper) error {
-	object := form.object()
-	if object == "chat.completion" {
-		object = "chat.completion.chunk"
-	}
-	sse, chunk := api.NewSSE(w, 0), newChunker(top, object, withUsage)
+func stream(w http.ResponseWriter, s *core.Stream, choices int, form shape, chunk *chunker, keep *keeper) error {
+	sse := api.NewSSE(w, 0)
 	emit := func(choice []byte) error { return sse.Data(string(chunk.wrap(choice))) }
 	for ev, err := range s.Events {
 		if err == nil {
@@ -70,7 +66,7 @@ func stream(w http.ResponseWriter, s *core.Stream, choices int, form shape, top 
 		switch {
 		case ev.Usage == nil:
 			err = form.chunks(&ev, emit)
-		case withUsage:
+		case chunk.tells:
 			err = sse.Data(string(chunk.usage(*ev.Usage)))
 		}
 		if err != nil {

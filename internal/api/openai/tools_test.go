@@ -196,7 +196,7 @@ func TestStoredChats(t *testing.T) {
 			t.Error(path, w.Code)
 		}
 	}
-	for _, path := range []string{"?limit=0", "?limit=x", "?order=up", "?metadata[]=x"} {
+	for _, path := range []string{"?limit=-1", "?limit=x", "?order=up", "?metadata[]=x"} {
 		if w := f.call(t, "GET", chatPath+path, ""); w.Code != 400 {
 			t.Error(path, w.Code)
 		}

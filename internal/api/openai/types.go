@@ -53,6 +53,7 @@ type chatChunk struct {
 	Model             string        `json:"model"`
 	SystemFingerprint string        `json:"system_fingerprint"`
 	Choices           []chunkChoice `json:"choices"`
+	Obfuscation       string        `json:"obfuscation,omitempty" doc:"padding, when asked for"`
 	Usage             *usageInfo    `json:"usage,omitempty" doc:"in the last event, when asked for"`
 }
 
@@ -79,6 +80,7 @@ type completionAnswer struct {
 	Model             string             `json:"model"`
 	SystemFingerprint string             `json:"system_fingerprint"`
 	Choices           []completionChoice `json:"choices"`
+	Obfuscation       string             `json:"obfuscation,omitempty" doc:"padding of a chunk, when asked for"`
 	Usage             *usageInfo         `json:"usage,omitempty"`
 }
 

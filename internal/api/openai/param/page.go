@@ -20,8 +20,8 @@ func Page(q url.Values, descending bool) (core.StoredPage, error) {
 	p := core.StoredPage{After: q.Get("after"), Limit: defaultPage, Descending: descending}
 	if v := q.Get("limit"); v != "" {
 		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > maxPage {
-			return p, core.Invalid("limit", "limit is %s; it must be between 1 and %d.", api.Show(v), maxPage)
+		if err != nil || n < 0 || n > maxPage {
+			return p, core.Invalid("limit", "limit is %s; it must be between 0 and %d.", api.Show(v), maxPage)
 		}
 		p.Limit = n
 	}
@@ -38,7 +38,7 @@ func Page(q url.Values, descending bool) (core.StoredPage, error) {
 func PageFields(order string) api.Fields {
 	return api.Fields{
 		api.Honours("after", "The page after this id."),
-		api.Honours("limit", "1 to 100; 20 when absent."),
+		api.Honours("limit", "0 to 100; 20 when absent. 0 gives an empty page, which says whether there is more."),
 		api.Honours("order", "asc or desc; "+order+" when absent."),
 	}.In(api.InQuery)
 }

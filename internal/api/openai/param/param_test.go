@@ -124,7 +124,7 @@ func TestPages(t *testing.T) {
 	if p, err := Page(nil, true); err != nil || p != (core.StoredPage{Limit: 20, Descending: true}) {
 		t.Error(p, err)
 	}
-	for _, q := range []url.Values{{"limit": {"0"}}, {"limit": {"101"}}, {"order": {"up"}}} {
+	for _, q := range []url.Values{{"limit": {"-1"}}, {"limit": {"101"}}, {"order": {"up"}}} {
 		if _, err := Page(q, false); core.CodeOf(err) != core.CodeInvalidRequest {
 			t.Error(q, err)
 		}
@@ -192,5 +192,26 @@ func TestFormats(t *testing.T) {
 	}
 	if got, err := (Guided{Structured: &Structured{Choice: json.RawMessage(`["a","b"]`)}}).Format(core.Format{}); got.Source != `start: "a" | "b"` || err != nil {
 		t.Error(got, err)
+	}
+}
+
+func TestPadding(t *testing.T) {
+	for size := range 200 {
+		p := Padding(size)
+		if p == "" || (size+len(p))%padded != 0 || len(p) > padded || strings.ContainsAny(p, "\"\\") {
+			t.Fatalf("%d bytes are padded with %q", size, p)
+		}
+	}
+	if a, b := Padding(0), Padding(0); a == b {
+		t.Error("the padding is always the same")
+	}
+}
+
+func TestPage(t *testing.T) {
+	for limit, want := range map[string]int{"": 20, "0": 0, "1": 1, "100": 100, "-1": -1, "101": -1, "x": -1} {
+		p, err := Page(url.Values{"limit": {limit}}, false)
+		if (err != nil) != (want < 0) || err == nil && p.Limit != want {
+			t.Errorf("limit %q: %d, %v", limit, p.Limit, err)
+		}
 	}
 }

@@ -133,7 +133,7 @@ func (h *handler) outcome(p *plan, m *maker) []core.StoredAdd {
 // streamed answers with events that are kept nowhere.
 func (h *handler) streamed(w http.ResponseWriter, r *http.Request, p *plan, src *source) error {
 	sse := api.NewSSE(w, 0)
-	m := h.maker(p, func(ev core.StoredEvent) error { return sse.Event(typeOf(ev.Body), ev.Body) })
+	m := h.maker(p, func(ev core.StoredEvent) error { return tell(sse, ev.Body, p.padded) })
 	if err := m.begin(); err != nil {
 		src.stop()
 		return err
@@ -161,7 +161,7 @@ func (h *handler) logged(w http.ResponseWriter, r *http.Request, p *plan, src *s
 		src.stop()
 		return err
 	}
-	err = h.follow(w, r, p.resp.ID, -1)
+	err = h.follow(w, r, p.resp.ID, reading{after: -1, padded: p.padded})
 	if err != nil { // the client left, or the log cannot be read: nobody waits for the rest
 		_, cancelErr := h.Runs.Cancel(context.WithoutCancel(r.Context()), p.req.Principal, p.resp.ID)
 		if cancelErr != nil && core.CodeOf(cancelErr) != core.CodeNotFound {
@@ -205,7 +205,7 @@ func (h *handler) inBackground(w http.ResponseWriter, r *http.Request, p *plan) 
 		return err
 	}
 	if p.stream {
-		return h.follow(w, r, p.resp.ID, -1)
+		return h.follow(w, r, p.resp.ID, reading{after: -1, padded: p.padded})
 	}
 	return api.WriteJSON(w, http.StatusOK, p.resp)
 }

@@ -3,6 +3,8 @@ package responses
 import (
 	"strings"
 
+	"ashatai/internal/api"
+	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
 )
 
@@ -22,6 +24,7 @@ type event struct {
 	Name           string     `json:"name,omitempty"`
 	Arguments      *string    `json:"arguments,omitempty"`
 	Logprobs       *[]logprob `json:"logprobs,omitempty"`
+	Obfuscation    string     `json:"obfuscation,omitempty" doc:"padding of a delta, when asked for"`
 }
 
 const typeFirst = `{"type":"`
@@ -30,6 +33,15 @@ const typeFirst = `{"type":"`
 func typeOf(body string) string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(body, typeFirst), `"`)
 	return name
+}
+
+// tell sends an event, given in JSON. Padding is never stored: it is made anew for each reader who asks.
+func tell(sse *api.SSE, body string, padded bool) error {
+	kind := typeOf(body)
+	if padded && strings.HasSuffix(kind, ".delta") {
+		body = body[:len(body)-1] + `,"obfuscation":"` + param.Padding(len(body)) + `"}`
+	}
+	return sse.Event(kind, body)
 }
 
 // sink takes the events of a response, each encoded. An error ends the making of it.

@@ -18,7 +18,7 @@ func createTable() api.Fields {
 		api.Honours("store", "Absent: true."),
 		api.Honours("stream", ""),
 		api.Honours("stream_options", "Only with stream."),
-		api.Refuses("stream_options.include_obfuscation", "Events are not padded", `false`),
+		api.Honours("stream_options.include_obfuscation", "Pads the deltas to even sizes; absent: false."),
 		api.Honours("temperature", "0 (greedy) to 5."),
 		api.Honours("top_p", ""),
 		api.Honours("top_logprobs", "0 to 20."),
@@ -54,8 +54,8 @@ const anyInclude = "message.output_text.logprobs; the other values ask for what 
 func readFields() api.Fields {
 	return api.Fields{
 		api.Honours("stream", "true sends the events that were kept, and then those to come."),
-		api.Honours("starting_after", "With stream: the sequence_number of the last event that was received."),
-		api.Refuses("include_obfuscation", "Events are not padded", "false"),
+		api.Honours("starting_after", "With stream: the sequence_number of the last event that was received; without it nothing."),
+		api.Honours("include_obfuscation", "With stream: pads the deltas to even sizes."),
 		api.Honours("include", anyInclude),
 	}.In(api.InQuery)
 }

@@ -110,7 +110,7 @@ type textOthers struct {
 }
 
 type streamField struct {
-	IncludeObfuscation json.RawMessage `json:"include_obfuscation,omitempty"`
+	IncludeObfuscation *bool `json:"include_obfuscation,omitempty"`
 }
 
 // conversation is the id of the conversation that a request names, as a text or as an object; empty for none.
@@ -198,6 +198,7 @@ type plan struct {
 	stream     bool
 	background bool
 	logprobs   bool
+	padded     bool
 }
 
 const includeLogprobs = "message.output_text.logprobs"
@@ -238,9 +239,7 @@ func (c *createRequest) plan(t api.Table) (*plan, error) {
 		if !p.stream {
 			return nil, core.Invalid("stream_options", "stream_options is only allowed when stream is true.")
 		}
-		if err := t.Screen("stream_options.", "stream_options.", *c.StreamOptions); err != nil {
-			return nil, err
-		}
+		p.padded = is(c.StreamOptions.IncludeObfuscation)
 	}
 	var err error
 	if p.req.Format, err = c.Format(p.req.Format); err != nil {

@@ -55,7 +55,7 @@ func TestFields(t *testing.T) {
 	create := maps.Clone(prompt)
 	maps.Copy(create, map[string]string{
 		"background": "true", "include": `["message.output_text.logprobs"]`, "max_output_tokens": "5", "max_tool_calls": "1", "metadata": `{"a":"b"}`,
-		"store": "false", "stream": "true", "stream_options": "{}", "temperature": "0.7", "top_p": "0.9", "top_logprobs": "3", "top_k": "40",
+		"store": "false", "stream": "true", "stream_options": "{}", "stream_options.include_obfuscation": "true", "temperature": "0.7", "top_p": "0.9", "top_logprobs": "3", "top_k": "40",
 		"min_p": "0.1", "repeat_penalty": "1.1", "seed": "42", "grammar": `"root ::= \"a\""`, "guided_json": "{}", "guided_regex": `"a"`,
 		"guided_choice": `["a"]`, "guided_grammar": `"root ::= \"a\""`, "structured_outputs": "{}", "json_schema": `{"type":"object"}`, "structured_outputs.json_object": "true", "structured_outputs.json": "{}",
 		"structured_outputs.regex": `"a"`, "structured_outputs.choice": `["a"]`, "structured_outputs.grammar": `"root ::= \"a\""`,
@@ -81,7 +81,7 @@ func TestFields(t *testing.T) {
 			Base: `{"items":` + message + `}`, Path: "/v1/conversations/" + talk + "/items", Samples: included,
 		},
 		"GET /v1/responses/{id}": {
-			Path: "/v1/responses/" + told, Samples: map[string]string{"stream": "true", "starting_after": "0", "include": "message.output_text.logprobs"},
+			Path: "/v1/responses/" + told, Samples: map[string]string{"stream": "true", "starting_after": "0", "include_obfuscation": "true", "include": "message.output_text.logprobs"},
 			Beside: map[string]string{"starting_after": "stream=true"},
 		},
 		"GET /v1/responses/{id}/input_items":      {Path: "/v1/responses/" + told + "/input_items", Samples: with(paged, "after", said), Strange: anything},

@@ -60,7 +60,7 @@ func (h *handler) progress(r *http.Request, id string, see func(kind, body strin
 // get answers GET /v1/responses/{id}.
 func (h *handler) get(w http.ResponseWriter, r *http.Request) error {
 	q, id := r.URL.Query(), r.PathValue("id")
-	stream, after, err := streamQuery(q)
+	how, err := streamQuery(q)
 	if err != nil {
 		return err
 	}
@@ -68,47 +68,48 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !stream {
+	if !how.stream {
 		return api.WriteJSON(w, http.StatusOK, resp)
 	}
 	if !o.Logged {
 		return core.Invalid("stream", "The events of %s were not kept: it was made without stream and without background. Read it without stream.", id)
 	}
-	return h.follow(w, r, id, after)
+	return h.follow(w, r, id, how)
+}
+
+// reading is how a response is read.
+type reading struct {
+	stream bool
+	after  int64 // the last event that is known; -1: none
+	padded bool  // deltas
 }
 
 // streamQuery reads the query of a response.
-func streamQuery(q url.Values) (stream bool, after int64, err error) {
-	after = -1
+func streamQuery(q url.Values) (reading, error) {
 	for _, name := range []string{"stream", "include_obfuscation"} {
 		v := q.Get(name)
 		if err := param.OneOf(name, &v, "", "true", "false"); err != nil {
-			return false, 0, err
+			return reading{}, err
 		}
 	}
-	if q.Get("include_obfuscation") == "true" {
-		return false, 0, core.Invalid("include_obfuscation", "include_obfuscation is not supported: events are not padded. Leave it out, or send false.")
-	}
-	stream = q.Get("stream") == "true"
+	how := reading{stream: q.Get("stream") == "true", after: -1, padded: q.Get("include_obfuscation") == "true"}
 	if v := q.Get("starting_after"); v != "" {
-		if after, err = strconv.ParseInt(v, 10, 64); err != nil || after < 0 {
-			return false, 0, core.Invalid("starting_after", "starting_after is %s; it is the sequence_number of the last event that was received.", api.Show(v))
-		}
-		if !stream {
-			return false, 0, core.Invalid("starting_after", "starting_after goes with stream=true.")
+		var err error
+		if how.after, err = strconv.ParseInt(v, 10, 64); err != nil || how.after < 0 {
+			return how, core.Invalid("starting_after", "starting_after is %s; it is the sequence_number of the last event that was received.", api.Show(v))
 		}
 	}
-	return stream, after, checkInclude(included(q))
+	return how, checkInclude(included(q))
 }
 
-// follow answers with the events of a response after the one with the given number, and waits for more while it is made.
+// follow answers with the events of a response after the one that is known, and waits for more while it is made.
 // A response that was lost ends with an event that says so.
-func (h *handler) follow(w http.ResponseWriter, r *http.Request, id string, after int64) error {
+func (h *handler) follow(w http.ResponseWriter, r *http.Request, id string, how reading) error {
 	sse := api.NewSSE(w, 0)
-	last := after
-	for ev, err := range h.Runs.Follow(r.Context(), core.PrincipalFrom(r.Context()), id, after) {
+	last := how.after
+	for ev, err := range h.Runs.Follow(r.Context(), core.PrincipalFrom(r.Context()), id, how.after) {
 		if err == nil {
-			err = sse.Event(typeOf(ev.Body), ev.Body)
+			err = tell(sse, ev.Body, how.padded)
 		}
 		if err != nil {
 			return err

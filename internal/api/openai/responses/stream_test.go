@@ -206,10 +206,13 @@ func TestResume(t *testing.T) {
 			t.Errorf("later after %d: %d %s", i, later.Code, later.Body)
 		}
 	}
-	for _, query := range []string{"?stream=true&starting_after=x", "?stream=true&starting_after=-1", "?starting_after=1", "?stream=maybe", "?stream=true&include_obfuscation=true", "?include=x"} {
+	for _, query := range []string{"?stream=true&starting_after=x", "?stream=true&starting_after=-1", "?starting_after=x", "?stream=maybe", "?include_obfuscation=1", "?include=x"} {
 		if w := f.call(t, "GET", "/v1/responses/"+r.ID+query, ""); w.Code != 400 {
 			t.Error(query, w.Code)
 		}
+	}
+	if w := f.call(t, "GET", "/v1/responses/"+r.ID+"?starting_after=0&include_obfuscation=true", ""); w.Code != 200 || strings.Contains(w.Body.String(), "obfuscation") {
+		t.Error(w.Code, w.Body)
 	}
 	f.events = hello()
 	whole1 := f.make1(t, `{"input":"hi","background":false,"stream":false,"max_output_tokens":3}`)
@@ -240,5 +243,42 @@ func TestLogprobs(t *testing.T) {
 	}
 	if !f.last().Logprobs || f.last().TopLogprobs != 1 {
 		t.Error("logprobs were not asked for")
+	}
+}
+
+// The padding of a delta is made for who reads it, live or later, and is not kept.
+func TestObfuscation(t *testing.T) {
+	f := open(t)
+	f.events = hello()
+	padded := func(body string) (deltas, with int) {
+		for _, ev := range told(t, body) {
+			delta := strings.HasSuffix(ev.Type, ".delta")
+			if delta {
+				deltas++
+			}
+			if ev.Obfuscation != "" {
+				with++
+			}
+			if (ev.Obfuscation != "") && !delta {
+				t.Errorf("%s is padded", ev.Type)
+			}
+		}
+		return deltas, with
+	}
+	var id string
+	for _, store := range []string{"true", "false"} {
+		body := f.call(t, "POST", "/v1/responses", `{"input":"hi","stream":true,"store":`+store+`,"stream_options":{"include_obfuscation":true}}`).Body.String()
+		if deltas, with := padded(body); deltas == 0 || with != deltas {
+			t.Errorf("store %s: %d of %d deltas are padded", store, with, deltas)
+		}
+		if store == "true" {
+			id = told(t, body)[0].Response.ID
+		}
+	}
+	for query, want := range map[string]bool{"": false, "&include_obfuscation=false": false, "&include_obfuscation=true": true} {
+		deltas, with := padded(f.call(t, "GET", "/v1/responses/"+id+"?stream=true"+query, "").Body.String())
+		if deltas == 0 || (with == deltas) != want || !want && with > 0 {
+			t.Errorf("%s: %d of %d deltas are padded", query, with, deltas)
+		}
 	}
 }
