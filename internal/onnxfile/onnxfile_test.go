@@ -13,6 +13,7 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/onnxfile/onnxfiletest"
+	"ashatai/internal/protobuf"
 )
 
 func sample() onnxfiletest.Graph {
@@ -147,7 +148,7 @@ func TestBrokenFiles(t *testing.T) {
 		"no graph": {8, 8}, "old": {8, 1, 58, 0}, "new": {8, 100, 58, 0}, "no number": {0, 0}, "a group": {11}, "long": {58, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, "cut": {58, 5, 1}, "cut number": {8, 0xff},
 		"cut fixed": {9, 1}, "graph is a number": {56, 1}, "big dimension": onnxfiletest.Model(onnxfiletest.Graph{Weights: []onnxfiletest.Tensor{{Name: "w", Shape: []int64{1 << 41}}}}),
 		"overflow":  onnxfiletest.Model(onnxfiletest.Graph{Weights: []onnxfiletest.Tensor{{Name: "w", Shape: []int64{1 << 40, 1 << 40}}}}),
-		"long name": onnxfiletest.Model(onnxfiletest.Graph{Inputs: []onnxfiletest.Value{{Name: strings.Repeat("x", maxText+1)}}}),
+		"long name": onnxfiletest.Model(onnxfiletest.Graph{Inputs: []onnxfiletest.Value{{Name: strings.Repeat("x", protobuf.MaxText+1)}}}),
 	} {
 		if _, err := read(b); core.CodeOf(err) != core.CodeBadModel {
 			t.Errorf("%s: %v", name, err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ashatai/internal/core"
+	"ashatai/internal/protobuf"
 )
 
 // File is what a model file says of itself.
@@ -46,12 +47,13 @@ const (
 	maxTensors = 1 << 20
 	maxNodes   = 4 << 20
 	maxRank    = 64
+	maxDepth   = 40 // of graphs in graphs
 )
 
 // Read reads a model file. Every error is a core.CodeBadModel.
 func Read(src io.ReaderAt, size int64) (*File, error) {
 	r := reader{
-		cursor:  cursor{src: src},
+		Cursor:  protobuf.New(src),
 		f:       &File{Opsets: map[string]int64{}, Operators: map[string]int{}, Metadata: map[string]string{}},
 		weights: map[string]bool{},
 	}
@@ -72,7 +74,7 @@ func Read(src io.ReaderAt, size int64) (*File, error) {
 }
 
 type reader struct {
-	cursor
+	protobuf.Cursor
 	f       *File
 	weights map[string]bool // initializers of the main graph, by name
 	graphs  int
@@ -82,15 +84,15 @@ type reader struct {
 
 // model reads a ModelProto.
 func (r *reader) model(size int64) error {
-	return r.each(0, size, func(f field) (err error) {
-		switch f.number {
+	return r.Each(0, size, func(f protobuf.Field) (err error) {
+		switch f.Number {
 		case 1:
-			r.f.IR = int64(f.value & math.MaxInt64)
+			r.f.IR = int64(f.Value & math.MaxInt64)
 		case 2:
-			r.f.Producer, err = r.text(f)
+			r.f.Producer, err = r.Text(f)
 		case 7:
 			if r.graphs++; r.graphs > 1 {
-				return damaged(f.start, "it has two graphs")
+				return protobuf.Damaged(f.Start, "it has two graphs")
 			}
 			return r.graph(f, 0)
 		case 8:
@@ -104,14 +106,14 @@ func (r *reader) model(size int64) error {
 	})
 }
 
-func (r *reader) opset(m field) error {
+func (r *reader) opset(m protobuf.Field) error {
 	domain, version := "", uint64(0)
-	err := r.message(m, func(f field) (err error) {
-		switch f.number {
+	err := r.message(m, func(f protobuf.Field) (err error) {
+		switch f.Number {
 		case 1:
-			domain, err = r.text(f)
+			domain, err = r.Text(f)
 		case 2:
-			version = f.value
+			version = f.Value
 		}
 		return err
 	})
@@ -120,42 +122,42 @@ func (r *reader) opset(m field) error {
 }
 
 // message visits the fields of a field that is a message.
-func (r *reader) message(m field, visit func(f field) error) error {
-	if m.kind != lengthy {
-		return damaged(m.start, "a message is missing")
+func (r *reader) message(m protobuf.Field, visit func(f protobuf.Field) error) error {
+	if m.Kind != protobuf.Lengthy {
+		return protobuf.Damaged(m.Start, "a message is missing")
 	}
-	return r.each(m.start, m.end, visit)
+	return r.Each(m.Start, m.End, visit)
 }
 
 // pair reads a StringStringEntryProto into a map.
-func (r *reader) pair(m field, into map[string]string) error {
+func (r *reader) pair(m protobuf.Field, into map[string]string) error {
 	var key, value string
-	err := r.message(m, func(f field) (err error) {
-		switch f.number {
+	err := r.message(m, func(f protobuf.Field) (err error) {
+		switch f.Number {
 		case 1:
-			key, err = r.text(f)
+			key, err = r.Text(f)
 		case 2:
-			if f.kind == lengthy && f.end-f.start > maxText {
+			if f.Kind == protobuf.Lengthy && f.End-f.Start > protobuf.MaxText {
 				return nil // a long remark
 			}
-			value, err = r.text(f)
+			value, err = r.Text(f)
 		}
 		return err
 	})
 	if len(into) >= 1<<12 {
-		return damaged(m.start, "it has too many properties")
+		return protobuf.Damaged(m.Start, "it has too many properties")
 	}
 	into[key] = value
 	return err
 }
 
 // graph reads a GraphProto; those in attributes lie deeper.
-func (r *reader) graph(m field, depth int) error {
+func (r *reader) graph(m protobuf.Field, depth int) error {
 	if depth > maxDepth {
-		return damaged(m.start, "graphs lie too deep in each other")
+		return protobuf.Damaged(m.Start, "graphs lie too deep in each other")
 	}
-	return r.message(m, func(f field) error {
-		switch f.number {
+	return r.message(m, func(f protobuf.Field) error {
+		switch f.Number {
 		case 1:
 			return r.node(f, depth)
 		case 5:
@@ -165,13 +167,13 @@ func (r *reader) graph(m field, depth int) error {
 				return nil
 			}
 			v, err := r.value(f)
-			if f.number == 11 {
+			if f.Number == 11 {
 				r.f.Inputs = append(r.f.Inputs, v)
 			} else {
 				r.f.Outputs = append(r.f.Outputs, v)
 			}
 			if len(r.f.Inputs)+len(r.f.Outputs) > maxTensors {
-				return damaged(f.start, "it has too many inputs and outputs")
+				return protobuf.Damaged(f.Start, "it has too many inputs and outputs")
 			}
 			return err
 		case 15:
@@ -181,9 +183,9 @@ func (r *reader) graph(m field, depth int) error {
 	})
 }
 
-func (r *reader) function(m field) error {
-	return r.message(m, func(f field) error {
-		switch f.number {
+func (r *reader) function(m protobuf.Field) error {
+	return r.message(m, func(f protobuf.Field) error {
+		switch f.Number {
 		case 7:
 			return r.node(f, 1)
 		case 11:
@@ -193,28 +195,28 @@ func (r *reader) function(m field) error {
 	})
 }
 
-func (r *reader) sparse(m field) error {
-	return r.message(m, func(f field) error {
-		if f.number == 1 || f.number == 2 {
+func (r *reader) sparse(m protobuf.Field) error {
+	return r.message(m, func(f protobuf.Field) error {
+		if f.Number == 1 || f.Number == 2 {
 			return r.tensor(f, false)
 		}
 		return nil
 	})
 }
 
-func (r *reader) node(m field, depth int) error {
+func (r *reader) node(m protobuf.Field, depth int) error {
 	if r.nodes++; r.nodes > maxNodes {
-		return damaged(m.start, "it has more than %d nodes", maxNodes)
+		return protobuf.Damaged(m.Start, "it has more than %d nodes", maxNodes)
 	}
 	name, domain := "", ""
-	err := r.message(m, func(f field) (err error) {
-		switch f.number {
+	err := r.message(m, func(f protobuf.Field) (err error) {
+		switch f.Number {
 		case 4:
-			name, err = r.text(f)
+			name, err = r.Text(f)
 		case 5:
 			return r.attribute(f, depth)
 		case 7:
-			domain, err = r.text(f)
+			domain, err = r.Text(f)
 		}
 		return err
 	})
@@ -224,9 +226,9 @@ func (r *reader) node(m field, depth int) error {
 	return err
 }
 
-func (r *reader) attribute(m field, depth int) error {
-	return r.message(m, func(f field) error {
-		switch f.number {
+func (r *reader) attribute(m protobuf.Field, depth int) error {
+	return r.message(m, func(f protobuf.Field) error {
+		switch f.Number {
 		case 5, 10:
 			return r.tensor(f, false)
 		case 6, 11:
@@ -239,25 +241,25 @@ func (r *reader) attribute(m field, depth int) error {
 }
 
 // tensor reads a TensorProto without its elements.
-func (r *reader) tensor(m field, initializer bool) error {
+func (r *reader) tensor(m protobuf.Field, initializer bool) error {
 	if r.tensors++; r.tensors > maxTensors {
-		return damaged(m.start, "it has more than %d tensors", maxTensors)
+		return protobuf.Damaged(m.Start, "it has more than %d tensors", maxTensors)
 	}
 	name, elements, size := "", int64(1), int64(0)
 	outside := map[string]string{}
 	location := uint64(0)
-	err := r.message(m, func(f field) (err error) {
-		switch f.number {
+	err := r.message(m, func(f protobuf.Field) (err error) {
+		switch f.Number {
 		case 1:
 			return r.dimensions(f, &elements)
 		case 8:
-			name, err = r.text(f)
+			name, err = r.Text(f)
 		case 4, 5, 6, 7, 9, 10, 11:
-			size += f.end - f.start
+			size += f.End - f.Start
 		case 13:
 			return r.pair(f, outside)
 		case 14:
-			location = f.value
+			location = f.Value
 		}
 		return err
 	})
@@ -265,7 +267,7 @@ func (r *reader) tensor(m field, initializer bool) error {
 		return err
 	}
 	if location != 0 || len(outside) > 0 {
-		e, err := external(m.start, name, outside)
+		e, err := external(m.Start, name, outside)
 		if err != nil {
 			return err
 		}
@@ -281,19 +283,19 @@ func (r *reader) tensor(m field, initializer bool) error {
 }
 
 // dimensions multiplies the sizes of a tensor; they come one by one, or packed.
-func (r *reader) dimensions(f field, elements *int64) error {
+func (r *reader) dimensions(f protobuf.Field, elements *int64) error {
 	times := func(d uint64) error {
 		if d > 1<<40 || d > 0 && *elements > math.MaxInt64/int64(d) {
-			return damaged(f.start, "a tensor has a dimension of %d", d)
+			return protobuf.Damaged(f.Start, "a tensor has a dimension of %d", d)
 		}
 		*elements *= int64(d)
 		return nil
 	}
-	if f.kind == varint {
-		return times(f.value)
+	if f.Kind == protobuf.Varint {
+		return times(f.Value)
 	}
-	for pos := f.start; pos < f.end; {
-		d, next, err := r.varint(pos, f.end)
+	for pos := f.Start; pos < f.End; {
+		d, next, err := r.Varint(pos, f.End)
 		if err != nil {
 			return err
 		}
@@ -319,7 +321,7 @@ func external(at int64, tensor string, p map[string]string) (External, error) {
 		if s := p[key]; s != "" {
 			n, err := strconv.ParseInt(s, 10, 64)
 			if err != nil || n < 0 {
-				return e, damaged(at, "the %s of an outside tensor is %.40q", key, s)
+				return e, protobuf.Damaged(at, "the %s of an outside tensor is %.40q", key, s)
 			}
 			*to = n
 		}
@@ -332,14 +334,14 @@ func external(at int64, tensor string, p map[string]string) (External, error) {
 }
 
 // value reads a ValueInfoProto.
-func (r *reader) value(m field) (v Value, err error) {
-	err = r.message(m, func(f field) (err error) {
-		switch f.number {
+func (r *reader) value(m protobuf.Field) (v Value, err error) {
+	err = r.message(m, func(f protobuf.Field) (err error) {
+		switch f.Number {
 		case 1:
-			v.Name, err = r.text(f)
+			v.Name, err = r.Text(f)
 		case 2:
-			return r.message(f, func(f field) error {
-				if f.number != 1 { // sequences, maps, optionals
+			return r.message(f, func(f protobuf.Field) error {
+				if f.Number != 1 { // sequences, maps, optionals
 					return nil
 				}
 				return r.tensorType(f, &v)
@@ -350,14 +352,14 @@ func (r *reader) value(m field) (v Value, err error) {
 	return v, err
 }
 
-func (r *reader) tensorType(m field, v *Value) error {
-	return r.message(m, func(f field) error {
-		switch f.number {
+func (r *reader) tensorType(m protobuf.Field, v *Value) error {
+	return r.message(m, func(f protobuf.Field) error {
+		switch f.Number {
 		case 1:
-			v.Type = int(f.value & 0xff)
+			v.Type = int(f.Value & 0xff)
 		case 2:
-			return r.message(f, func(f field) error {
-				if f.number != 1 {
+			return r.message(f, func(f protobuf.Field) error {
+				if f.Number != 1 {
 					return nil
 				}
 				return r.dimension(f, v)
@@ -367,19 +369,19 @@ func (r *reader) tensorType(m field, v *Value) error {
 	})
 }
 
-func (r *reader) dimension(m field, v *Value) error {
+func (r *reader) dimension(m protobuf.Field, v *Value) error {
 	if len(v.Shape) >= maxRank {
-		return damaged(m.start, "a tensor has more than %d dimensions", maxRank)
+		return protobuf.Damaged(m.Start, "a tensor has more than %d dimensions", maxRank)
 	}
 	size, name := int64(-1), ""
-	err := r.message(m, func(f field) (err error) {
-		switch f.number {
+	err := r.message(m, func(f protobuf.Field) (err error) {
+		switch f.Number {
 		case 1:
-			if f.value <= math.MaxInt64 {
-				size = int64(f.value)
+			if f.Value <= math.MaxInt64 {
+				size = int64(f.Value)
 			}
 		case 2:
-			name, err = r.text(f)
+			name, err = r.Text(f)
 		}
 		return err
 	})

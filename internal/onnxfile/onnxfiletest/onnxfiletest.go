@@ -4,6 +4,8 @@ package onnxfiletest
 import (
 	"encoding/binary"
 	"math"
+
+	"ashatai/internal/protobuf/protobuftest"
 )
 
 // Value is an input or an output. A dimension of −1 is free.
@@ -43,11 +45,11 @@ type Graph struct {
 // Model writes a model file.
 func Model(g Graph) []byte {
 	var b []byte
-	b = number(b, 1, 8)
-	b = text(b, 2, "onnxfiletest")
-	b = message(b, 7, graph(g))
-	b = message(b, 8, number(nil, 2, 17))
-	return message(b, 14, text(text(nil, 1, "purpose"), 2, "test"))
+	b = protobuftest.Number(b, 1, 8)
+	b = protobuftest.Text(b, 2, "onnxfiletest")
+	b = protobuftest.Message(b, 7, graph(g))
+	b = protobuftest.Message(b, 8, protobuftest.Number(nil, 2, 17))
+	return protobuftest.Message(b, 14, protobuftest.Text(protobuftest.Text(nil, 1, "purpose"), 2, "test"))
 }
 
 // Floats are the raw bytes of numbers.
@@ -71,17 +73,17 @@ func Int64s(v ...int64) []byte {
 func graph(g Graph) []byte {
 	var b []byte
 	for _, n := range g.Nodes {
-		b = message(b, 1, node(n))
+		b = protobuftest.Message(b, 1, node(n))
 	}
-	b = text(b, 2, "g")
+	b = protobuftest.Text(b, 2, "g")
 	for _, t := range g.Weights {
-		b = message(b, 5, tensor(t))
+		b = protobuftest.Message(b, 5, tensor(t))
 	}
 	for _, v := range g.Inputs {
-		b = message(b, 11, value(v))
+		b = protobuftest.Message(b, 11, value(v))
 	}
 	for _, v := range g.Outputs {
-		b = message(b, 12, value(v))
+		b = protobuftest.Message(b, 12, value(v))
 	}
 	return b
 }
@@ -89,31 +91,31 @@ func graph(g Graph) []byte {
 func node(n Node) []byte {
 	var b []byte
 	for _, s := range n.In {
-		b = text(b, 1, s)
+		b = protobuftest.Text(b, 1, s)
 	}
 	for _, s := range n.Out {
-		b = text(b, 2, s)
+		b = protobuftest.Text(b, 2, s)
 	}
-	b = text(b, 4, n.Op)
+	b = protobuftest.Text(b, 4, n.Op)
 	for name, v := range n.Ints {
-		b = message(b, 5, number(number(text(nil, 1, name), 3, v), 20, 2))
+		b = protobuftest.Message(b, 5, protobuftest.Number(protobuftest.Number(protobuftest.Text(nil, 1, name), 3, v), 20, 2))
 	}
 	for name, v := range n.Floats {
-		a := append(tag(text(nil, 1, name), 2, 5), Floats(v)...)
-		b = message(b, 5, number(a, 20, 1))
+		a := append(protobuftest.Tag(protobuftest.Text(nil, 1, name), 2, 5), Floats(v)...)
+		b = protobuftest.Message(b, 5, protobuftest.Number(a, 20, 1))
 	}
 	for name, list := range n.Lists {
-		a := text(nil, 1, name)
+		a := protobuftest.Text(nil, 1, name)
 		for _, v := range list {
-			a = number(a, 8, v)
+			a = protobuftest.Number(a, 8, v)
 		}
-		b = message(b, 5, number(a, 20, 7))
+		b = protobuftest.Message(b, 5, protobuftest.Number(a, 20, 7))
 	}
 	if n.Graph != nil {
-		b = message(b, 5, number(message(text(nil, 1, "body"), 6, graph(*n.Graph)), 20, 5))
+		b = protobuftest.Message(b, 5, protobuftest.Number(protobuftest.Message(protobuftest.Text(nil, 1, "body"), 6, graph(*n.Graph)), 20, 5))
 	}
 	if n.Domain != "" {
-		b = text(b, 7, n.Domain)
+		b = protobuftest.Text(b, 7, n.Domain)
 	}
 	return b
 }
@@ -121,44 +123,30 @@ func node(n Node) []byte {
 func tensor(t Tensor) []byte {
 	var b []byte
 	for _, d := range t.Shape {
-		b = number(b, 1, d)
+		b = protobuftest.Number(b, 1, d)
 	}
-	b = number(b, 2, int64(t.Type))
-	b = text(b, 8, t.Name)
+	b = protobuftest.Number(b, 2, int64(t.Type))
+	b = protobuftest.Text(b, 8, t.Name)
 	if t.Location == "" {
-		return message(b, 9, t.Raw)
+		return protobuftest.Message(b, 9, t.Raw)
 	}
 	for _, p := range [][2]string{{"location", t.Location}, {"offset", t.Offset}, {"length", t.Length}} {
 		if p[1] != "" {
-			b = message(b, 13, text(text(nil, 1, p[0]), 2, p[1]))
+			b = protobuftest.Message(b, 13, protobuftest.Text(protobuftest.Text(nil, 1, p[0]), 2, p[1]))
 		}
 	}
-	return number(b, 14, 1)
+	return protobuftest.Number(b, 14, 1)
 }
 
 func value(v Value) []byte {
 	var shape []byte
 	for _, d := range v.Shape {
 		if d < 0 {
-			shape = message(shape, 1, text(nil, 2, "free"))
+			shape = protobuftest.Message(shape, 1, protobuftest.Text(nil, 2, "free"))
 			continue
 		}
-		shape = message(shape, 1, number(nil, 1, d))
+		shape = protobuftest.Message(shape, 1, protobuftest.Number(nil, 1, d))
 	}
-	typ := message(number(nil, 1, int64(v.Type)), 2, shape)
-	return message(text(nil, 1, v.Name), 2, message(nil, 1, typ))
+	typ := protobuftest.Message(protobuftest.Number(nil, 1, int64(v.Type)), 2, shape)
+	return protobuftest.Message(protobuftest.Text(nil, 1, v.Name), 2, protobuftest.Message(nil, 1, typ))
 }
-
-func tag(b []byte, field, kind int) []byte {
-	return binary.AppendUvarint(b, uint64(field)<<3|uint64(kind)) //nolint:gosec // small constants
-}
-
-func number(b []byte, field int, v int64) []byte {
-	return binary.AppendUvarint(tag(b, field, 0), uint64(v)) //nolint:gosec // the bits are meant
-}
-
-func message(b []byte, field int, m []byte) []byte {
-	return append(binary.AppendUvarint(tag(b, field, 2), uint64(len(m))), m...)
-}
-
-func text(b []byte, field int, s string) []byte { return message(b, field, []byte(s)) }
