@@ -97,8 +97,8 @@ guidance_sumfile() {
 # onnx_sumfile does the same for ONNX Runtime's library.
 onnx_sumfile() {
 	case "$(platform)" in
-	linux-x64) printf '%s\n' "$root/internal/native/ort/lock/linux-amd64.sha256" ;;
-	*) printf '%s\n' "$root/internal/native/ort/lock/$(platform).sha256" ;;
+	linux-x64) printf '%s\n' "$root/native/onnxruntime/linux-amd64.sha256" ;;
+	*) printf '%s\n' "$root/native/onnxruntime/$(platform).sha256" ;;
 	esac
 }
 

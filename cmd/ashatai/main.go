@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"ashatai/internal/cli"
+	"ashatai/internal/cli/runtimes"
 	"ashatai/internal/config"
 	"ashatai/internal/node"
 	"ashatai/internal/proc"
@@ -32,7 +33,7 @@ func main() {
 	code := cli.Main(ctx, os.Args[1:], cli.Deps{
 		Version: version, Build: build, Env: os.Environ(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Interrupts: interrupts,
-		Serve: serve, Doctor: doctor, Spawn: spawn, Keep: keep(), Offline: offline,
+		Serve: serve, Doctor: doctor, Spawn: spawn, Keep: keep(), Offline: offline, Runtimes: runtimes.Deps{Items: items(), Install: install},
 	})
 	stop()
 	os.Exit(code) //nolint:gocritic // what was deferred has run
@@ -67,14 +68,23 @@ func options(home, file, addr string, set map[string]string) (node.Options, erro
 	if err != nil {
 		return node.Options{}, err
 	}
-	program, err := os.Executable()
+	program, err := installed()
 	if err != nil {
-		return node.Options{}, fmt.Errorf("find the running program: %w", err)
-	}
-	if program, err = filepath.EvalSymlinks(program); err != nil {
-		return node.Options{}, fmt.Errorf("find the running program: %w", err)
+		return node.Options{}, err
 	}
 	return node.Options{Version: version, Build: build, Settings: s, Program: program, Errors: os.Stderr, Read: read}, nil
+}
+
+// installed is the running program, behind the links that lead to it: the installed tree is around it.
+func installed() (string, error) {
+	program, err := os.Executable()
+	if err == nil {
+		program, err = filepath.EvalSymlinks(program)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the running program: %w", err)
+	}
+	return program, nil
 }
 
 func serve(ctx context.Context, o cli.ServeOptions, out io.Writer) error {

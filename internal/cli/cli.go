@@ -44,6 +44,8 @@ type Deps struct {
 	Offline func(ctx context.Context, o OfflineOptions) (http.RoundTripper, func() error, error)
 	// Keep are the commands on the data of a home.
 	Keep keep.Deps
+	// Runtimes install what runtimes need.
+	Runtimes runtimes.Deps
 }
 
 // ServeOptions are the flags of serve. An empty field was not given.
@@ -136,7 +138,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.serve(), a.run(), a.list(), a.show(), a.ps(), a.stop(), a.pull(), a.create(), a.cp(), a.alias(), a.optimize(), a.rm(), a.doctor(), a.version(), a.completion(),
 	)
-	root.AddCommand(jobs.Command(a.console()), quotas.Command(a.console()), runtimes.Command(a.console()), settings.Command(a.console(), a.out, a.deps.Env))
+	root.AddCommand(jobs.Command(a.console()), quotas.Command(a.console()), runtimes.Command(a.console(), a.deps.Runtimes), settings.Command(a.console(), a.out, a.deps.Env))
 	root.AddCommand(keep.Commands(a.console(), a.deps.Keep)...)
 	root.AddCommand(people.Commands(a.console(), a.people())...)
 	root.AddCommand(audit.Command(a.console(), a.people()))

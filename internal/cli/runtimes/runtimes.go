@@ -1,4 +1,4 @@
-// Package runtimes are the commands on a server's runtimes. They ask a running server.
+// Package runtimes are the commands on runtimes: list asks a running server, install works on this machine.
 package runtimes
 
 import (
@@ -11,12 +11,12 @@ import (
 )
 
 // Command is runtime with the commands below it.
-func Command(on console.Console) *cobra.Command {
+func Command(on console.Console, deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "runtime", Short: "See what runs models", Args: on.NoSuch,
+		Use: "runtime", Short: "See what runs models, and install it", Args: on.NoSuch,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(list(on))
+	cmd.AddCommand(list(on), install(on, deps))
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package runtimes_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"ashatai/internal/cli"
+	"ashatai/internal/cli/runtimes"
+	"ashatai/internal/core"
 )
 
 // TestCommands asks a server that answers as the real one does.
@@ -49,5 +52,41 @@ func TestCommands(t *testing.T) {
 				t.Errorf("%q: %q lacks %q; %s", c.line, out.String(), w, errs.String())
 			}
 		}
+	}
+}
+
+// TestInstall hands the work to what the program brings.
+func TestInstall(t *testing.T) {
+	t.Parallel()
+	deps := runtimes.Deps{
+		Items: []runtimes.Item{{Name: "thing", Title: "a thing (1 MB)"}},
+		Install: func(_ context.Context, name, python string, tell func(string)) (runtimes.Installed, error) {
+			if name == "none" {
+				return runtimes.Installed{}, core.Invalid("name", "There is nothing named none.")
+			}
+			tell("working with " + python)
+			return runtimes.Installed{Name: name, Folder: "/share/" + name, There: name == "there"}, nil
+		},
+	}
+	for _, c := range []struct {
+		line string
+		code int
+		want string
+	}{
+		{"install thing --python /p", 0, "working with /p\nInstalled thing in /share/thing."},
+		{"install there", 0, "Nothing to do: there is installed in /share/there."},
+		{"install thing --json", 0, `"folder": "/share/thing"`},
+		{"install none", 2, "There is nothing named none."},
+		{"install", 2, "wants the name"},
+		{"install --help", 0, "a thing (1 MB)"},
+	} {
+		var out, errs bytes.Buffer
+		code := cli.Main(t.Context(), append([]string{"runtime"}, strings.Fields(c.line)...), cli.Deps{Stdout: &out, Stderr: &errs, Runtimes: deps})
+		if all := out.String() + errs.String(); code != c.code || !strings.Contains(all, c.want) {
+			t.Errorf("%q: exit code %d, %q", c.line, code, all)
+		}
+	}
+	if code := cli.Main(t.Context(), []string{"runtime", "install", "x"}, cli.Deps{Stdout: io.Discard, Stderr: io.Discard}); code != 1 {
+		t.Errorf("without an installer: exit code %d", code)
 	}
 }

@@ -295,7 +295,7 @@ func TestRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	missing := New(t.TempDir())
-	if s := missing.Probe(t.Context()); s.Ready || !strings.Contains(s.Missing, "scripts/runtime.sh onnx") {
+	if s := missing.Probe(t.Context()); s.Ready || !strings.Contains(s.Missing, "ashatai runtime install onnx") {
 		t.Errorf("%+v", s)
 	}
 	if _, err := missing.Load(t.Context(), engine.LoadSpec{Path: path}, nil); core.CodeOf(err) != core.CodeUnavailable {

@@ -56,7 +56,7 @@ func (r *Runtime) Probe(context.Context) engine.Status {
 
 // libraryError says what is wrong with the library and what to do.
 func libraryError(err error) *core.Error {
-	const remedy = "Run `scripts/runtime.sh onnx` to install the pinned library."
+	const remedy = "Run `ashatai runtime install onnx` to install the pinned library."
 	switch {
 	case errors.Is(err, native.ErrMismatch):
 		return core.Wrap(core.CodeUnavailable, err, "ONNX Runtime's library is not the pinned one of release %s: %v. %s", ort.Release, err, remedy)

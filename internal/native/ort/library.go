@@ -1,7 +1,6 @@
 package ort
 
 import (
-	"embed"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"github.com/ebitengine/purego"
 
 	"ashatai/internal/native"
+	locks "ashatai/native"
 )
 
 // Release is the ONNX Runtime release that the library is pinned at.
@@ -23,15 +23,12 @@ const Release = "1.30.0"
 // file is the library's name in its folder, as set-up writes it.
 const file = "libonnxruntime.so.1"
 
-//go:embed lock/*.sha256
-var locks embed.FS
-
 // ErrFailed is wrapped by what the library refused; the text is its own.
 var ErrFailed = errors.New("ONNX Runtime")
 
 // Lock returns the pinned digests of this platform's library.
 func Lock() (native.Sums, error) {
-	text, err := locks.ReadFile("lock/" + runtime.GOOS + "-" + runtime.GOARCH + ".sha256")
+	text, err := locks.Files.ReadFile("onnxruntime/" + runtime.GOOS + "-" + runtime.GOARCH + ".sha256")
 	if err != nil {
 		return nil, fmt.Errorf("%w: no ONNX Runtime library is pinned for %s/%s", native.ErrMissing, runtime.GOOS, runtime.GOARCH)
 	}

@@ -1,0 +1,37 @@
+"""Failures that a caller is told, by the codes of the server."""
+
+from __future__ import annotations
+
+
+class Fault(Exception):
+    """A failure with a code, and a sentence that is safe to show: what happened, where, and what to do."""
+
+    def __init__(self, code: str, message: str, param: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.param = param
+
+
+class Broken(Exception):
+    """The other side broke the protocol."""
+
+
+def invalid(param: str, message: str) -> Fault:
+    """The caller must change the request."""
+    return Fault("invalid_request", message, param)
+
+
+def unsupported(message: str) -> Fault:
+    """Understood, but this model or runtime cannot do it."""
+    return Fault("unsupported", message)
+
+
+def bad_model(message: str) -> Fault:
+    """The model's files are broken, foreign or refused."""
+    return Fault("bad_model", message)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory did not suffice, however the library says it."""
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error).lower()

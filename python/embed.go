@@ -1,0 +1,27 @@
+// Package python holds the worker that is written in Python, and the lock file of its environment. It holds no Go code that
+// runs: the worker program hands the files to an interpreter.
+package python
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+)
+
+// Files are the worker's sources and the lock file.
+//
+//go:embed ashatai_worker/*.py pytorch/*.txt
+var Files embed.FS //nolint:gochecknoglobals // the compiler fills it, and nothing can write to it
+
+// Requirements is the lock file of PyTorch's environment in Files.
+const Requirements = "pytorch/requirements-cpu.txt"
+
+// Lock is the digest of the lock file: an environment that was made of another one is stale.
+func Lock() string {
+	b, err := Files.ReadFile(Requirements)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
