@@ -7,4 +7,4 @@ import "embed"
 // Files are the lock files by their folders: onnxruntime/package-lock.json, onnxruntime/linux-amd64.sha256.
 //
 //go:embed onnxruntime/package.json onnxruntime/package-lock.json onnxruntime/.npmrc onnxruntime/*.sha256
-var Files embed.FS //nolint:gochecknoglobals // the compiler fills it, and nothing can write to it
+var Files embed.FS

@@ -11,7 +11,7 @@ import (
 // Files are the worker's sources and the lock file.
 //
 //go:embed ashatai_worker/*.py pytorch/*.txt
-var Files embed.FS //nolint:gochecknoglobals // the compiler fills it, and nothing can write to it
+var Files embed.FS
 
 // Requirements is the lock file of PyTorch's environment in Files.
 const Requirements = "pytorch/requirements-cpu.txt"

@@ -47,7 +47,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) program(name, script string) {
 	w.t.Helper()
-	if err := os.WriteFile(filepath.Join(w.bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil { //nolint:gosec // a program of this test
+	if err := os.WriteFile(filepath.Join(w.bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -235,7 +235,7 @@ func TestLeftoversAreSwept(t *testing.T) {
 	if err := os.MkdirAll(old, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(old, 0o500); err != nil { //nolint:gosec // as an installed tree is
+	if err := os.Chmod(old, 0o500); err != nil {
 		t.Fatal(err)
 	}
 	w.cfg.Now = func() time.Time { return time.Now().Add(2 * staleStage) }
@@ -363,26 +363,34 @@ func TestRecipes(t *testing.T) {
 		if r.Name == "" || r.Title == "" || r.Folder == "" || len(r.Platforms) == 0 {
 			t.Errorf("something is missing in %+v", r)
 		}
-		switch s := r.Source.(type) {
-		case NPM:
-			for _, name := range []string{"package.json", "package-lock.json", ".npmrc"} {
-				if _, err := fs.Stat(s.Locks, s.Lock+"/"+name); err != nil {
-					t.Errorf("%s: %v", r.Name, err)
-				}
-			}
-			for _, p := range r.Platforms {
-				if _, err := fs.Stat(s.Locks, s.Lock+"/"+strings.Replace(p, "/", "-", 1)+".sha256"); err != nil || s.From[p] == "" {
-					t.Errorf("%s for %s: %v", r.Name, p, err)
-				}
-			}
-		case Wheels:
-			if b, err := fs.ReadFile(s.Locks, s.Lock+"/requirements.txt"); err != nil || !strings.Contains(string(b), "--hash=sha256:") {
-				t.Errorf("%s: %v", r.Name, err)
-			}
-		case Environment:
-			if b, err := fs.ReadFile(s.Locks, s.Lock); err != nil || !strings.Contains(string(b), "--hash=sha256:") {
-				t.Errorf("%s: %v", r.Name, err)
+		for _, p := range r.Platforms {
+			if _, _, err := lockOf(r.Source, strings.Replace(p, "/", "-", 1)); err != nil {
+				t.Errorf("%s for %s: %v", r.Name, p, err)
 			}
 		}
 	}
+}
+
+// lockOf reads the lock files of a source for a platform.
+func lockOf(s Source, platform string) (lock, sums string, err error) {
+	var locks fs.FS
+	var name, list string
+	if n, ok := s.(NPM); ok {
+		locks, name, list = n.Locks, n.Lock+"/package-lock.json", n.Lock+"/"+platform+".sha256"
+		if n.From[strings.Replace(platform, "-", "/", 1)] == "" {
+			return "", "", errors.New("no folder of the package is named")
+		}
+	}
+	if w, ok := s.(Wheels); ok {
+		locks, name, list = w.Locks, w.Lock+"/requirements.txt", w.Lock+"/"+platform+".sha256"
+	}
+	if e, ok := s.(Environment); ok {
+		locks, name, list = e.Locks, e.Lock, e.Lock
+	}
+	a, err := fs.ReadFile(locks, name)
+	b, err2 := fs.ReadFile(locks, list)
+	if err = errors.Join(err, err2); err == nil && !strings.Contains(string(a), "--hash=sha256:") && !strings.Contains(string(a), "integrity") {
+		err = errors.New(name + " holds no hashes")
+	}
+	return string(a), string(b), err
 }

@@ -84,10 +84,10 @@ func (t *Tools) Run(ctx context.Context, c Command) (string, error) {
 const maxOutput = 64 << 10
 
 // offline knows the words in which clients say that a registry was not reached.
-var offline = regexp.MustCompile(`(?i)name resolution|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|connection (refused|timed out|broken|reset)|network is unreachable|failed to establish a new connection|Max retries exceeded|No matching distribution`) //nolint:gochecknoglobals // compiled once, never changed
+var offline = regexp.MustCompile(`(?i)name resolution|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|connection (refused|timed out|broken|reset)|network is unreachable|failed to establish a new connection|Max retries exceeded|No matching distribution`)
 
 // foreign knows the words in which they say that a package is not the pinned one.
-var foreign = regexp.MustCompile(`THESE PACKAGES DO NOT MATCH THE HASHES|EINTEGRITY`) //nolint:gochecknoglobals // likewise
+var foreign = regexp.MustCompile(`THESE PACKAGES DO NOT MATCH THE HASHES|EINTEGRITY`)
 
 func (t *Tools) failed(program string, exit proc.Exit, errs, out string) error {
 	said := lastWords(errs)

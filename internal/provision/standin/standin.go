@@ -143,20 +143,25 @@ func (n *needs) file(path string, there map[string][]string, served bool, provid
 		}
 	}
 	for _, s := range symbols {
-		sym := Symbol{Name: s.Name, Version: s.Version, Object: elf.ST_TYPE(s.Info) == elf.STT_OBJECT}
-		switch {
-		case s.Section != elf.SHN_UNDEF:
-			provided[s.Name] = true
-		case !served || elf.ST_BIND(s.Info) == elf.STB_WEAK:
-		case s.Library != "":
-			if vendor(s.Library) && there[s.Library] == nil {
-				n.add(s.Library, sym)
-			}
-		case s.Version == "" && ours(s.Name):
-			*loose = append(*loose, sym)
-		}
+		n.symbol(s, there, served, provided, loose)
 	}
 	return nil
+}
+
+// symbol looks at one that a library defines or needs.
+func (n *needs) symbol(s elf.Symbol, there map[string][]string, served bool, provided map[string]bool, loose *[]Symbol) {
+	sym := Symbol{Name: s.Name, Version: s.Version, Object: elf.ST_TYPE(s.Info) == elf.STT_OBJECT}
+	switch {
+	case s.Section != elf.SHN_UNDEF:
+		provided[s.Name] = true
+	case !served || elf.ST_BIND(s.Info) == elf.STB_WEAK:
+	case s.Library != "":
+		if vendor(s.Library) && there[s.Library] == nil {
+			n.add(s.Library, sym)
+		}
+	case s.Version == "" && ours(s.Name):
+		*loose = append(*loose, sym)
+	}
 }
 
 func (n *needs) add(library string, s Symbol) {

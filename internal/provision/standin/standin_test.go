@@ -62,7 +62,7 @@ func user(t *testing.T, needs string, symbols []Symbol) []byte {
 	}
 	binary.LittleEndian.PutUint64(image[f.Section(".dynamic").Offset:], uint64(elf.DT_NEEDED))
 	for i := range symbols {
-		at := f.Section(".dynsym").Offset + uint64(symSize*(i+1)) //nolint:gosec // small
+		at := f.Section(".dynsym").Offset + uint64(symSize*(i+1))
 		binary.LittleEndian.PutUint16(image[at+6:], uint16(elf.SHN_UNDEF))
 	}
 	return image
@@ -100,7 +100,7 @@ func TestMake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // read only
 	symbols, err := f.DynamicSymbols()
 	if err != nil {
 		t.Fatal(err)

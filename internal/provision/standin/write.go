@@ -77,7 +77,7 @@ func (w *writer) section(name string, kind elf.SectionType, flags elf.SectionFla
 		addr = 0
 	}
 	w.sections = append(w.sections, elf.Section64{
-		Name: uint32(len(w.names)), Type: uint32(kind), Flags: uint64(flags), Addr: addr, Off: at, Size: uint64(len(data)), //nolint:gosec // likewise
+		Name: uint32(len(w.names)), Type: uint32(kind), Flags: uint64(flags), Addr: addr, Off: at, Size: uint64(len(data)), //nolint:gosec // a few hundred bytes of names
 		Link: link, Info: info, Addralign: 16, Entsize: entry,
 	})
 	w.names = append(append(w.names, name...), 0)
@@ -122,9 +122,16 @@ func (w *writer) image() []byte {
 	readEnd := uint64(w.out.Len()) //nolint:gosec // far below
 	dataAt := w.section(".data", elf.SHT_PROGBITS, elf.SHF_ALLOC|elf.SHF_WRITE, 0, 0, 0, make([]byte, objectSize))
 	dynamic := w.dynamic([][2]uint64{
-		{uint64(elf.DT_SONAME), uint64(soname)}, {uint64(elf.DT_HASH), hashAt}, {uint64(elf.DT_STRTAB), stringsAt}, {uint64(elf.DT_SYMTAB), symbolsAt},
-		{uint64(elf.DT_STRSZ), uint64(len(w.strings))}, {uint64(elf.DT_SYMENT), symSize}, {uint64(elf.DT_VERSYM), versionsAt},
-		{uint64(elf.DT_VERDEF), definitionsAt}, {uint64(elf.DT_VERDEFNUM), uint64(1 + len(w.versions))}, {uint64(elf.DT_NULL), 0},
+		{uint64(elf.DT_SONAME), uint64(soname)},
+		{uint64(elf.DT_HASH), hashAt},
+		{uint64(elf.DT_STRTAB), stringsAt},
+		{uint64(elf.DT_SYMTAB), symbolsAt},
+		{uint64(elf.DT_STRSZ), uint64(len(w.strings))},
+		{uint64(elf.DT_SYMENT), symSize},
+		{uint64(elf.DT_VERSYM), versionsAt},
+		{uint64(elf.DT_VERDEF), definitionsAt},
+		{uint64(elf.DT_VERDEFNUM), uint64(1 + len(w.versions))},
+		{uint64(elf.DT_NULL), 0},
 	})
 	dynamicAt := w.section(".dynamic", elf.SHT_DYNAMIC, elf.SHF_ALLOC|elf.SHF_WRITE, sectionStrings, 0, dynSize, dynamic)
 	end := uint64(w.out.Len())                                                                                           //nolint:gosec // far below
@@ -184,7 +191,7 @@ func (w *writer) hashes() []byte {
 	buckets, chains := make([]uint32, n), make([]uint32, n)
 	for i, s := range w.symbols {
 		at := hash(s.Name) % n
-		number := uint32(i + 1) //nolint:gosec // likewise
+		number := uint32(i + 1)
 		chains[number], buckets[at] = buckets[at], number
 	}
 	var b bytes.Buffer
@@ -226,7 +233,7 @@ func (w *writer) definitions() []byte {
 		if i == len(all)-1 {
 			next = 0
 		}
-		w.put(&b, []uint16{1, flags, uint16(i + 1), 1}) //nolint:gosec // few
+		w.put(&b, []uint16{1, flags, uint16(i + 1), 1})
 		w.put(&b, []uint32{hash(name), verDefSize, next, w.str(name), 0})
 	}
 	return b.Bytes()
