@@ -34,7 +34,7 @@ func (q *question) fail(err *core.Error) { q.done <- err }
 
 // ask sends a call and waits for its answer, which take reads: it gets the frames in the reading goroutine, and what it
 // wrote counts when ask returns nil.
-func (w *worker) ask(ctx context.Context, kind wire.Kind, header any, tail []byte, take func(f *wire.Frame) (bool, error)) error {
+func (w *worker) ask(ctx context.Context, kind wire.Kind, header any, tail [][]byte, take func(f *wire.Frame) (bool, error)) error {
 	if err := ctx.Err(); err != nil {
 		return core.AsError(err)
 	}
@@ -44,7 +44,7 @@ func (w *worker) ask(ctx context.Context, kind wire.Kind, header any, tail []byt
 	if err != nil {
 		return err
 	}
-	if err := w.conn.Send(kind, number, header, tail); err != nil {
+	if err := w.conn.Send(kind, number, header, tail...); err != nil {
 		return w.sendFailed(number, err)
 	}
 	select {

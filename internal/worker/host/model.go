@@ -129,7 +129,7 @@ func (m *model) Infer(ctx context.Context, inputs []core.Tensor, outputs []strin
 		if err := f.Decode(&h); err != nil {
 			return true, err
 		}
-		part, err := wire.TensorsIn(h.Tensors, f.Tail)
+		part, err := wire.TensorsIn(h.Tensors, f)
 		if err != nil {
 			return true, err
 		}
@@ -158,7 +158,7 @@ func (m *model) Tokenize(ctx context.Context, p engine.Prompt) ([]int, error) {
 // Detokenize asks for the bytes of tokens.
 func (m *model) Detokenize(ctx context.Context, tokens []int) ([]byte, error) {
 	var text []byte
-	err := m.w.ask(ctx, wire.KindDetokenize, nil, wire.AppendTokens(nil, tokens), only(wire.KindBytes, func(f *wire.Frame) error {
+	err := m.w.ask(ctx, wire.KindDetokenize, nil, [][]byte{wire.AppendTokens(nil, tokens)}, only(wire.KindBytes, func(f *wire.Frame) error {
 		text = append([]byte{}, f.Tail...)
 		return nil
 	}))

@@ -174,7 +174,7 @@ func (s *server) infer(inputs []core.Tensor, outputs []string) handler {
 			if err != nil {
 				return err
 			}
-			if err := s.conn.Send(wire.KindTensors, call, wire.Tensors{Tensors: head, More: len(rest) > 0}, tail); err != nil {
+			if err := s.conn.Send(wire.KindTensors, call, wire.Tensors{Tensors: head, More: len(rest) > 0}, tail...); err != nil {
 				return err
 			}
 			if tensors = rest; len(tensors) == 0 {

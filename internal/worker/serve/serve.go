@@ -196,7 +196,7 @@ func (s *server) dispatch(ctx context.Context, f wire.Frame) error {
 		return decoded(f, func(h *wire.Rerank) error { return s.start(ctx, f.Call, h.TimeoutMS, s.rerank(h)) })
 	case wire.KindInfer:
 		return decoded(f, func(h *wire.Infer) error {
-			inputs, err := wire.TensorsIn(h.Inputs, f.Tail)
+			inputs, err := wire.TensorsIn(h.Inputs, &f)
 			if err != nil {
 				return err
 			}

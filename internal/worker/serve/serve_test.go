@@ -327,7 +327,7 @@ func TestTensorsCrossTheChannel(t *testing.T) {
 		if err := f.Decode(&h); err != nil {
 			t.Fatal(err)
 		}
-		part, err := wire.TensorsIn(h.Tensors, f.Tail)
+		part, err := wire.TensorsIn(h.Tensors, &f)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,9 +39,13 @@ func NewConn(rw io.ReadWriteCloser) *Conn {
 // *BrokenError when what came is no frame.
 func (c *Conn) Read() (Frame, error) { return c.in.next() }
 
-// Send sends one frame; header is a struct of this package or nil. That it returns does not mean that the other side has
-// it, see Flush. It waits only when the other side has not taken megabytes of what was sent before.
-func (c *Conn) Send(kind Kind, call uint32, header any, tail []byte) error {
+// directSize is from where on a tail is written from where it lies, and not copied behind what is pending.
+const directSize = 128 << 10
+
+// Send sends one frame; header is a struct of this package or nil, tail its parts, each of which begins at a multiple of
+// Align. That it returns does not mean that the other side has it, see Flush; the parts are the caller's again all the same.
+// It waits only when the other side has not taken megabytes of what was sent before, or while a long tail is written.
+func (c *Conn) Send(kind Kind, call uint32, header any, tail ...[]byte) error {
 	var h []byte
 	if header != nil {
 		var err error
@@ -54,9 +58,49 @@ func (c *Conn) Send(kind Kind, call uint32, header any, tail []byte) error {
 	for len(c.pending) > maxPending && c.err == nil {
 		c.room.Wait()
 	}
-	if err := c.queue(kind, call, h, "", tail); err != nil {
+	size := partsSize(tail)
+	if size >= directSize {
+		return c.direct(kind, call, h, size, tail)
+	}
+	if err := c.queue(kind, call, h, "", size); err != nil {
 		return err
 	}
+	c.pending = appendParts(c.pending, tail)
+	return c.push()
+}
+
+func appendParts(b []byte, parts [][]byte) []byte {
+	n := 0
+	for _, p := range parts {
+		b = append(append(b, gap(n)...), p...)
+		n = aligned(n) + len(p)
+	}
+	return b
+}
+
+// direct writes a frame behind what is pending; the lock is held on entry and on return, and open while bytes move.
+func (c *Conn) direct(kind Kind, call uint32, header []byte, size int, parts [][]byte) error {
+	for c.writing && c.err == nil {
+		c.room.Wait()
+	}
+	if err := c.queue(kind, call, header, "", size); err != nil {
+		return err
+	}
+	c.writing = true
+	c.writePending() // up to the tail; others queue behind it from here on
+	for n := 0; len(parts) > 0 && c.err == nil; parts = parts[1:] {
+		c.mu.Unlock()
+		_, err := c.rw.Write(gap(n))
+		if err == nil {
+			_, err = c.rw.Write(parts[0])
+		}
+		c.mu.Lock()
+		if err != nil {
+			c.err = err
+		}
+		n = aligned(n) + len(parts[0])
+	}
+	c.writing = false
 	return c.push()
 }
 
@@ -76,14 +120,14 @@ func (c *Conn) QueueEvent(call uint32, e *core.Event) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.queue(KindEvent, call, h, e.Text, nil)
+	return c.queue(KindEvent, call, h, e.Text, 0)
 }
 
 // Queue puts a frame without a header or a tail behind what is pending.
 func (c *Conn) Queue(kind Kind, call uint32) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.queue(kind, call, nil, "", nil)
+	return c.queue(kind, call, nil, "", 0)
 }
 
 // Push writes what is pending, unless another sender is doing so.
@@ -93,12 +137,14 @@ func (c *Conn) Push() error {
 	return c.push()
 }
 
-// queue adds a frame to what is pending; the lock is held.
-func (c *Conn) queue(kind Kind, call uint32, header []byte, text string, raw []byte) (err error) {
+// queue adds a frame to what is pending, up to the last more bytes of its tail; the lock is held.
+func (c *Conn) queue(kind Kind, call uint32, header []byte, text string, more int) (err error) {
 	if c.err != nil {
 		return c.err
 	}
-	c.pending, err = appendFrame(c.pending, kind, call, header, text, raw)
+	if c.pending, err = appendHead(c.pending, kind, call, header, len(text)+more); err == nil {
+		c.pending = append(c.pending, text...)
+	}
 	return err
 }
 

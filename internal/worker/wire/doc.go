@@ -17,7 +17,8 @@
 //	u32  call     the request it belongs to; 0 for the worker itself
 //	u32  json     length of the JSON header; 0 when there is none; at most length - 9
 //	     header   a JSON object, UTF-8; unknown keys are an error
-//	     tail     raw bytes up to the end of the frame
+//	     tail     raw bytes up to the end of the frame; where it has several parts, each begins at a multiple of 64 of the
+//	              tail, and the bytes between them mean nothing
 //
 // # Order
 //
@@ -57,10 +58,10 @@
 //	  25  variant_made worker  engine.Variant                    -                -
 //	  26  share        server  Share                             -                -
 //	  27  rerank       server  Rerank                            -                vectors of length 1, or error
-//	  28  infer        server  Infer                             the tensors'     tensors+, or error
-//	                                                             bytes in order
-//	  29  tensors      worker  Tensors                           the tensors'     -
-//	                                                             bytes in order
+//	  28  infer        server  Infer                             a part for each  tensors+, or error
+//	                                                             tensor, in order
+//	  29  tensors      worker  Tensors                           a part for each  -
+//	                                                             tensor, in order
 //
 // The headers are the structs of this package with their JSON keys; durations are integers of the unit that the key
 // names. Error codes are those of package core. A call with timeout_ms set ends with deadline_exceeded by itself.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // MaxFrame is the largest length that a frame may state.
@@ -31,12 +32,25 @@ func broken(format string, args ...any) error {
 	return &BrokenError{Reason: fmt.Sprintf(format, args...)}
 }
 
-// Frame is one message. Header and Tail point into the reader's buffer: they hold until the next Read.
+// Align is where the parts of a tail begin: at its start and at multiples of this, so that numbers can be computed with where
+// they lie.
+const Align = 64
+
+// Frame is one message. Header and Tail point into the reader's buffer: they hold until the next Read, unless they are kept.
 type Frame struct {
 	Kind   Kind
 	Call   uint32
 	Header []byte // JSON, or empty
 	Tail   []byte
+
+	from *reader
+}
+
+// Keep leaves Header and Tail to the caller for good. It is called before the next Read.
+func (f *Frame) Keep() {
+	if f.from != nil {
+		f.from.buf, f.from = nil, nil
+	}
 }
 
 // Decode reads the header into v, a pointer to the kind's struct. Unknown keys and anything after the object are errors.
@@ -52,20 +66,33 @@ func (f *Frame) Decode(v any) error {
 	return nil
 }
 
-// appendFrame adds a frame to b.
-func appendFrame(b []byte, kind Kind, call uint32, header []byte, tail string, raw []byte) ([]byte, error) {
-	n := fixed + len(header) + len(tail) + len(raw)
+// appendHead adds a frame's beginning to b, up to its tail of the given length.
+func appendHead(b []byte, kind Kind, call uint32, header []byte, tail int) ([]byte, error) {
+	n := fixed + len(header) + tail
 	if n > MaxFrame {
 		return b, broken("a frame %s of %d bytes is over the limit of %d", kind, n, MaxFrame)
 	}
-	b = binary.LittleEndian.AppendUint32(b, uint32(n))
+	b = binary.LittleEndian.AppendUint32(b, uint32(n)) //nolint:gosec // not over the limit
 	b = append(b, byte(kind))
 	b = binary.LittleEndian.AppendUint32(b, call)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(header))) //nolint:gosec // less than n
-	b = append(b, header...)
-	b = append(b, tail...)
-	return append(b, raw...), nil
+	return append(b, header...), nil
 }
+
+// aligned is the first multiple of Align from n on.
+func aligned(n int) int { return (n + Align - 1) / Align * Align }
+
+// partsSize is the length of a tail of parts.
+func partsSize(parts [][]byte) int {
+	n := 0
+	for _, p := range parts {
+		n = aligned(n) + len(p)
+	}
+	return n
+}
+
+// gap is what stands in a tail of n bytes before its next part.
+func gap(n int) []byte { return make([]byte, aligned(n)-n) }
 
 // reader reads frames into one buffer.
 type reader struct {
@@ -86,7 +113,7 @@ func (r *reader) next() (Frame, error) {
 	if _, err := io.ReadFull(r.r, head[prefix:]); err != nil {
 		return Frame{}, inside(err)
 	}
-	f := Frame{Kind: Kind(head[4]), Call: binary.LittleEndian.Uint32(head[5:])}
+	f := Frame{Kind: Kind(head[4]), Call: binary.LittleEndian.Uint32(head[5:]), from: r}
 	if f.Kind == 0 || f.Kind >= kindEnd {
 		return Frame{}, broken("a frame has the unknown kind %d", f.Kind)
 	}
@@ -95,23 +122,29 @@ func (r *reader) next() (Frame, error) {
 	if header > n {
 		return Frame{}, broken("a frame %s states a header of %d bytes and has %d", f.Kind, header, n)
 	}
-	if err := r.fill(int(n)); err != nil {
+	// The tail is aligned where the buffer is, and the buffer of a large frame is.
+	from := int64(aligned(int(header))) - header
+	if err := r.fill(int(from), int(n)); err != nil {
 		return Frame{}, inside(err)
 	}
-	f.Header, f.Tail = r.buf[:header:header], r.buf[header:n]
+	f.Header, f.Tail = r.buf[from:from+header:from+header], r.buf[from+header:from+n:from+n]
 	return f, nil
 }
 
-// fill reads n bytes. The buffer grows with what really comes, so that a length alone takes no memory.
-func (r *reader) fill(n int) error {
+// fill reads n bytes behind the first from of the buffer. It grows with what really comes, so that a length alone takes no
+// memory; once a good part of a long frame is there, the rest is made room for at once.
+func (r *reader) fill(from, n int) error {
 	if cap(r.buf) > keep {
 		r.buf = nil
 	}
-	r.buf = r.buf[:0]
-	for len(r.buf) < n {
-		step := min(n-len(r.buf), max(readSize, len(r.buf)))
+	r.buf = append(r.buf[:0], make([]byte, from)...)
+	for n += from; len(r.buf) < n; {
 		at := len(r.buf)
-		r.buf = append(r.buf, make([]byte, step)...)
+		step := min(n-at, max(readSize, at))
+		if at >= keep {
+			step = n - at
+		}
+		r.buf = slices.Grow(r.buf, step)[:at+step]
 		if _, err := io.ReadFull(r.r, r.buf[at:]); err != nil {
 			return err
 		}

@@ -6,7 +6,7 @@ import (
 	"ashatai/internal/core"
 )
 
-// TensorHead is a tensor without its bytes, which lie in the tail, one tensor's behind the other's.
+// TensorHead is a tensor without its bytes. Those are parts of the tail, in the same order.
 type TensorHead struct {
 	Name  string        `json:"name"`
 	Type  core.DataType `json:"type"`
@@ -34,43 +34,49 @@ const (
 	MaxTensors = MaxFrame - 1<<20
 )
 
-// TensorsOut makes a frame's header and tail of as many tensors as fit into about room bytes; rest are the others. One tensor
-// alone may fill a frame; one that fits into none is CodeTooLarge.
-func TensorsOut(tensors []core.Tensor, room int) (head []TensorHead, tail []byte, rest []core.Tensor, err error) {
+// TensorsOut makes a frame's header and tail of as many tensors as fit into about room bytes; rest are the others. The tail is
+// the tensors' own bytes. One tensor alone may fill a frame; one that fits into none is CodeTooLarge.
+func TensorsOut(tensors []core.Tensor, room int) (head []TensorHead, tail [][]byte, rest []core.Tensor, err error) {
 	total, n := 0, 0
-	for n < len(tensors) && (n == 0 || total+len(tensors[n].Data) <= room) {
-		total += len(tensors[n].Data)
+	for n < len(tensors) && (n == 0 || aligned(total)+len(tensors[n].Data) <= room) {
+		total = aligned(total) + len(tensors[n].Data)
 		n++
 	}
 	if total > MaxTensors {
 		return nil, nil, nil, core.Errorf(core.CodeTooLarge, "The tensor %.80q has %d MiB; one that goes to or from a worker has at most %d.", tensors[0].Name, total>>20, MaxTensors>>20)
 	}
-	tail = make([]byte, 0, total)
 	for _, t := range tensors[:n] {
 		head = append(head, TensorHead{Name: t.Name, Type: t.Type, Shape: slices.Clone(t.Shape), Size: len(t.Data)})
-		tail = append(tail, t.Data...)
+		tail = append(tail, t.Data)
 	}
 	return head, tail, tensors[n:], nil
 }
 
-// TensorsIn makes tensors of a frame. The tail is copied. Bytes that are not what types and shapes ask for break the
-// protocol.
-func TensorsIn(head []TensorHead, tail []byte) ([]core.Tensor, error) {
-	own := slices.Clone(tail)
+// TensorsIn makes tensors of a frame, which are the caller's: a long tail is kept, a short one copied. Bytes that are not what
+// types and shapes ask for break the protocol.
+func TensorsIn(head []TensorHead, f *Frame) ([]core.Tensor, error) {
+	all := f.Tail
+	if len(all) >= directSize {
+		f.Keep()
+	} else {
+		all = slices.Clone(all)
+	}
 	out := make([]core.Tensor, 0, len(head))
+	n := 0
 	for _, h := range head {
-		if h.Size < 0 || h.Size > len(own) {
-			return nil, broken("a tensor has %d bytes, and the frame has %d more", h.Size, len(own))
+		from := aligned(n)
+		if h.Size < 0 || from > len(all) || h.Size > len(all)-from {
+			return nil, broken("a tensor has %d bytes from the byte %d on, and the frame has %d", h.Size, from, len(all))
 		}
-		t := core.Tensor{Name: h.Name, Type: h.Type, Shape: h.Shape, Data: own[:h.Size:h.Size]}
-		own = own[h.Size:]
+		n = from + h.Size
+		t := core.Tensor{Name: h.Name, Type: h.Type, Shape: h.Shape, Data: all[from:n:n]}
 		if err := t.Check(); err != nil {
 			return nil, broken("%v", err)
 		}
 		out = append(out, t)
 	}
-	if len(own) > 0 {
-		return nil, broken("%d bytes belong to no tensor", len(own))
+	if n < len(all) {
+		return nil, broken("%d bytes belong to no tensor", len(all)-n)
 	}
 	return out, nil
 }

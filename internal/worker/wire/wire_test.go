@@ -240,16 +240,16 @@ func TestManySendersOneOrderPerCall(t *testing.T) {
 func TestSendersWaitForASlowReaderAndEndWithTheChannel(t *testing.T) {
 	a, b := net.Pipe()
 	c := NewConn(a)
-	const senders = 20
+	const senders = 200
 	results := make(chan error, senders)
 	for range senders {
-		go func() { results <- c.Send(KindBytes, 1, nil, make([]byte, 1<<20)) }()
+		go func() { results <- c.Send(KindBytes, 1, nil, make([]byte, 100<<10)) }()
 	}
 	timer := time.NewTimer(10 * time.Second)
 	defer timer.Stop()
 	// Those whose frames fit into what may wait are back; the writer and the rest are not.
 	done := 0
-	for done < 8 {
+	for done < 64 {
 		select {
 		case err := <-results:
 			if err != nil {
