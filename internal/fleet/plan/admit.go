@@ -146,6 +146,7 @@ func (e Done) apply(s *State) {
 	if r.inst != nil {
 		if r.taken > 0 {
 			r.m.rate.add(s.now, r.Cost)
+			r.inst.served = true
 		}
 		s.suspects.clear(r.Fingerprint)
 	}

@@ -63,7 +63,7 @@ const (
 	crashBackoff    = 250 * time.Millisecond // before the first restart; doubles with each crash
 	loadBackoff     = 2 * time.Second        // after a failed load; doubles with each failure
 	maxBackoff      = time.Minute
-	stableAfter     = time.Minute // an instance that lived this long starts counting crashes anew
+	stableAfter     = time.Minute // an instance that lived this long, or served a request, starts counting crashes anew
 	quarantineTime  = 10 * time.Minute
 	maxSuspects     = 1024
 	forgetModel     = time.Hour // what was learned of a model without work is dropped after this

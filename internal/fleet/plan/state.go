@@ -80,6 +80,7 @@ type instance struct {
 	startedAt  time.Duration
 	readyAt    time.Duration
 	idleSince  time.Duration
+	served     bool // completed a request
 
 	// Of a draining instance: why, and when what still runs is ended with which error; zero time: never.
 	reason  Reason

@@ -41,7 +41,8 @@ func (e Died) apply(s *State) {
 		return
 	}
 	m := in.m
-	if s.now-in.readyAt >= stableAfter {
+	// What did some of its work is worth starting at once; the request that ends it again and again is found by itself.
+	if in.served || s.now-in.readyAt >= stableAfter {
 		m.crashes = 0
 	}
 	m.crashes++
