@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"ashatai/internal/cli/screen"
 )
 
 type alias struct {
@@ -50,14 +52,14 @@ func (a *app) alias() *cobra.Command {
 				return err
 			}
 			var done alias
-			raw, err := c.call(cmd.Context(), http.MethodPut, aliasPath(args[0]), map[string]string{"model": args[1]}, &done)
+			raw, err := c.Call(cmd.Context(), http.MethodPut, aliasPath(args[0]), map[string]string{"model": args[1]}, &done)
 			switch {
 			case err != nil:
 				return err
 			case asJSON:
-				return a.raw(raw)
+				return a.out.Raw(raw)
 			}
-			a.out.printf("%s stands for %s.\n", plain(done.Name), plain(done.Model))
+			a.out.Printf("%s stands for %s.\n", screen.Plain(done.Name), screen.Plain(done.Model))
 			return nil
 		},
 	}
@@ -81,14 +83,14 @@ func (a *app) aliasList() *cobra.Command {
 				return err
 			}
 			var list aliasList
-			raw, err := c.call(cmd.Context(), http.MethodGet, "/api/v1/aliases", nil, &list)
+			raw, err := c.Call(cmd.Context(), http.MethodGet, "/api/v1/aliases", nil, &list)
 			switch {
 			case err != nil:
 				return err
 			case asJSON:
-				return a.raw(raw)
+				return a.out.Raw(raw)
 			case len(list.Aliases) == 0:
-				a.err.printf("No model has an alias. `ashatai alias NAME MODEL` gives one.\n")
+				a.err.Printf("No model has an alias. `ashatai alias NAME MODEL` gives one.\n")
 				return nil
 			}
 			rows := [][]string{{"NAME", "MODEL", "FROM"}}
@@ -102,7 +104,7 @@ func (a *app) aliasList() *cobra.Command {
 				}
 				rows = append(rows, []string{al.Name, model, from})
 			}
-			return a.table(rows)
+			return a.out.Table(rows)
 		},
 	}
 	flags.add(cmd)
@@ -123,14 +125,14 @@ func (a *app) aliasRemove() *cobra.Command {
 				return err
 			}
 			var done removed
-			raw, err := c.call(cmd.Context(), http.MethodDelete, aliasPath(args[0]), nil, &done)
+			raw, err := c.Call(cmd.Context(), http.MethodDelete, aliasPath(args[0]), nil, &done)
 			switch {
 			case err != nil:
 				return err
 			case asJSON:
-				return a.raw(raw)
+				return a.out.Raw(raw)
 			}
-			a.out.printf("Removed the alias %s.\n", plain(done.Removed))
+			a.out.Printf("Removed the alias %s.\n", screen.Plain(done.Removed))
 			return nil
 		},
 	}
@@ -143,9 +145,9 @@ func (a *app) aliasRemove() *cobra.Command {
 func (a *app) tellAliases(list []alias) {
 	for _, al := range list {
 		if al.Setting {
-			a.err.printf("%s the settings still make %s an alias of it, which stands for nothing now.\n", a.err.yellow("note:"), plain(al.Name))
+			a.err.Printf("%s the settings still make %s an alias of it, which stands for nothing now.\n", a.err.Yellow("note:"), screen.Plain(al.Name))
 			continue
 		}
-		a.err.printf("%s its alias %s went with it.\n", a.err.yellow("note:"), plain(al.Name))
+		a.err.Printf("%s its alias %s went with it.\n", a.err.Yellow("note:"), screen.Plain(al.Name))
 	}
 }

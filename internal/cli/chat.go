@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"ashatai/internal/cli/client"
 	"ashatai/internal/cli/failure"
 	"ashatai/internal/cli/sse"
 	"ashatai/internal/core"
@@ -60,24 +61,24 @@ type chatReply struct {
 	fallback string // why the server serves it weaker than asked for
 }
 
-// chat asks for one answer and hands each piece of text to show. What came before an error is in the reply.
-func (c *client) chat(ctx context.Context, req chatRequest, show func(string) error) (*chatReply, error) {
+// complete asks for one answer and hands each piece of text to show. What came before an error is in the reply.
+func complete(ctx context.Context, c *client.Client, req chatRequest, show func(string) error) (*chatReply, error) {
 	req.Stream, req.StreamOptions.IncludeUsage = true, true
 	reply := &chatReply{}
-	resp, err := c.open(ctx, http.MethodPost, "/v1/chat/completions", req)
+	resp, err := c.Open(ctx, http.MethodPost, "/v1/chat/completions", req)
 	if err != nil {
 		return reply, err
 	}
-	defer closeBody(resp)
+	defer client.Close(resp)
 	reply.fallback = resp.Header.Get("X-Ashatai-Fallback")
 	if kind := resp.Header.Get("Content-Type"); !strings.HasPrefix(kind, "text/event-stream") {
-		return reply, c.foreign(resp, nil)
+		return reply, c.Foreign(resp, nil)
 	}
 	var text strings.Builder
 	defer func() { reply.Response = text.String() }()
 	for data, err := range sse.Events(resp.Body) {
 		if err != nil {
-			return reply, c.broken(ctx, err)
+			return reply, c.Broken(ctx, err)
 		}
 		if string(data) == "[DONE]" {
 			return reply, nil
@@ -87,7 +88,7 @@ func (c *client) chat(ctx context.Context, req chatRequest, show func(string) er
 		}
 		piece, err := reply.take(data)
 		if err != nil {
-			return reply, c.foreign(resp, err)
+			return reply, c.Foreign(resp, err)
 		}
 		text.WriteString(piece)
 		if piece == "" {
@@ -97,7 +98,7 @@ func (c *client) chat(ctx context.Context, req chatRequest, show func(string) er
 			return reply, core.Wrap(core.CodeInternal, err, "The answer cannot be written to standard output.")
 		}
 	}
-	return reply, c.broken(ctx, nil)
+	return reply, c.Broken(ctx, nil)
 }
 
 // take reads one chunk and returns its text.

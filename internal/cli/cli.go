@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ashatai/internal/cli/audit"
+	"ashatai/internal/cli/client"
 	"ashatai/internal/cli/console"
 	"ashatai/internal/cli/human"
 	"ashatai/internal/cli/jobs"
@@ -17,6 +18,7 @@ import (
 	"ashatai/internal/cli/people"
 	"ashatai/internal/cli/quotas"
 	"ashatai/internal/cli/runtimes"
+	"ashatai/internal/cli/screen"
 	"ashatai/internal/cli/settings"
 )
 
@@ -94,7 +96,7 @@ type DoctorReport struct {
 // app is one run of the program.
 type app struct {
 	deps       Deps
-	out, err   *screen
+	out, err   *screen.Screen
 	in         io.Reader
 	transport  *http.Transport
 	interrupts *interrupts
@@ -105,10 +107,10 @@ func newApp(deps Deps) *app {
 	if in == nil {
 		in = strings.NewReader("")
 	}
-	colour := wantsColour(deps.Env)
+	colour := screen.WantsColour(deps.Env)
 	return &app{
-		deps: deps, in: in, transport: newTransport(), interrupts: &interrupts{},
-		out: newScreen(deps.Stdout, colour), err: newScreen(deps.Stderr, colour),
+		deps: deps, in: in, transport: client.NewTransport(), interrupts: &interrupts{},
+		out: screen.New(deps.Stdout, colour), err: screen.New(deps.Stderr, colour),
 	}
 }
 
@@ -148,7 +150,7 @@ func (a *app) root() *cobra.Command {
 // console is what commands in folders of their own are lent.
 func (a *app) console() console.Console {
 	return console.Console{
-		Printf: a.out.printf, Table: a.table, JSON: a.json, Plain: plain, Plural: human.Plural,
+		Printf: a.out.Printf, Table: a.out.Table, JSON: a.out.JSON, Plain: screen.Plain, Plural: human.Plural,
 		Server: a.server, Usage: usage, NoArgs: noArgs, OneArg: oneArg, NoSuch: noSuchCommand,
 	}
 }
@@ -192,6 +194,6 @@ func (a *app) server(cmd *cobra.Command) func() (console.Server, error) {
 		if err != nil {
 			return console.Server{}, err
 		}
-		return console.Server{Call: c.call, Open: c.read}, nil
+		return console.Server{Call: c.Call, Open: c.Read}, nil
 	}
 }

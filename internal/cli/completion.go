@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"ashatai/internal/cli/screen"
 )
 
 // completionWait is how long a shell waits for names after the Tab key.
@@ -52,12 +54,12 @@ func (a *app) completeModels(flags *serverFlags, most int) cobra.CompletionFunc 
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionWait)
 		defer cancel()
 		var list modelList
-		if _, err := c.call(ctx, http.MethodGet, "/api/v1/models", nil, &list); err != nil {
+		if _, err := c.Call(ctx, http.MethodGet, "/api/v1/models", nil, &list); err != nil {
 			return nil, none
 		}
 		var names []cobra.Completion
 		for _, m := range list.Models {
-			names = append(names, plain(m.Name))
+			names = append(names, screen.Plain(m.Name))
 		}
 		return names, none
 	}

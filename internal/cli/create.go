@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -11,7 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/client"
 	"ashatai/internal/cli/human"
+	"ashatai/internal/cli/progress"
+	"ashatai/internal/cli/screen"
 	"ashatai/internal/core"
 	"ashatai/internal/modelfile"
 )
@@ -57,12 +59,12 @@ func (a *app) create() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			show := a.progress()
+			show := progress.Of(a.out, a.err)
 			if asJSON {
-				show = progressJSON{a.out}
+				show = progress.JSON{W: a.out}
 			}
 			for _, n := range file.Notes {
-				a.err.printf("%s %s\n", a.err.yellow("note:"), plain(n))
+				a.err.Printf("%s %s\n", a.err.Yellow("note:"), screen.Plain(n))
 			}
 			req := createRequest{
 				Name: args[0], From: file.From, System: file.System, Template: file.Template, License: file.License,
@@ -74,11 +76,11 @@ func (a *app) create() *cobra.Command {
 			}
 			if gguf != "" {
 				req.From = ""
-				if req.SHA256, err = c.upload(cmd.Context(), gguf, show); err != nil {
+				if req.SHA256, err = c.Upload(cmd.Context(), gguf, show); err != nil {
 					return err
 				}
 			}
-			return c.follow(cmd.Context(), "/api/v1/create", req, show)
+			return c.Follow(cmd.Context(), "/api/v1/create", req, show)
 		},
 	}
 	flags.add(cmd)
@@ -95,14 +97,14 @@ func (a *app) readModelfile(cmd *cobra.Command, path string) (f *modelfile.File,
 		folder = filepath.Dir(path)
 		file, err := os.Open(path) //nolint:gosec // the user's own file
 		if err != nil {
-			return nil, "", usage(cmd, "The Modelfile %q cannot be read: %s. Name another one with -f.", path, reason(err))
+			return nil, "", usage(cmd, "The Modelfile %q cannot be read: %s. Name another one with -f.", path, client.Reason(err))
 		}
 		defer func() { _ = file.Close() }() // only read
 		in = file
 	}
 	text, err := io.ReadAll(io.LimitReader(in, modelfile.MaxBytes+1))
 	if err != nil {
-		return nil, "", usage(cmd, "The Modelfile %q cannot be read: %s.", path, reason(err))
+		return nil, "", usage(cmd, "The Modelfile %q cannot be read: %s.", path, client.Reason(err))
 	}
 	if f, err = modelfile.Parse(string(text)); err != nil {
 		return nil, "", err
@@ -126,7 +128,7 @@ func basis(cmd *cobra.Command, f *modelfile.File, folder string) (string, error)
 		if err == nil {
 			err = errors.New("it is no regular file")
 		}
-		return "", usage(cmd, "Line %d of the Modelfile: FROM names the file %q, which cannot be used: %s.", f.FromLine, path, reason(err))
+		return "", usage(cmd, "Line %d of the Modelfile: FROM names the file %q, which cannot be used: %s.", f.FromLine, path, client.Reason(err))
 	}
 	return "", nil
 }
@@ -148,20 +150,6 @@ func onlyModel(cmd *cobra.Command, f *modelfile.File, folder string) (string, er
 		hint = " Weights in safetensors have to be converted to GGUF first."
 	}
 	return "", usage(cmd, "Line %d of the Modelfile: the folder %q holds %s; FROM needs one of them.%s", f.FromLine, folder, human.Plural(len(found), "GGUF file"), hint)
-}
-
-// follow starts something that takes its time, and shows its progress to the end.
-func (c *client) follow(ctx context.Context, path string, req any, show progressView) error {
-	resp, err := c.open(ctx, http.MethodPost, path, req)
-	if err != nil {
-		return err
-	}
-	defer closeBody(resp)
-	err = follow(resp.Body, show)
-	if errors.Is(err, errCutOff) {
-		err = c.broken(ctx, err)
-	}
-	return err
 }
 
 func (a *app) cp() *cobra.Command {
@@ -187,14 +175,14 @@ func (a *app) cp() *cobra.Command {
 			var done struct {
 				Model modelSummary `json:"model"`
 			}
-			raw, err := c.call(cmd.Context(), http.MethodPost, "/api/v1/copy", map[string]string{"source": args[0], "destination": args[1]}, &done)
+			raw, err := c.Call(cmd.Context(), http.MethodPost, "/api/v1/copy", map[string]string{"source": args[0], "destination": args[1]}, &done)
 			switch {
 			case err != nil:
 				return err
 			case asJSON:
-				return a.raw(raw)
+				return a.out.Raw(raw)
 			}
-			a.out.printf("Copied %s to %s.\n", plain(args[0]), plain(done.Model.Name))
+			a.out.Printf("Copied %s to %s.\n", screen.Plain(args[0]), screen.Plain(done.Model.Name))
 			return nil
 		},
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ashatai/internal/cli/human"
+	"ashatai/internal/cli/screen"
 	"ashatai/internal/core"
 )
 
@@ -27,7 +28,7 @@ func (a *app) doctor() *cobra.Command {
 				report.Checks = []DoctorCheck{}
 			}
 			if asJSON {
-				if err := a.json(report); err != nil {
+				if err := a.out.JSON(report); err != nil {
 					return err
 				}
 			} else {
@@ -57,17 +58,17 @@ func (a *app) showReport(report DoctorReport) {
 		width = max(width, len(c.Name))
 	}
 	for _, c := range report.Checks {
-		mark := a.out.green("ok  ")
+		mark := a.out.Green("ok  ")
 		switch c.State {
 		case StateOK:
 		case StateWarn:
-			mark = a.out.yellow("warn")
+			mark = a.out.Yellow("warn")
 		case StateFail:
-			mark = a.out.red("fail")
+			mark = a.out.Red("fail")
 		}
-		a.out.printf("%s  %-*s  %s\n", mark, width, c.Name, plain(c.Detail))
+		a.out.Printf("%s  %-*s  %s\n", mark, width, c.Name, screen.Plain(c.Detail))
 		if c.Remedy != "" {
-			a.out.printf("      %-*s  %s\n", width, "", a.out.dim("→ "+plain(c.Remedy)))
+			a.out.Printf("      %-*s  %s\n", width, "", a.out.Dim("→ "+screen.Plain(c.Remedy)))
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/screen"
 	"ashatai/internal/core"
 )
 
@@ -120,9 +121,9 @@ func (a *app) report(err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	a.err.printf("%s %s\n", a.err.red("ashatai:"), plain(message(err)))
+	a.err.Printf("%s %s\n", a.err.Red("ashatai:"), screen.Plain(message(err)))
 	if u, ok := errors.AsType[*usageError](err); ok {
-		a.err.printf("`%s --help` shows how it is used.\n", u.command)
+		a.err.Printf("`%s --help` shows how it is used.\n", u.command)
 	}
 }
 

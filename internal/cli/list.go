@@ -28,14 +28,14 @@ func (a *app) list() *cobra.Command {
 				return err
 			}
 			var list modelList
-			raw, err := c.call(cmd.Context(), http.MethodGet, "/api/v1/models", nil, &list)
+			raw, err := c.Call(cmd.Context(), http.MethodGet, "/api/v1/models", nil, &list)
 			switch {
 			case err != nil:
 				return err
 			case asJSON:
-				return a.raw(raw)
+				return a.out.Raw(raw)
 			case len(list.Models) == 0:
-				a.err.printf("No models are installed. `ashatai pull` installs one.\n")
+				a.err.Printf("No models are installed. `ashatai pull` installs one.\n")
 				return nil
 			}
 			rows := [][]string{{"NAME", "ID", "SIZE", "PARAMETERS", "QUANTIZATION", "CONTEXT", "INSTALLED"}}
@@ -46,7 +46,7 @@ func (a *app) list() *cobra.Command {
 					strconv.Itoa(m.Context), human.Ago(m.Created, now),
 				})
 			}
-			return a.table(rows)
+			return a.out.Table(rows)
 		},
 	}
 	flags.add(cmd)

@@ -15,6 +15,8 @@ import (
 
 	"ashatai/internal/cli/failure"
 	"ashatai/internal/cli/human"
+	"ashatai/internal/cli/progress"
+	"ashatai/internal/cli/screen"
 )
 
 type optimizeRequest struct {
@@ -75,14 +77,14 @@ func (a *app) optimize() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			resp, err := c.open(cmd.Context(), http.MethodPost, "/api/v1/models/"+url.PathEscape(args[0])+"/optimize", req)
+			resp, err := c.Open(cmd.Context(), http.MethodPost, "/api/v1/models/"+url.PathEscape(args[0])+"/optimize", req)
 			if err != nil {
 				return err
 			}
-			defer closeBody(resp)
+			defer resp.Body.Close() //nolint:errcheck // what was not read of it is of no interest
 			err = a.followTrials(resp.Body, asJSON)
-			if errors.Is(err, errCutOff) {
-				err = c.broken(cmd.Context(), err)
+			if errors.Is(err, progress.ErrCutOff) {
+				err = c.Broken(cmd.Context(), err)
 			}
 			return err
 		},
@@ -97,7 +99,7 @@ func (a *app) optimize() *cobra.Command {
 // followTrials reads the lines to the end.
 func (a *app) followTrials(r io.Reader, asJSON bool) error {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxProgressLine)
+	lines.Buffer(nil, progress.MaxLine)
 	last := ""
 	for lines.Scan() {
 		line := bytes.TrimSpace(lines.Bytes())
@@ -109,24 +111,24 @@ func (a *app) followTrials(r io.Reader, asJSON bool) error {
 		}
 		var p optimizeProgress
 		if err := json.Unmarshal(line, &p); err != nil {
-			return errCutOff
+			return progress.ErrCutOff
 		}
 		switch now := p.Type + " " + p.Status; {
 		case asJSON:
-			a.out.printf("%s\n", line)
+			a.out.Printf("%s\n", line)
 		case p.Trial != nil:
-			a.out.printf("%s\n", plain(p.Trial.String()))
+			a.out.Printf("%s\n", screen.Plain(p.Trial.String()))
 		case p.Result != nil:
-			a.out.printf("%s\n", plain(p.Result.String()))
+			a.out.Printf("%s\n", screen.Plain(p.Result.String()))
 		case now != last && p.Status != "":
 			last = now
-			a.err.printf("%s: %s …\n", plain(p.Type), plain(p.Status))
+			a.err.Printf("%s: %s …\n", screen.Plain(p.Type), screen.Plain(p.Status))
 		}
 		if p.Result != nil {
 			return nil
 		}
 	}
-	return errCutOff
+	return progress.ErrCutOff
 }
 
 // String is a trial in one line.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ashatai/internal/cli/human"
+	"ashatai/internal/cli/screen"
 )
 
 func (a *app) ps() *cobra.Command {
@@ -24,14 +25,14 @@ func (a *app) ps() *cobra.Command {
 				return err
 			}
 			var list instanceList
-			raw, err := c.call(cmd.Context(), http.MethodGet, "/api/v1/instances", nil, &list)
+			raw, err := c.Call(cmd.Context(), http.MethodGet, "/api/v1/instances", nil, &list)
 			switch {
 			case err != nil:
 				return err
 			case asJSON:
-				return a.raw(raw)
+				return a.out.Raw(raw)
 			case len(list.Instances) == 0:
-				a.err.printf("No model is loaded. The first request for one loads it.\n")
+				a.err.Printf("No model is loaded. The first request for one loads it.\n")
 				return nil
 			}
 			return a.showInstances(list.Instances)
@@ -51,12 +52,12 @@ func (a *app) showInstances(list []instance) error {
 			fmt.Sprintf("%d/%d", i.Active, i.Sequences), strconv.Itoa(i.Queued), leaves(i, now),
 		})
 	}
-	if err := a.table(rows); err != nil {
+	if err := a.out.Table(rows); err != nil {
 		return err
 	}
 	for _, i := range list {
 		if i.Fallback != "" {
-			a.err.printf("%s %s: %s\n", a.err.yellow("note:"), plain(i.Model), plain(i.Fallback))
+			a.err.Printf("%s %s: %s\n", a.err.Yellow("note:"), screen.Plain(i.Model), screen.Plain(i.Fallback))
 		}
 	}
 	return nil

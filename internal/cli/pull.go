@@ -1,25 +1,18 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"ashatai/internal/cli/failure"
-	"ashatai/internal/cli/human"
+	"ashatai/internal/cli/client"
+	"ashatai/internal/cli/progress"
+	"ashatai/internal/cli/screen"
 	"ashatai/internal/core"
 )
-
-const maxProgressLine = 1 << 20
 
 func (a *app) pull() *cobra.Command {
 	var flags serverFlags
@@ -49,11 +42,11 @@ func (a *app) pull() *cobra.Command {
 			if req.Detach {
 				return a.detached(cmd, c, req, asJSON)
 			}
-			show := a.progress()
+			show := progress.Of(a.out, a.err)
 			if asJSON {
-				show = progressJSON{a.out}
+				show = progress.JSON{W: a.out}
 			}
-			return c.follow(cmd.Context(), "/api/v1/pull", req, show)
+			return c.Follow(cmd.Context(), "/api/v1/pull", req, show)
 		},
 	}
 	flags.add(cmd)
@@ -65,26 +58,26 @@ func (a *app) pull() *cobra.Command {
 }
 
 // detached begins a pull and prints its job's id alone.
-func (a *app) detached(cmd *cobra.Command, c *client, req pullRequest, asJSON bool) error {
-	var p pullProgress
-	raw, err := c.call(cmd.Context(), http.MethodPost, "/api/v1/pull", req, &p)
+func (a *app) detached(cmd *cobra.Command, c *client.Client, req pullRequest, asJSON bool) error {
+	var p progress.Step
+	raw, err := c.Call(cmd.Context(), http.MethodPost, "/api/v1/pull", req, &p)
 	if err != nil {
 		return err
 	}
 	if asJSON {
-		return a.raw(raw)
+		return a.out.Raw(raw)
 	}
-	a.out.printf("%s\n", plain(p.Job))
+	a.out.Printf("%s\n", screen.Plain(p.Job))
 	return nil
 }
 
 // source makes a path whole, since the server does not know this program's folder.
-func source(cmd *cobra.Command, c *client, s string) (string, error) {
+func source(cmd *cobra.Command, c *client.Client, s string) (string, error) {
 	if filepath.IsAbs(s) || named(s) {
 		return s, nil
 	}
-	if !c.local() {
-		return "", usage(cmd, "The server %s may be on another machine, where %q means nothing. Give the whole path that the file has there, or a URL.", c.base, s)
+	if !c.Local() {
+		return "", usage(cmd, "The server %s may be on another machine, where %q means nothing. Give the whole path that the file has there, or a URL.", c.Base, s)
 	}
 	abs, err := filepath.Abs(s)
 	if err != nil {
@@ -104,61 +97,4 @@ func named(s string) bool {
 	}
 	fi, err := os.Stat(s)
 	return err != nil || !fi.Mode().IsRegular()
-}
-
-// progressView shows how a pull goes on.
-type progressView interface {
-	step(p pullProgress, line []byte)
-	end(ok bool) // once, after the last step
-}
-
-// errCutOff is a pull whose last line is missing.
-var errCutOff = errors.New("the progress ended without a result")
-
-// follow reads the lines of a pull to the end.
-func follow(r io.Reader, show progressView) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxProgressLine)
-	for lines.Scan() {
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) == 0 {
-			continue
-		}
-		if e := failure.Parse(line, http.StatusInternalServerError); e != nil {
-			show.end(false)
-			return e
-		}
-		var p pullProgress
-		if err := json.Unmarshal(line, &p); err != nil {
-			show.end(false)
-			return errCutOff
-		}
-		show.step(p, line)
-		if p.Model != nil {
-			show.end(true)
-			return nil
-		}
-	}
-	show.end(false)
-	return errCutOff
-}
-
-func (a *app) progress() progressView {
-	if a.err.terminal {
-		return &progressBar{a: a, now: time.Now}
-	}
-	return &progressLines{a: a}
-}
-
-// progressJSON passes the server's lines on.
-type progressJSON struct{ w io.Writer }
-
-func (p progressJSON) step(_ pullProgress, line []byte) {
-	_, _ = p.w.Write(append(bytes.Clone(line), '\n'))
-}
-func (progressJSON) end(bool) {}
-
-// installed tells the result of a pull.
-func (a *app) installed(m *modelSummary) {
-	a.out.printf("Installed %s (%s).\n", plain(m.Name), human.Size(m.Size))
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/spf13/cobra"
+
+	"ashatai/internal/cli/screen"
 )
 
 func (a *app) rm() *cobra.Command {
@@ -25,7 +27,7 @@ func (a *app) rm() *cobra.Command {
 			var failures []error
 			for _, name := range args {
 				var done removed
-				if _, err := c.call(cmd.Context(), http.MethodDelete, modelPath(name), nil, &done); err != nil {
+				if _, err := c.Call(cmd.Context(), http.MethodDelete, modelPath(name), nil, &done); err != nil {
 					failures = append(failures, err)
 					if exitCode(err) == ExitUnavailable || cmd.Context().Err() != nil {
 						break
@@ -34,12 +36,12 @@ func (a *app) rm() *cobra.Command {
 				}
 				gone = append(gone, done.Removed)
 				if !asJSON {
-					a.out.printf("Removed %s.\n", plain(done.Removed))
+					a.out.Printf("Removed %s.\n", screen.Plain(done.Removed))
 					a.tellAliases(done.Aliases)
 				}
 			}
 			if asJSON {
-				failures = append(failures, a.json(map[string][]string{"removed": gone}))
+				failures = append(failures, a.out.JSON(map[string][]string{"removed": gone}))
 			}
 			return errors.Join(failures...)
 		},

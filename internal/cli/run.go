@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ashatai/internal/cli/client"
 	"ashatai/internal/cli/human"
+	"ashatai/internal/cli/screen"
 	"ashatai/internal/core"
 )
 
@@ -90,8 +92,8 @@ func (a *app) runModel(cmd *cobra.Command, args []string, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	_, person := terminalOf(a.in)
-	if prompt == "" && person && a.out.terminal && !o.json {
+	_, person := screen.TerminalOf(a.in)
+	if prompt == "" && person && a.out.Terminal && !o.json {
 		if err := a.reachable(cmd.Context(), c); err != nil {
 			return err
 		}
@@ -130,20 +132,20 @@ func (a *app) withInput(cmd *cobra.Command, prompt string) (string, error) {
 }
 
 // ask prints one answer.
-func (a *app) ask(ctx context.Context, c *client, req chatRequest, asJSON bool) error {
-	show := a.out.text
+func (a *app) ask(ctx context.Context, c *client.Client, req chatRequest, asJSON bool) error {
+	show := a.out.Text
 	if asJSON {
 		show = func(string) error { return nil }
 	}
-	reply, err := c.chat(ctx, req, show)
+	reply, err := complete(ctx, c, req, show)
 	if asJSON {
 		if err != nil {
 			return err
 		}
-		return a.json(reply)
+		return a.out.JSON(reply)
 	}
 	if reply.Response != "" && !strings.HasSuffix(reply.Response, "\n") {
-		a.out.printf("\n")
+		a.out.Printf("\n")
 	}
 	a.remarks(reply)
 	return err
@@ -152,9 +154,9 @@ func (a *app) ask(ctx context.Context, c *client, req chatRequest, asJSON bool) 
 // remarks tell what the text itself does not show.
 func (a *app) remarks(reply *chatReply) {
 	if reply.fallback != "" {
-		a.err.printf("%s %s\n", a.err.yellow("note:"), plain(reply.fallback))
+		a.err.Printf("%s %s\n", a.err.Yellow("note:"), screen.Plain(reply.fallback))
 	}
 	if reply.Finish == "length" {
-		a.err.printf("%s\n", a.err.dim("(The answer stopped at the limit of tokens.)"))
+		a.err.Printf("%s\n", a.err.Dim("(The answer stopped at the limit of tokens.)"))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ashatai/internal/cli/human"
+	"ashatai/internal/cli/screen"
 	"ashatai/internal/core"
 )
 
@@ -32,12 +33,12 @@ func (a *app) show() *cobra.Command {
 				return err
 			}
 			var m modelDetail
-			raw, err := c.call(cmd.Context(), http.MethodGet, modelPath(args[0]), nil, &m)
+			raw, err := c.Call(cmd.Context(), http.MethodGet, modelPath(args[0]), nil, &m)
 			switch {
 			case err != nil:
 				return err
 			case asJSON:
-				return a.raw(raw)
+				return a.out.Raw(raw)
 			case asFile:
 				typed := struct {
 					Defaults *core.Sampling `json:"parameters"`
@@ -45,7 +46,7 @@ func (a *app) show() *cobra.Command {
 				if err := json.Unmarshal(raw, &typed); err != nil {
 					return core.Wrap(core.CodeUnavailable, err, "The server's answer about %s cannot be understood; are both of one version?", args[0])
 				}
-				return a.out.text(modelfileOf(m))
+				return a.out.Text(modelfileOf(m))
 			}
 			return a.showModel(m)
 		},
@@ -62,7 +63,7 @@ func (a *app) showModel(m modelDetail) error {
 	var b strings.Builder
 	line := func(key, value string) {
 		if value != "" {
-			fmt.Fprintf(&b, "%-14s%s\n", key, plain(value))
+			fmt.Fprintf(&b, "%-14s%s\n", key, screen.Plain(value))
 		}
 	}
 	line("name", m.Name)

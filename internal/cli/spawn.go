@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ashatai/internal/cli/client"
 	"ashatai/internal/cli/editor"
 	"ashatai/internal/core"
 )
@@ -17,23 +18,23 @@ const (
 )
 
 // ready asks whether a server answers. Its readiness is its own business: a chat may wait for it.
-func (c *client) ready(ctx context.Context) error {
+func ready(ctx context.Context, c *client.Client) error {
 	var answer serverVersion
-	_, err := c.call(ctx, http.MethodGet, "/api/v1/version", nil, &answer)
+	_, err := c.Call(ctx, http.MethodGet, "/api/v1/version", nil, &answer)
 	return err
 }
 
 // reachable makes sure that a server answers before a chat begins, and offers to start one where none does.
-func (a *app) reachable(ctx context.Context, c *client) error {
-	err := c.ready(ctx)
-	if core.CodeOf(err) != core.CodeUnavailable || a.deps.Spawn == nil || !c.local() {
+func (a *app) reachable(ctx context.Context, c *client.Client) error {
+	err := ready(ctx, c)
+	if core.CodeOf(err) != core.CodeUnavailable || a.deps.Spawn == nil || !c.Local() {
 		return err
 	}
-	u, parseErr := url.Parse(c.base)
+	u, parseErr := url.Parse(c.Base)
 	if parseErr != nil || u.Scheme != "http" || u.Port() == "" || u.Path != "" {
 		return err
 	}
-	lines := editor.New(a.in, a.out, "No server answers at "+c.base+". Start one in the background? [Y/n] ")
+	lines := editor.New(a.in, a.out, "No server answers at "+c.Base+". Start one in the background? [Y/n] ")
 	answer, readErr := lines.Line(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -44,7 +45,7 @@ func (a *app) reachable(ctx context.Context, c *client) error {
 	if err := a.deps.Spawn(ctx, u.Host); err != nil {
 		return err
 	}
-	return c.await(ctx)
+	return await(ctx, c)
 }
 
 func yes(answer string) bool {
@@ -56,13 +57,13 @@ func yes(answer string) bool {
 }
 
 // await waits until a server that was just started answers.
-func (c *client) await(ctx context.Context) error {
+func await(ctx context.Context, c *client.Client) error {
 	wait, cancel := context.WithTimeout(ctx, spawnWait)
 	defer cancel()
 	tick := time.NewTicker(spawnRetry)
 	defer tick.Stop()
 	for {
-		err := c.ready(wait)
+		err := ready(wait, c)
 		if err == nil || core.CodeOf(err) != core.CodeUnavailable && wait.Err() == nil {
 			return err
 		}
@@ -73,7 +74,7 @@ func (c *client) await(ctx context.Context) error {
 				return ctx.Err()
 			}
 			return core.Wrap(core.CodeUnavailable, err,
-				"The server was started and does not answer at %s after %s. `ashatai serve` in a terminal of its own shows why.", c.base, spawnWait)
+				"The server was started and does not answer at %s after %s. `ashatai serve` in a terminal of its own shows why.", c.Base, spawnWait)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/spf13/cobra"
+
+	"ashatai/internal/cli/screen"
 )
 
 func (a *app) stop() *cobra.Command {
@@ -19,14 +21,14 @@ func (a *app) stop() *cobra.Command {
 				return err
 			}
 			var done unloaded
-			raw, err := c.call(cmd.Context(), http.MethodPost, "/api/v1/unload", unloadRequest{Model: args[0]}, &done)
+			raw, err := c.Call(cmd.Context(), http.MethodPost, "/api/v1/unload", unloadRequest{Model: args[0]}, &done)
 			switch {
 			case err != nil:
 				return err
 			case asJSON:
-				return a.raw(raw)
+				return a.out.Raw(raw)
 			}
-			a.out.printf("Unloaded %s.\n", plain(done.Unloaded))
+			a.out.Printf("Unloaded %s.\n", screen.Plain(done.Unloaded))
 			return nil
 		},
 	}

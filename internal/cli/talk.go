@@ -8,14 +8,16 @@ import (
 	"slices"
 	"strings"
 
+	"ashatai/internal/cli/client"
 	"ashatai/internal/cli/editor"
+	"ashatai/internal/cli/screen"
 	"ashatai/internal/core"
 )
 
 // talk is a conversation at a terminal.
 type talk struct {
 	a      *app
-	c      *client
+	c      *client.Client
 	req    chatRequest // the flags; its messages are made anew for each turn
 	system string
 	turns  []chatMessage
@@ -24,17 +26,17 @@ type talk struct {
 }
 
 // chat talks with a person until they leave.
-func (a *app) chat(ctx context.Context, c *client, req chatRequest) error {
-	t := &talk{a: a, c: c, req: req, editor: editor.New(a.in, a.out, a.out.bold(">>> "))}
+func (a *app) chat(ctx context.Context, c *client.Client, req chatRequest) error {
+	t := &talk{a: a, c: c, req: req, editor: editor.New(a.in, a.out, a.out.Bold(">>> "))}
 	if len(req.Messages) > 0 {
 		t.system = req.Messages[0].Content
 	}
-	name, err := c.modelName(ctx, req.Model)
+	name, err := modelName(ctx, c, req.Model)
 	if err != nil {
 		return err
 	}
 	t.req.Model = name
-	a.out.printf("%s\n", a.out.dim("Talking to "+plain(name)+". /help lists the commands, Ctrl-D leaves."))
+	a.out.Printf("%s\n", a.out.Dim("Talking to "+screen.Plain(name)+". /help lists the commands, Ctrl-D leaves."))
 	for {
 		line, err := t.editor.Line(ctx)
 		switch {
@@ -70,22 +72,22 @@ func (a *app) chat(ctx context.Context, c *client, req chatRequest) error {
 func (t *talk) warn(text string) {
 	t.warned = true
 	t.editor.Untouch()
-	t.a.out.printf("%s\n", t.a.out.dim(text))
+	t.a.out.Printf("%s\n", t.a.out.Dim(text))
 }
 
 // modelName checks that a model is there before anybody types a prompt for it; an empty name is the default one's.
-func (c *client) modelName(ctx context.Context, name string) (string, error) {
+func modelName(ctx context.Context, c *client.Client, name string) (string, error) {
 	if name != "" {
 		var m modelDetail
-		_, err := c.call(ctx, http.MethodGet, modelPath(name), nil, &m)
+		_, err := c.Call(ctx, http.MethodGet, modelPath(name), nil, &m)
 		return m.Name, err
 	}
 	var list modelList
-	if _, err := c.call(ctx, http.MethodGet, "/api/v1/models", nil, &list); err != nil {
+	if _, err := c.Call(ctx, http.MethodGet, "/api/v1/models", nil, &list); err != nil {
 		return "", err
 	}
 	if len(list.Models) == 0 {
-		return "", core.Errorf(core.CodeModelNotFound, "No models are installed at %s. `ashatai pull` installs one.", c.base)
+		return "", core.Errorf(core.CodeModelNotFound, "No models are installed at %s. `ashatai pull` installs one.", c.Base)
 	}
 	return list.Models[0].Name, nil
 }
@@ -111,7 +113,7 @@ Up, Down        earlier prompts
 
 // obey carries out a command and reports whether it is time to leave.
 func (t *talk) obey(word, rest string) (leave bool) {
-	say := func(text string) { t.a.out.printf("%s\n", t.a.out.dim(plain(text))) }
+	say := func(text string) { t.a.out.Printf("%s\n", t.a.out.Dim(screen.Plain(text))) }
 	switch word {
 	case "/bye", "/exit", "/quit":
 		return true
@@ -155,10 +157,10 @@ func (t *talk) turn(ctx context.Context, prompt string) error {
 	restore := t.a.interrupts.divert(cancel)
 	req := t.req
 	req.Messages = t.messages(prompt)
-	reply, err := t.c.chat(replyCtx, req, t.a.out.text)
+	reply, err := complete(replyCtx, t.c, req, t.a.out.Text)
 	restore()
 	if !strings.HasSuffix(reply.Response, "\n") && (reply.Response != "" || err != nil) {
-		t.a.out.printf("\n")
+		t.a.out.Printf("\n")
 	}
 	stopped := errors.Is(err, context.Canceled)
 	switch {
@@ -169,7 +171,7 @@ func (t *talk) turn(ctx context.Context, prompt string) error {
 	case err != nil:
 		t.a.report(err)
 		if core.CodeOf(err) == core.CodeContextExceeded {
-			t.a.out.printf("%s\n", t.a.out.dim("/clear starts a new conversation."))
+			t.a.out.Printf("%s\n", t.a.out.Dim("/clear starts a new conversation."))
 		}
 		return nil
 	default:

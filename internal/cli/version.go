@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ashatai/internal/cli/human"
+	"ashatai/internal/cli/screen"
 )
 
 // versionWait is short: the server's version is asked for by the way.
@@ -33,25 +34,25 @@ func (a *app) version() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v := versions{URL: c.base, Client: serverVersion{
+			v := versions{URL: c.Base, Client: serverVersion{
 				Version: a.deps.Version, Commit: a.deps.Build, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 			}}
 			ctx, cancel := context.WithTimeout(cmd.Context(), versionWait)
 			defer cancel()
 			var answer serverVersion
-			if _, err := c.call(ctx, http.MethodGet, "/api/v1/version", nil, &answer); err == nil {
+			if _, err := c.Call(ctx, http.MethodGet, "/api/v1/version", nil, &answer); err == nil {
 				v.Server = &answer
 			} else if v.Problem = message(err); cmd.Context().Err() != nil {
 				return cmd.Context().Err()
 			}
 			if asJSON {
-				return a.json(v)
+				return a.out.JSON(v)
 			}
-			a.out.printf("client  %s\n", v.Client)
+			a.out.Printf("client  %s\n", v.Client)
 			if v.Server == nil {
-				a.out.printf("server  -  %s\n", plain(v.Problem))
+				a.out.Printf("server  -  %s\n", screen.Plain(v.Problem))
 			} else {
-				a.out.printf("server  %s  %s\n", plain(v.Server.String()), c.base)
+				a.out.Printf("server  %s  %s\n", screen.Plain(v.Server.String()), c.Base)
 			}
 			return nil
 		},

@@ -95,15 +95,6 @@ type pullRequest struct {
 	Detach bool   `json:"detach,omitempty"`
 }
 
-type pullProgress struct {
-	Job       string        `json:"job"`
-	Status    string        `json:"status"`
-	Total     int64         `json:"total"`
-	Completed int64         `json:"completed"`
-	Digest    string        `json:"digest"`
-	Model     *modelSummary `json:"model"`
-}
-
 type serverVersion struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit,omitempty"`

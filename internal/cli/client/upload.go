@@ -1,31 +1,33 @@
-package cli
+package client
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"time"
 
+	"ashatai/internal/cli/progress"
 	"ashatai/internal/core"
 )
 
 // uploadEvery bounds how often an upload's progress is told.
 const uploadEvery = 100 * time.Millisecond
 
-// upload sends a file to the server unless it has it, and returns the file's sha256.
-func (c *client) upload(ctx context.Context, path string, show progressView) (string, error) {
+// Upload sends a file to the server unless it has it, and returns the file's sha256.
+func (c *Client) Upload(ctx context.Context, path string, show progress.View) (string, error) {
 	f, err := os.Open(path) //nolint:gosec // the user's own file
 	if err != nil {
-		return "", core.Wrap(core.CodeInvalidRequest, err, "The file %q cannot be read: %s.", path, reason(err))
+		return "", core.Wrap(core.CodeInvalidRequest, err, "The file %q cannot be read: %s.", path, Reason(err))
 	}
 	defer func() { _ = f.Close() }() // only read
 	info, err := f.Stat()
 	if err != nil {
-		return "", core.Wrap(core.CodeInvalidRequest, err, "The file %q cannot be read: %s.", path, reason(err))
+		return "", core.Wrap(core.CodeInvalidRequest, err, "The file %q cannot be read: %s.", path, Reason(err))
 	}
 	h := sha256.New()
 	if _, err := io.Copy(h, &told{r: f, ctx: ctx, status: "hashing", total: info.Size(), show: show}); err != nil {
@@ -47,18 +49,18 @@ func (c *client) upload(ctx context.Context, path string, show progressView) (st
 	return sha, err
 }
 
-func (c *client) sending(ctx context.Context, path string, err error) error {
+func (c *Client) sending(ctx context.Context, path string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return core.Wrap(core.CodeInvalidRequest, err, "The file %q cannot be read to its end: %s.", path, reason(err))
+	return core.Wrap(core.CodeInvalidRequest, err, "The file %q cannot be read to its end: %s.", path, Reason(err))
 }
 
 // send sends bytes, and returns the status where it is 200, 201, or 404 of a HEAD.
-func (c *client) send(ctx context.Context, method, path string, body io.Reader, size int64) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader, size int64) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, body)
 	if err != nil {
-		return 0, core.Wrap(core.CodeInvalidRequest, err, "The server's address %s cannot be called.", c.base)
+		return 0, core.Wrap(core.CodeInvalidRequest, err, "The server's address %s cannot be called.", c.Base)
 	}
 	req.ContentLength = size
 	if c.key != "" {
@@ -68,7 +70,7 @@ func (c *client) send(ctx context.Context, method, path string, body io.Reader, 
 	if err != nil {
 		return 0, c.unreachable(ctx, err)
 	}
-	defer closeBody(resp)
+	defer Close(resp)
 	switch {
 	case resp.StatusCode == http.StatusOK, resp.StatusCode == http.StatusCreated, method == http.MethodHead && resp.StatusCode == http.StatusNotFound:
 		return resp.StatusCode, nil
@@ -84,7 +86,7 @@ type told struct {
 	done   int64
 	total  int64
 	last   time.Time
-	show   progressView
+	show   progress.View
 }
 
 func (t *told) Read(p []byte) (int, error) {
@@ -96,7 +98,21 @@ func (t *told) Read(p []byte) (int, error) {
 	if now := time.Now(); now.Sub(t.last) >= uploadEvery || t.done == t.total && n > 0 {
 		t.last = now
 		line := fmt.Appendf(nil, `{"status":%q,"total":%d,"completed":%d}`, t.status, t.total, t.done)
-		t.show.step(pullProgress{Status: t.status, Total: t.total, Completed: t.done}, line)
+		t.show.Step(progress.Step{Status: t.status, Total: t.total, Completed: t.done}, line)
 	}
 	return n, err
+}
+
+// Follow starts something that takes its time, and shows its progress to the end.
+func (c *Client) Follow(ctx context.Context, path string, req any, show progress.View) error {
+	resp, err := c.Open(ctx, http.MethodPost, path, req)
+	if err != nil {
+		return err
+	}
+	defer Close(resp)
+	err = progress.Follow(resp.Body, show)
+	if errors.Is(err, progress.ErrCutOff) {
+		err = c.Broken(ctx, err)
+	}
+	return err
 }

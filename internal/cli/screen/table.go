@@ -1,4 +1,4 @@
-package cli
+package screen
 
 import (
 	"bytes"
@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// table writes rows in columns as wide as their widest cell. The first row is the heading.
-func (a *app) table(rows [][]string) error {
+// Table writes rows in columns as wide as their widest cell. The first row is the heading.
+func (s *Screen) Table(rows [][]string) error {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i := range row {
-			row[i] = plain(row[i])
+			row[i] = Plain(row[i])
 			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
 		}
 	}
@@ -25,29 +25,29 @@ func (a *app) table(rows [][]string) error {
 		}
 		text := strings.TrimRight(line.String(), " ")
 		if n == 0 {
-			text = a.out.bold(text)
+			text = s.Bold(text)
 		}
 		b.WriteString(text)
 		b.WriteByte('\n')
 	}
-	_, err := a.out.Write([]byte(b.String()))
+	_, err := s.Write([]byte(b.String()))
 	return err
 }
 
-// raw writes a server's JSON as it is, only indented.
-func (a *app) raw(j json.RawMessage) error {
+// Raw writes a server's JSON as it is, only indented.
+func (s *Screen) Raw(j json.RawMessage) error {
 	var b bytes.Buffer
 	if err := json.Indent(&b, bytes.TrimSpace(j), "", "  "); err != nil {
 		return err
 	}
 	b.WriteByte('\n')
-	_, err := a.out.Write(b.Bytes())
+	_, err := s.Write(b.Bytes())
 	return err
 }
 
-// json writes v for another program.
-func (a *app) json(v any) error {
-	enc := json.NewEncoder(a.out)
+// JSON writes v for another program.
+func (s *Screen) JSON(v any) error {
+	enc := json.NewEncoder(s)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
