@@ -30,6 +30,9 @@ export ASHATAI_TEST_LLG_HEADER   := $(wildcard $(CURDIR)/.cache/llguidance-heade
 export ASHATAI_TEST_HEADERS      := $(CURDIR)/.cache/llama.cpp-headers
 export ASHATAI_TEST_ONNX         := $(CURDIR)/share/ashatai/lib/onnxruntime
 export ASHATAI_TEST_ORT_HEADER   := $(wildcard $(CURDIR)/.cache/onnxruntime-header/lib.rs)
+export ASHATAI_TEST_TENSORFLOW   := $(wildcard $(CURDIR)/share/ashatai/lib/tensorflow)
+export ASHATAI_TEST_TENSORFLOW_HEADERS := $(ASHATAI_TEST_TENSORFLOW)
+export ASHATAI_TEST_TENSORFLOW_MODELS  := $(CURDIR)/.cache/tensorflow-models
 export ASHATAI_TEST_TOKENIZERS   := $(CURDIR)/.cache/tokenizers
 export ASHATAI_TEST_MINILM       := $(CURDIR)/.cache/minilm
 export ASHATAI_TEST_PYTHON       := $(CURDIR)/.venv/bin/python
@@ -50,6 +53,8 @@ FRESH := ./internal/archtest/... ./test/...
 # Mains are run by the tests under test/, which are themselves not measured; enginetest and storetest are suites; query is
 # generated.
 NOT_MEASURED := ^ashatai/(cmd|test)/|test$$|(sqlite|postgres)/query$$
+# What serves TensorFlow's models is tested where its libraries are installed (bin/ashatai runtime install tensorflow).
+NOT_MEASURED := $(NOT_MEASURED)$(if $(ASHATAI_TEST_TENSORFLOW),,|/(engine/tensorflow|native/tf|native/litert)$$)
 
 .PHONY: help setup setup-test run build test check lint gen gen-check cross bench fuzz soak clean
 

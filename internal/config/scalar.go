@@ -172,7 +172,7 @@ func runtimeOf(s string) (string, error) {
 		name = short
 	}
 	if name != "" && !runtimeName.MatchString(name) {
-		return "", fmt.Errorf("%q is not the name of a runtime; write llamacpp, onnx or mock", s)
+		return "", fmt.Errorf("%q is not the name of a runtime; write llamacpp, onnx, tensorflow or mock", s)
 	}
 	return name, nil
 }

@@ -172,7 +172,7 @@ type Engine struct {
 
 // Runtime choice.
 type Runtime struct {
-	Type string `key:"type" pattern:"runtime" doc:"Runtime that loads models: llamacpp, onnx, or mock for tests; empty: by the model's format."`
+	Type string `key:"type" pattern:"runtime" doc:"Runtime that loads models: llamacpp, onnx, tensorflow, or mock for tests; empty: by the model's format."`
 }
 
 // Worker limits.

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"ashatai/internal/core"
@@ -59,7 +58,7 @@ func (s *scanner) file(ctx context.Context, root *os.Root, name, path string, o 
 	if o == originShared {
 		source = "bundled"
 	}
-	called := strings.TrimSuffix(name, "/"+onnxMain) // a folder gives its name
+	called := folderOr(name) // a folder gives its name
 	identify(man, "", called, row.SHA256, row.Size, source, row.ModTime)
 	side, err := readSidecar(root, name)
 	if err != nil {

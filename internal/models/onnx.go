@@ -13,25 +13,23 @@ import (
 	"ashatai/internal/chat"
 	"ashatai/internal/core"
 	"ashatai/internal/onnxfile"
+	"ashatai/internal/savedmodel"
 )
 
 const (
 	formatONNX = "onnx"
-	onnxMain   = "model.onnx" // the model file of a folder
+	onnxMain   = "model.onnx" // the model file of a folder, as are those of folderMains
 	onnxSuffix = ".onnx"
 	// maxBeside bounds a file beside the model file that is read here.
 	maxBeside = 16 << 20
 )
 
-// onnxFolder says whether a folder of the models folder is a model of ONNX.
-func onnxFolder(root *os.Root, name string) bool {
-	fi, err := root.Stat(path.Join(name, onnxMain))
-	return err == nil && fi.Mode().IsRegular()
-}
-
 // factsOf reads a model file by its format; name is its path below root.
 func factsOf(root *os.Root, name string, r io.ReaderAt, size int64) (*core.Manifest, error) {
-	if !strings.HasSuffix(name, onnxSuffix) {
+	switch {
+	case path.Base(name) == savedmodel.Main:
+		return savedFacts(r, size)
+	case !strings.HasSuffix(name, onnxSuffix):
 		return readFacts(r, size)
 	}
 	f, err := onnxfile.Read(r, size)

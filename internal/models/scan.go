@@ -76,8 +76,8 @@ func (s *scanner) folder(ctx context.Context, dir string, o origin) found {
 		switch {
 		case ctx.Err() != nil:
 			continue
-		case f.IsDir() && onnxFolder(root, name):
-			name = name + "/" + onnxMain
+		case f.IsDir() && mainOf(root, name) != "":
+			name = name + "/" + mainOf(root, name)
 		case !strings.EqualFold(filepath.Ext(name), fileSuffix):
 			continue
 		}

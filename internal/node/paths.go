@@ -29,3 +29,7 @@ func llamaLibraries(program string) string {
 func onnxLibrary(program string) string {
 	return filepath.Join(shareFolder(program), "lib", "onnxruntime")
 }
+
+func tensorflowLibraries(program string) string {
+	return filepath.Join(shareFolder(program), "lib", "tensorflow")
+}

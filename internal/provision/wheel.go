@@ -19,6 +19,7 @@ type Wheels struct {
 	Locks   fs.FS
 	Lock    string
 	Members map[string]string // name of a pinned file → its path in the wheel
+	Target  []string          // what the client is told of the Python and system that the wheels are for; nil: those of here
 }
 
 // Check implements Source.
@@ -44,7 +45,7 @@ func (w Wheels) Fetch(ctx context.Context, t *Tools, tmp, out string) error {
 	}
 	if _, err := t.Run(ctx, Command{Path: python, Dir: tmp, Env: pipEnv(), Line: pipLine, Args: append([]string{
 		"-m", "pip", "download", "--dest", tmp, "--requirement", file,
-	}, pipArgs()...)}); err != nil {
+	}, append(pipArgs(), w.Target...)...)}); err != nil {
 		return err
 	}
 	wheels, err := filepath.Glob(filepath.Join(tmp, "*.whl"))

@@ -7,12 +7,14 @@ import (
 	"ashatai/internal/engine/llamacpp"
 	"ashatai/internal/engine/mock"
 	"ashatai/internal/engine/onnx"
+	"ashatai/internal/engine/tensorflow"
 )
 
 // Options say where runtimes find what they need.
 type Options struct {
-	LlamaCpp string // folder of llama.cpp's libraries; empty: the one that set-up fills
-	ONNX     string // folder of ONNX Runtime's library; empty: the one that set-up fills
+	LlamaCpp   string // folder of llama.cpp's libraries; empty: the one that set-up fills
+	ONNX       string // folder of ONNX Runtime's library; empty: the one that set-up fills
+	TensorFlow string // folder of the libraries of TensorFlow and LiteRT; empty: the one that their installation fills
 }
 
 // Runtimes makes every runtime. It opens no library.
@@ -20,6 +22,7 @@ func Runtimes(o Options) []engine.Runtime {
 	return []engine.Runtime{
 		llamacpp.New(o.LlamaCpp),
 		onnx.New(o.ONNX),
+		tensorflow.New(o.TensorFlow),
 		mock.New(),
 	}
 }

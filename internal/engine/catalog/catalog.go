@@ -11,10 +11,11 @@ import (
 
 // Names of the runtimes.
 const (
-	LlamaCpp = "llamacpp"
-	ONNX     = "onnx"
-	Remote   = "remote"
-	Mock     = "mock"
+	LlamaCpp   = "llamacpp"
+	ONNX       = "onnx"
+	TensorFlow = "tensorflow"
+	Remote     = "remote"
+	Mock       = "mock"
 )
 
 // Descriptors lists what every runtime claims.
@@ -29,6 +30,11 @@ func Descriptors() []engine.Descriptor {
 			Name: ONNX, Title: "ONNX Runtime", Formats: []string{"onnx"},
 			Capabilities: []core.Capability{core.CapGenerate, core.CapChat, core.CapEmbed, core.CapTensors},
 			Devices:      []string{"cpu"}, Cost: 12,
+		},
+		{
+			Name: TensorFlow, Title: "TensorFlow", Formats: []string{"savedmodel"},
+			Capabilities: []core.Capability{core.CapTensors},
+			Devices:      []string{"cpu"}, Cost: 14,
 		},
 		{
 			Name: Remote, Title: "Remote server", Formats: []string{"remote"},

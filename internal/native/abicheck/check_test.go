@@ -36,6 +36,11 @@ struct outer { bool on; struct pair inner; };
 struct outer * make(int n);
 LLGUIDANCE_NODISCARD
 int32_t marked(struct outer * o);
+typedef enum TF_Code { TF_OK = 0 } TF_Code;
+typedef enum { kOk, kOther = -1 } Status;
+LITERT_DEFINE_HANDLE(Model);
+TF_CAPI_EXPORT extern TF_Code code_of(const TF_Status* s);
+Status load(int n, Model* out);
 `
 
 type outer struct {
@@ -74,6 +79,8 @@ func TestGoodBindingsPass(t *testing.T) {
 		Count    func(uintptr) uint64                               `c:"count"`
 		Make     func(int32) uintptr                                `c:"make"`
 		Marked   func(uintptr) int32                                `c:"marked"`
+		Code     func(uintptr) int32                                `c:"code_of"`
+		Load     func(int32, uintptr) int32                         `c:"load"`
 	}
 	h := Parse(header)
 	structs := map[string]reflect.Type{"params": reflect.TypeFor[params](), "pair": reflect.TypeFor[pair](), "outer": reflect.TypeFor[outer]()}

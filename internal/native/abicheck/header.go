@@ -54,6 +54,8 @@ var (
 	typedef   = regexp.MustCompile(`typedef\s+([^;{}()]+?)\s*\b(\w+)\s*;`)
 	callback  = regexp.MustCompile(`typedef\s+[^;{}()]+?\(\s*\*\s*(\w+)\s*\)\s*\([^;]*?\)\s*;`)
 	named     = regexp.MustCompile(`typedef\s+struct\s+\w*\s*\{[^{}]*\}\s*(\w+)\s*;`)
+	enum      = regexp.MustCompile(`typedef\s+enum\s*\w*\s*\{[^{}]*\}\s*(\w+)\s*;`)
+	opaque    = regexp.MustCompile(`\bLITERT_DEFINE_HANDLE(?:_STRUCT)?\((\w+)\)\s*;`) // a pointer, by a macro
 	number    = regexp.MustCompile(`(?m)^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+(\d+)[ \t]*$`)
 	array     = regexp.MustCompile(`^(.*)\[\s*(\w+)\s*\]$`)
 )
@@ -77,13 +79,19 @@ func Parse(headers ...string) *Headers {
 	for _, m := range named.FindAllStringSubmatch(h.text, -1) {
 		h.alias[m[1]] = "struct " + m[1]
 	}
+	for _, m := range enum.FindAllStringSubmatch(h.text, -1) {
+		h.alias[m[1]] = "int"
+	}
+	for _, m := range opaque.FindAllStringSubmatch(h.text, -1) {
+		h.alias[m[1]] = "void *"
+	}
 	return h
 }
 
 // prototype finds the declaration of a function.
 func (h *Headers) prototype(name string) (result cType, params []cType, err error) {
 	// A declaration begins after a marker of its library, or after the one before it.
-	re := regexp.MustCompile(`(?s)(?:(?:[;{}]\s*)?(?:(?:LLAMA|GGML)(?:_BACKEND)?_API|LLGUIDANCE_NODISCARD)|[;{}])\s+([^;(){}]*?)\b` + regexp.QuoteMeta(name) + `\s*\(([^;{}]*?)\)\s*;`)
+	re := regexp.MustCompile(`(?s)(?:(?:[;{}]\s*)?(?:(?:LLAMA|GGML)(?:_BACKEND)?_API|LLGUIDANCE_NODISCARD|TF_CAPI_EXPORT)|[;{}])\s+([^;(){}]*?)\b` + regexp.QuoteMeta(name) + `\s*\(([^;{}]*?)\)\s*;`)
 	m := re.FindStringSubmatch(h.text)
 	if m == nil {
 		return cType{}, nil, fmt.Errorf("%s: no such function in the headers", name)

@@ -1,0 +1,44 @@
+package models
+
+import (
+	"io"
+	"os"
+	"path"
+	"slices"
+
+	"ashatai/internal/core"
+	"ashatai/internal/savedmodel"
+)
+
+const formatSavedModel = "savedmodel"
+
+// folderMains are the names of the files that make a folder of the models folder a model.
+func folderMains() []string { return []string{onnxMain, savedmodel.Main} }
+
+func isFolderMain(file string) bool { return slices.Contains(folderMains(), file) }
+
+// mainOf is the name of the model file of a folder; empty where it is no model. Of several, the first counts.
+func mainOf(root *os.Root, folder string) string {
+	for _, name := range folderMains() {
+		if fi, err := root.Stat(path.Join(folder, name)); err == nil && fi.Mode().IsRegular() {
+			return name
+		}
+	}
+	return ""
+}
+
+// folderOr is the folder of a model file that stands for its folder, and the file itself otherwise.
+func folderOr(file string) string {
+	if dir, base := path.Split(file); dir != "" && isFolderMain(base) {
+		return path.Clean(dir)
+	}
+	return file
+}
+
+// savedFacts reads a SavedModel.
+func savedFacts(r io.ReaderAt, size int64) (*core.Manifest, error) {
+	if _, err := savedmodel.Read(r, size); err != nil {
+		return nil, err
+	}
+	return &core.Manifest{Format: formatSavedModel, Architecture: formatSavedModel, Capabilities: []core.Capability{core.CapTensors}}, nil
+}
