@@ -66,7 +66,7 @@ func (l *loop) start(c *choice) error {
 	l.take(s, c)
 	c.done = reuse
 	c.sampler = sample.New(j.req.Sampling, c.index, j.prompt, l.facts.Context, g)
-	if !l.opt.plain && !l.opt.repeatable {
+	if !l.opt.Plain && !l.opt.Repeatable {
 		c.guess = spec.New(l.facts.Context)
 		c.guess.Prompt(j.prompt)
 	}

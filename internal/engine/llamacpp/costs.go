@@ -13,6 +13,7 @@ import (
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/llamacpp/batch"
 	"ashatai/internal/engine/llamacpp/curve"
+	"ashatai/internal/engine/llamacpp/layout"
 	"ashatai/internal/engine/llamacpp/threads"
 	"ashatai/internal/native/llama"
 )
@@ -32,13 +33,13 @@ const (
 )
 
 // openCosts reads what an earlier run learned of this model on this machine.
-func openCosts(opt options, facts engine.Facts, most threads.Counts) *costs {
+func openCosts(opt layout.Options, facts engine.Facts, most threads.Counts) *costs {
 	c := &costs{curve: curve.New(), budget: calibration}
-	if opt.cacheDir == "" || opt.digest == "" {
+	if opt.CacheDir == "" || opt.Digest == "" {
 		return c
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "%x\n%s\n%d\n%v\n%d", opt.key(), runtime.GOARCH, runtime.NumCPU(), most, facts.Batch))
-	c.path = filepath.Join(opt.cacheDir, "costs-"+hex.EncodeToString(key[:16])+".json")
+	key := sha256.Sum256(fmt.Appendf(nil, "%x\n%s\n%d\n%v\n%d", opt.Key(), runtime.GOARCH, runtime.NumCPU(), most, facts.Batch))
+	c.path = filepath.Join(opt.CacheDir, "costs-"+hex.EncodeToString(key[:16])+".json")
 	f, err := os.Open(c.path)
 	if err != nil {
 		return c
@@ -162,7 +163,7 @@ func (l *loop) runs(kind curve.Kind, choices []*choice, rows int) curve.Sample {
 		s.Context = max(s.Context, len(c.slot.held))
 	}
 	s.Runs = batch.Runs(ids)
-	if l.opt.kvTokens > 0 { // one space, one graph
+	if l.opt.KVTokens > 0 { // one space, one graph
 		s.Runs = []int{len(ids)}
 	}
 	for i := range s.Runs {

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"ashatai/internal/engine"
+	"ashatai/internal/engine/llamacpp/layout"
 	"ashatai/internal/gguf/gguftest"
 )
 
 // TestTwoDrawAsOne: answers that run side by side are the same however many goroutines draw their tokens.
 func TestTwoDrawAsOne(t *testing.T) {
 	m := open(t, engine.LoadSpec{
-		Path: tiny(t, gguftest.Options{}), Sequences: 8, Threads: 2, Options: map[string]string{OptRepeatable: "true"},
+		Path: tiny(t, gguftest.Options{}), Sequences: 8, Threads: 2, Options: map[string]string{layout.OptRepeatable: "true"},
 	})
 	together := func(helpFrom int) []string {
 		m.loop.helpFrom = helpFrom // nothing runs, and the next request reaches the loop after this

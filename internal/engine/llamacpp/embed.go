@@ -9,6 +9,7 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
+	"ashatai/internal/engine/llamacpp/layout"
 	"ashatai/internal/engine/llamacpp/threads"
 	"ashatai/internal/native/llama"
 )
@@ -28,13 +29,13 @@ type embedder struct {
 
 // embeddingParams asks for one sequence, as long as a batch: a text that is cut into several batches would not be pooled
 // as a whole. The model's own pooling is used, and the mean where it names none.
-func embeddingParams(lib *llama.Library, l layout) llama.ContextParams {
+func embeddingParams(lib *llama.Library, l layout.Layout) llama.ContextParams {
 	p := lib.ContextDefaults()
-	n := uint32(l.context) //nolint:gosec // bounded by fit
+	n := uint32(l.Context) //nolint:gosec // bounded by fit
 	p.NCtx, p.NBatch, p.NUbatch, p.NSeqMax = n, n, n, 1
-	p.NThreads, p.NThreadsBatch = int32(l.threads.Decode), int32(l.threads.Prefill) //nolint:gosec // bounded by fit
+	p.NThreads, p.NThreadsBatch = int32(l.Threads.Decode), int32(l.Threads.Prefill) //nolint:gosec // bounded by fit
 	p.Embeddings, p.FlashAttnType, p.NoPerf = true, llama.FlashAttnOff, true
-	if !l.pooled {
+	if !l.Pooled {
 		p.PoolingType = llama.PoolingMean
 	}
 	return p

@@ -10,13 +10,14 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
+	"ashatai/internal/engine/llamacpp/layout"
 )
 
 // exactly is a spec of the default model in the mode that promises the same numbers on every way.
 func exactly(t *testing.T, threads, batch int) engine.LoadSpec {
 	t.Helper()
 	spec := engine.LoadSpec{Path: realModel(t), Context: 512, Sequences: 4, Batch: batch, Threads: threads}
-	return with(t, spec, map[string]string{OptRepeatable: "true", OptCacheMemory: "0"})
+	return with(t, spec, map[string]string{layout.OptRepeatable: "true", layout.OptCacheMemory: "0"})
 }
 
 // told is a greedy continuation of tokens, with how likely each of its own was.

@@ -13,6 +13,7 @@ import (
 
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/enginetest"
+	"ashatai/internal/engine/llamacpp/layout"
 	"ashatai/internal/gguf/gguftest"
 )
 
@@ -82,7 +83,7 @@ func badFile(t *testing.T) string {
 func TestLawOnATinyModel(t *testing.T) {
 	rt := libraries(t)
 	enginetest.Run(t, func(*testing.T) engine.Runtime { return rt }, enginetest.Options{
-		Spec:      engine.LoadSpec{Path: tiny(t, gguftest.Options{}), Context: 512, Batch: 128, Options: map[string]string{OptRepeatable: "true"}},
+		Spec:      engine.LoadSpec{Path: tiny(t, gguftest.Options{}), Context: 512, Batch: 128, Options: map[string]string{layout.OptRepeatable: "true"}},
 		Embedding: &engine.LoadSpec{Path: tiny(t, gguftest.Options{Embedding: true}), Embedding: true, Context: 256},
 		Reranking: &engine.LoadSpec{Path: tinyReranker(t), Embedding: true, Context: 256},
 		BadFile:   badFile(t), Control: gguftest.EndToken, Bound: 60 * time.Second,
@@ -92,7 +93,7 @@ func TestLawOnATinyModel(t *testing.T) {
 func TestLawAtFullSpeed(t *testing.T) {
 	rt := libraries(t)
 	enginetest.Run(t, func(*testing.T) engine.Runtime { return rt }, enginetest.Options{
-		Spec:    engine.LoadSpec{Path: tiny(t, gguftest.Options{}), Context: 512, Batch: 128, Options: map[string]string{OptCacheMemory: "33554432"}},
+		Spec:    engine.LoadSpec{Path: tiny(t, gguftest.Options{}), Context: 512, Batch: 128, Options: map[string]string{layout.OptCacheMemory: "33554432"}},
 		BadFile: badFile(t), Control: gguftest.EndToken, Bound: 60 * time.Second, Text: "A prompt below a tile.",
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"ashatai/internal/engine/llamacpp/batch"
 	"ashatai/internal/engine/llamacpp/crew"
 	"ashatai/internal/engine/llamacpp/curve"
+	"ashatai/internal/engine/llamacpp/layout"
 	"ashatai/internal/engine/llamacpp/prefix"
 	"ashatai/internal/engine/llamacpp/threads"
 	"ashatai/internal/native/llama"
@@ -36,7 +37,7 @@ type loop struct {
 	ctx    *llama.Context
 	abort  *llama.Abort
 	facts  engine.Facts
-	opt    options
+	opt    layout.Options
 	cells  int // tokens that the KV space holds
 	tile   int // see batch.State
 	rows   *llama.Batch
@@ -76,24 +77,24 @@ const (
 	tilePlain = 2
 )
 
-func newLoop(ctx context.Context, lib *llama.Library, v *llama.Vocab, space *llama.Context, abort *llama.Abort, facts engine.Facts, opt options, lay layout) (*loop, error) {
+func newLoop(ctx context.Context, lib *llama.Library, v *llama.Vocab, space *llama.Context, abort *llama.Abort, facts engine.Facts, opt layout.Options, lay layout.Layout) (*loop, error) {
 	l := &loop{
-		life: context.WithoutCancel(ctx), vocab: v, ctx: space, abort: abort, helpFrom: helpFrom, facts: facts, opt: opt, cells: lay.cells, tile: tileFlash,
-		rows: llama.NewBatch(space.MaxBatch()), pieces: make([][]byte, v.Len()), loaded: lay.threads, paces: map[int64]*threads.Controller{},
-		crew: crew.New(lib, lay.threads.Most()),
+		life: context.WithoutCancel(ctx), vocab: v, ctx: space, abort: abort, helpFrom: helpFrom, facts: facts, opt: opt, cells: lay.Cells, tile: tileFlash,
+		rows: llama.NewBatch(space.MaxBatch()), pieces: make([][]byte, v.Len()), loaded: lay.Threads, paces: map[int64]*threads.Controller{},
+		crew: crew.New(lib, lay.Threads.Most()),
 		in:   make(chan *job), asked: make(chan chan engine.Stats), fetched: make(chan *fetch), quit: make(chan struct{}), finished: make(chan struct{}),
 	}
-	if opt.repeatable || facts.Batch < 2*tileFlash {
+	if opt.Repeatable || facts.Batch < 2*tileFlash {
 		l.tile = tilePlain
 	}
 	for i := range facts.Sequences {
 		l.slots = append(l.slots, &slot{id: i})
 	}
 	var err error
-	if l.store, err = openStore(ctx, opt, lay.cache); err != nil {
+	if l.store, err = openStore(ctx, opt, lay.Cache); err != nil {
 		return nil, err
 	}
-	l.costs = openCosts(opt, facts, lay.threads)
+	l.costs = openCosts(opt, facts, lay.Threads)
 	l.setPace()
 	go l.run() //nolint:contextcheck // the loop outlives the load; its own context is kept for closing
 	return l, nil

@@ -10,6 +10,8 @@ import (
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/engine/llamacpp/guide"
+	"ashatai/internal/engine/llamacpp/layout"
+	"ashatai/internal/engine/llamacpp/tokens"
 	"ashatai/internal/native/llama"
 	"ashatai/internal/proc"
 )
@@ -18,7 +20,7 @@ import (
 type model struct {
 	native *llama.Model
 	facts  engine.Facts
-	tok    *tokenizer
+	tok    *tokens.Tokenizer
 	guides *guide.Maker
 	loop   *loop     // nil when loaded for embeddings
 	embed  *embedder // nil when loaded for generation
@@ -28,8 +30,8 @@ type model struct {
 	closed bool
 }
 
-func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, native *llama.Model, spec engine.LoadSpec, opt options, l layout) (*model, error) {
-	m := &model{native: native, tok: newTokenizer(native.Vocab)}
+func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, native *llama.Model, spec engine.LoadSpec, opt layout.Options, l layout.Layout) (*model, error) {
+	m := &model{native: native, tok: tokens.New(native.Vocab, marks(native.Vocab))}
 	m.guides = guides.NewMaker(func() guide.Vocabulary { return guide.FromLlama(native.Vocab) })
 	generate := !spec.Embedding
 	if generate && !native.Causal() {
@@ -49,12 +51,12 @@ func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, na
 		if !errors.Is(err, llama.ErrContext) {
 			code, hint = core.CodeBadModel, ""
 		}
-		return nil, core.Wrap(code, err, "llama.cpp could not make a context of %d sequences of %d tokens. %s", l.sequences, l.context, hint)
+		return nil, core.Wrap(code, err, "llama.cpp could not make a context of %d sequences of %d tokens. %s", l.Sequences, l.Context, hint)
 	}
 	m.facts = engine.Facts{
-		Runtime: catalog.LlamaCpp, Device: "cpu", Context: min(l.context, space.PerSequence()), Sequences: l.sequences, Batch: l.batch, Threads: l.threads.Most(),
-		Vocabulary: native.Vocab.Len(), Dimensions: native.Dimensions(), Fallback: l.fallback,
-		Memory: engine.Memory{Weights: native.Size(), KV: l.kv, Compute: max(0, proc.Resident()-before-l.kv), Cache: l.cache},
+		Runtime: catalog.LlamaCpp, Device: "cpu", Context: min(l.Context, space.PerSequence()), Sequences: l.Sequences, Batch: l.Batch, Threads: l.Threads.Most(),
+		Vocabulary: native.Vocab.Len(), Dimensions: native.Dimensions(), Fallback: l.Fallback,
+		Memory: engine.Memory{Weights: native.Size(), KV: l.KV, Compute: max(0, proc.Resident()-before-l.KV), Cache: l.Cache},
 	}
 	if generate {
 		m.facts.Capabilities = []core.Capability{core.CapGenerate}
@@ -64,13 +66,18 @@ func newModel(ctx context.Context, lib *llama.Library, guides *guide.Library, na
 		}
 		go m.warm()
 	} else {
-		m.embed = newEmbedder(space, abort, l.threads)
-		m.rerank, m.facts.Capabilities = l.rerank, []core.Capability{core.CapEmbed}
+		m.embed = newEmbedder(space, abort, l.Threads)
+		m.rerank, m.facts.Capabilities = l.Rerank, []core.Capability{core.CapEmbed}
 		if m.embed.ranks {
 			m.facts.Capabilities = []core.Capability{core.CapRerank}
 		}
 	}
 	return m, nil
+}
+
+// marks are the tokens that a vocabulary wants around a text.
+func marks(v *llama.Vocab) tokens.Marks {
+	return tokens.Marks{AddBOS: v.AddBOS, AddEOS: v.AddEOS, BOS: v.BOS, EOS: v.EOS}
 }
 
 // warm prepares the vocabulary for constraints, so that the first request that has one does not wait for it. Without the
@@ -84,11 +91,11 @@ func (m *model) warm() {
 }
 
 // generationParams asks for the context of a loop.
-func generationParams(lib *llama.Library, opt options, l layout) llama.ContextParams {
+func generationParams(lib *llama.Library, opt layout.Options, l layout.Layout) llama.ContextParams {
 	p := lib.ContextDefaults()
-	p.NBatch, p.NUbatch, p.NSeqMax = uint32(max(l.batch, l.sequences)), uint32(max(l.batch, l.sequences)), uint32(l.sequences) //nolint:gosec // bounded by fit
-	p.NThreads, p.NThreadsBatch, p.NoPerf = int32(l.threads.Decode), int32(l.threads.Prefill), true                            //nolint:gosec // bounded by fit
-	opt.apply(&p, l)
+	p.NBatch, p.NUbatch, p.NSeqMax = uint32(max(l.Batch, l.Sequences)), uint32(max(l.Batch, l.Sequences)), uint32(l.Sequences) //nolint:gosec // bounded by fit
+	p.NThreads, p.NThreadsBatch, p.NoPerf = int32(l.Threads.Decode), int32(l.Threads.Prefill), true                            //nolint:gosec // bounded by fit
+	opt.Apply(&p, l)
 	return p
 }
 
@@ -129,30 +136,30 @@ func (m *model) tokens(p engine.Prompt) ([]llama.Token, error) {
 	if m.closed {
 		return nil, errClosed
 	}
-	return m.tok.tokens(p)
+	return m.tok.Tokens(p)
 }
 
 // Tokenize implements engine.Tokenizer.
 func (m *model) Tokenize(_ context.Context, p engine.Prompt) ([]int, error) {
-	tokens, err := m.tokens(p)
+	ids, err := m.tokens(p)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]int, len(tokens))
-	for i, t := range tokens {
+	out := make([]int, len(ids))
+	for i, t := range ids {
 		out[i] = int(t)
 	}
 	return out, nil
 }
 
 // Detokenize implements engine.Tokenizer.
-func (m *model) Detokenize(_ context.Context, tokens []int) ([]byte, error) {
+func (m *model) Detokenize(_ context.Context, list []int) ([]byte, error) {
 	m.use.RLock()
 	defer m.use.RUnlock()
 	if m.closed {
 		return nil, errClosed
 	}
-	ids, err := m.tok.check(tokens)
+	ids, err := m.tok.Check(list)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ type pause struct {
 // room reports whether a choice may start: with one KV space for all, what it holds at once must fit beside what runs.
 // Whatever idle sequences hold gives way.
 func (l *loop) room(c *choice) bool {
-	if l.opt.kvTokens == 0 {
+	if l.opt.KVTokens == 0 {
 		return true
 	}
 	need, used, running := len(c.job.prompt)+1, 0, 0

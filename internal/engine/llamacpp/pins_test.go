@@ -8,6 +8,7 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
+	"ashatai/internal/engine/llamacpp/layout"
 	"ashatai/internal/gguf/gguftest"
 )
 
@@ -20,12 +21,12 @@ func asking(start, question string) engine.GenerateRequest {
 
 // TestPinnedPrefixesStay pins a beginning, lets others push each other out of a small memory, and finds it again.
 func TestPinnedPrefixesStay(t *testing.T) {
-	probe := open(t, with(t, engine.LoadSpec{Context: 512, Sequences: 1, Batch: 128}, map[string]string{OptCacheMemory: "67108864"}))
+	probe := open(t, with(t, engine.LoadSpec{Context: 512, Sequences: 1, Batch: 128}, map[string]string{layout.OptCacheMemory: "67108864"}))
 	answer(t, probe, greedy(agent(0, 5), 4))
 	answer(t, probe, greedy(agent(1, 5), 4))
 	memory := strconv.FormatInt(5*figures(t, probe).Cache.HostBytes, 10) // of one state
 	run := func(pin bool) (first, again core.Usage, text, want string) {
-		m := open(t, with(t, engine.LoadSpec{Context: 512, Sequences: 1, Batch: 128}, map[string]string{OptRepeatable: "true", OptCacheMemory: memory}))
+		m := open(t, with(t, engine.LoadSpec{Context: 512, Sequences: 1, Batch: 128}, map[string]string{layout.OptRepeatable: "true", layout.OptCacheMemory: memory}))
 		start := strings.Repeat("The law says so. ", 12)
 		one, two := asking(start, "First?"), asking(start, "And then?")
 		if !pin {
@@ -42,7 +43,7 @@ func TestPinnedPrefixesStay(t *testing.T) {
 		_, first = answer(t, m, one)
 		others(8, 4)
 		text, again = answer(t, m, two)
-		plain := open(t, with(t, engine.LoadSpec{Context: 512, Sequences: 1, Batch: 128}, map[string]string{OptRepeatable: "true", OptCacheMemory: "0"}))
+		plain := open(t, with(t, engine.LoadSpec{Context: 512, Sequences: 1, Batch: 128}, map[string]string{layout.OptRepeatable: "true", layout.OptCacheMemory: "0"}))
 		two.Pins = nil
 		want, _ = answer(t, plain, two)
 		return first, again, text, want
@@ -64,7 +65,7 @@ func TestPinnedPrefixesStay(t *testing.T) {
 
 // TestPinsOfATurn: in a conversation whose pin moves on, each turn keeps its own prompt and reads that of the one before.
 func TestPinsOfATurn(t *testing.T) {
-	m := open(t, with(t, engine.LoadSpec{Context: 512, Sequences: 2, Batch: 128}, map[string]string{OptCacheMemory: "67108864"}))
+	m := open(t, with(t, engine.LoadSpec{Context: 512, Sequences: 2, Batch: 128}, map[string]string{layout.OptCacheMemory: "67108864"}))
 	talk, before := strings.Repeat("x y ", 40), 0
 	for turn := range 4 {
 		talk += strings.Repeat("more of it ", 3)

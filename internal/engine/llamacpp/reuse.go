@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ashatai/internal/engine/llamacpp/curve"
+	"ashatai/internal/engine/llamacpp/layout"
 	"ashatai/internal/engine/llamacpp/prefix"
 	"ashatai/internal/native/llama"
 )
@@ -19,16 +20,16 @@ const (
 )
 
 // openStore opens the memory for prefixes that no sequence holds; nil where none is wanted.
-func openStore(ctx context.Context, opt options, memory int64) (*prefix.Store, error) {
+func openStore(ctx context.Context, opt layout.Options, memory int64) (*prefix.Store, error) {
 	if memory <= 0 {
 		return nil, nil //nolint:nilnil // no store is a valid choice
 	}
 	cfg := prefix.Config{
-		Key: opt.key(), HostBytes: memory, MinTokens: minReuse, MaxAge: opt.cacheAge, Now: time.Now,
+		Key: opt.Key(), HostBytes: memory, MinTokens: minReuse, MaxAge: opt.CacheAge, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), QueueBytes: memory / 4,
 	}
-	if opt.cacheDir != "" && opt.digest != "" && opt.cacheDisk > 0 {
-		cfg.Dir, cfg.DiskBytes = filepath.Join(opt.cacheDir, "prefixes"), opt.cacheDisk
+	if opt.CacheDir != "" && opt.Digest != "" && opt.CacheDisk > 0 {
+		cfg.Dir, cfg.DiskBytes = filepath.Join(opt.CacheDir, "prefixes"), opt.CacheDisk
 	}
 	return prefix.Open(ctx, cfg)
 }
@@ -137,7 +138,7 @@ func (l *loop) live(j *job) (best *slot, tokens int) {
 // reusable is what others may have of a sequence: all that it holds. Where numbers must not depend on the path along which
 // they were computed it is the prompt alone, while it runs too: an answer is computed token by token, as no prompt is.
 func (l *loop) reusable(s *slot) []llama.Token {
-	if l.opt.repeatable && s.run != nil {
+	if l.opt.Repeatable && s.run != nil {
 		return s.held[:min(len(s.held), len(s.run.job.prompt))]
 	}
 	return s.held
@@ -240,7 +241,7 @@ func (l *loop) branch(s *slot, from int) {
 // beside reports whether a slot is next to one that runs, or none runs. The library computes neighbours together, and
 // sequences apart from each other one after the other; that costs more with every token than moving a state costs once.
 func (l *loop) beside(s *slot) bool {
-	if l.opt.kvTokens > 0 || s.id > 0 && l.slots[s.id-1].run != nil || s.id+1 < len(l.slots) && l.slots[s.id+1].run != nil {
+	if l.opt.KVTokens > 0 || s.id > 0 && l.slots[s.id-1].run != nil || s.id+1 < len(l.slots) && l.slots[s.id+1].run != nil {
 		return true
 	}
 	return !slices.ContainsFunc(l.slots, func(o *slot) bool { return o.run != nil })

@@ -1,13 +1,12 @@
 // Package llamacpp serves GGUF models through llama.cpp's libraries. One goroutine owns the context of a loaded model and
 // builds every batch; what to compute, which token to take, what may be shown and how many threads to use are decided in
-// the pure packages below it (batch, sample, text, threads). It reads no settings and opens no file that package gguf has
-// not accepted.
+// the pure packages below it (batch, layout, sample, text, threads, tokens). It reads no settings and opens no file that
+// package gguf has not accepted.
 package llamacpp
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,7 +17,7 @@ import (
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/engine/llamacpp/guide"
-	"ashatai/internal/engine/llamacpp/threads"
+	"ashatai/internal/engine/llamacpp/layout"
 	"ashatai/internal/gguf"
 	"ashatai/internal/native"
 	"ashatai/internal/native/llama"
@@ -92,11 +91,11 @@ func libraryError(err error) *core.Error {
 
 // Load implements engine.Runtime.
 func (r *Runtime) Load(ctx context.Context, spec engine.LoadSpec, progress func(float64)) (engine.Model, error) {
-	opt, err := parseOptions(spec.Options)
+	opt, err := layout.Parse(spec.Options)
 	if err != nil {
 		return nil, err
 	}
-	opt.cacheDir = spec.Scratch
+	opt.CacheDir = spec.Scratch
 	facts, err := inspect(spec.Path)
 	if err != nil {
 		return nil, err
@@ -104,7 +103,7 @@ func (r *Runtime) Load(ctx context.Context, spec engine.LoadSpec, progress func(
 	if err := checkHead(facts); err != nil {
 		return nil, err
 	}
-	plan, err := fit(spec, opt, facts, proc.CPUs())
+	plan, err := layout.Fit(spec, opt, facts, proc.CPUs())
 	if err != nil {
 		return nil, err
 	}
@@ -161,113 +160,4 @@ func inspect(path string) (*gguf.File, error) {
 		return nil, core.Errorf(core.CodeBadModel, "%s is not a file; name a GGUF file.", path)
 	}
 	return gguf.Read(f, info.Size(), gguf.Limits{})
-}
-
-// layout is how much of a model's context is made.
-type layout struct {
-	context   int // tokens of one sequence
-	sequences int
-	batch     int
-	threads   threads.Counts
-	cells     int   // tokens that the KV space holds
-	kv        int64 // bytes
-	cache     int64 // bytes for prefixes in memory
-	weights   int64
-	pooled    bool   // the model names a way to pool embeddings
-	rerank    string // the model's template for a query and a document
-	fallback  string
-}
-
-const (
-	maxThreads       = 4096
-	defaultContext   = 8192
-	defaultSequences = 4
-	maxSequences     = 64
-	defaultBatch     = 512
-	maxBatch         = 2048
-	maxEmbedContext  = 2048 // tokens of a text to embed, which is one batch
-	minContext       = 256
-	computeReserve   = 192 << 20 // bytes for graphs and logits, before they are known
-)
-
-// fit chooses context, sequences, batch and threads: what was asked for, within what the model, the machine and the
-// memory allow. What had to be reduced stands in fallback.
-func fit(spec engine.LoadSpec, opt options, f *gguf.File, cores int) (layout, error) {
-	for _, b := range []struct {
-		name   string
-		v, max int
-	}{
-		{"sequences", spec.Sequences, maxSequences},
-		{"context", spec.Context, 1 << 24},
-		{"batch", spec.Batch, maxBatch},
-		{"threads", spec.Threads, maxThreads},
-	} {
-		if b.v < 0 || b.v > b.max {
-			return layout{}, core.Invalid(b.name, "%s is %d; it must be between 0 and %d, where 0 lets the runtime choose.", b.name, b.v, b.max)
-		}
-	}
-	train := f.ContextLength()
-	l := layout{
-		context: spec.Context, sequences: spec.Sequences, batch: spec.Batch,
-		weights: f.WeightBytes(), pooled: f.Pooling() != gguf.PoolingNone, rerank: f.RerankTemplate(),
-	}
-	if l.context == 0 {
-		l.context = min(train, defaultContext)
-	} else if l.context > train {
-		l.fallback = fmt.Sprintf("context %d instead of %d: the model was trained for no more", train, l.context)
-		l.context = train
-	}
-	l.context = max(l.context, min(minContext, train))
-	l.sequences = orElse(l.sequences, defaultSequences)
-	l.batch = min(max(orElse(l.batch, defaultBatch), 32), l.context)
-	l.threads.Decode = min(orElse(spec.Threads, cores), cores)
-	l.threads.Prefill = min(orElse(opt.prefill, l.threads.Decode), cores)
-	if spec.Embedding {
-		l.context = min(l.context, maxEmbedContext)
-		l.sequences, l.batch = 1, l.context
-	}
-	l.cache = opt.cacheMemory
-	return l.shrink(spec.Memory, opt, f)
-}
-
-func orElse(v, other int) int {
-	if v == 0 {
-		return other
-	}
-	return v
-}
-
-// shrink gives up the memory for prefixes, then sequences, then context, until the model fits into memory bytes; 0 is no
-// bound.
-func (l layout) shrink(memory int64, opt options, f *gguf.File) (layout, error) {
-	perToken := f.KVBytesPerToken(opt.kv, opt.kv)
-	size := func() int64 {
-		l.cells = l.context * l.sequences
-		if opt.kvTokens > 0 {
-			l.cells = min(max(opt.kvTokens, l.context), l.cells)
-		}
-		return perToken * int64(l.cells)
-	}
-	wanted := l
-	for memory > 0 && l.weights+size()+computeReserve > memory {
-		switch {
-		case l.sequences > 1:
-			l.sequences--
-		case l.context > 2*minContext:
-			l.context /= 2
-		default:
-			return l, core.Errorf(core.CodeOutOfMemory, "The model needs at least %d MiB and %d MiB are allowed for it. Use a smaller model, or raise fleet.memory_budget.",
-				(l.weights+size()+computeReserve)>>20, memory>>20)
-		}
-	}
-	l.kv = size()
-	if memory > 0 {
-		l.cache = min(l.cache, memory-l.weights-l.kv-computeReserve)
-	}
-	l.batch = min(l.batch, l.context)
-	if l.context != wanted.context || l.sequences != wanted.sequences {
-		l.fallback = fmt.Sprintf("%d sequences of %d tokens instead of %d of %d: memory is limited to %d MiB",
-			l.sequences, l.context, wanted.sequences, wanted.context, memory>>20)
-	}
-	return l, nil
 }

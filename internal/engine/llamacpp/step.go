@@ -31,7 +31,7 @@ func (l *loop) step() {
 
 // plan decides about the next step.
 func (l *loop) plan() (batch.Plan, []draft) {
-	s := batch.State{Batch: l.facts.Batch, Tile: l.tile, MaxGap: l.opt.maxGap, Costs: l.view()}
+	s := batch.State{Batch: l.facts.Batch, Tile: l.tile, MaxGap: l.opt.MaxGap, Costs: l.view()}
 	for _, sl := range l.slots {
 		switch c := sl.run; {
 		case c == nil:

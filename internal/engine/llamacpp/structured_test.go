@@ -14,6 +14,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/llamacpp/guide"
+	"ashatai/internal/engine/llamacpp/layout"
 )
 
 type namedSchema struct {
@@ -223,7 +224,7 @@ func everyday(t *testing.T) []namedSchema {
 // TestForcedTextIsFaster compares the calls that ten everyday schemas take with and without forced text. What a call takes
 // depends on the machine; that several rows of one call cost less than as many calls does not, and make bench has the time.
 func TestForcedTextIsFaster(t *testing.T) {
-	m := open(t, with(t, engine.LoadSpec{Path: realModel(t), Context: 1024, Sequences: 1, Batch: 256}, map[string]string{OptSpeculate: "false"}))
+	m := open(t, with(t, engine.LoadSpec{Path: realModel(t), Context: 1024, Sequences: 1, Batch: 256}, map[string]string{layout.OptSpeculate: "false"}))
 	var calls, tokens [2]int
 	for _, s := range everyday(t) {
 		for i, logprobs := range []bool{true, false} { // with logprobs nothing is forced
@@ -251,7 +252,7 @@ func TestCertainBytesAreDrafted(t *testing.T) {
 	var texts [2]string
 	var accepted uint64
 	for i, speculate := range []string{"false", "true"} {
-		m := open(t, with(t, engine.LoadSpec{Path: realModel(t), Context: 1024, Sequences: 1, Batch: 256}, map[string]string{OptSpeculate: speculate}))
+		m := open(t, with(t, engine.LoadSpec{Path: realModel(t), Context: 1024, Sequences: 1, Batch: 256}, map[string]string{layout.OptSpeculate: speculate}))
 		before := figures(t, m)
 		for _, s := range everyday(t) {
 			req := constrained("<|im_start|>user\nInvent an example.<|im_end|>\n<|im_start|>assistant\n", engine.Constraint{Kind: core.FormatSchema, Source: string(s.Schema)}, 60)
@@ -278,7 +279,7 @@ func TestDraftsUnderAConstraint(t *testing.T) {
 	const record = `{"town": "Greater Olmstead by the northern river", "kind": "harbour"}`
 	const law = `{"type":"array","minItems":8,"maxItems":8,"items":{"type":"object","properties":{"town":{"type":"string","maxLength":60},"kind":{"enum":["city","harbour","village"]}},"required":["town","kind"],"additionalProperties":false}}`
 	run := func(speculate string, limit int) (string, core.FinishReason, engine.Stats) {
-		m := open(t, with(t, engine.LoadSpec{Path: realModel(t), Context: 1024, Sequences: 2, Batch: 256}, map[string]string{OptSpeculate: speculate}))
+		m := open(t, with(t, engine.LoadSpec{Path: realModel(t), Context: 1024, Sequences: 2, Batch: 256}, map[string]string{layout.OptSpeculate: speculate}))
 		text, why, _ := ending(t, m, constrained("["+strings.Repeat(record+", ", 7)+record+"]\n", engine.Constraint{Kind: core.FormatSchema, Source: law}, limit))
 		return text, why, figures(t, m)
 	}

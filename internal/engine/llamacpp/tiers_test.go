@@ -11,6 +11,7 @@ import (
 
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/llamacpp/curve"
+	"ashatai/internal/engine/llamacpp/layout"
 	"ashatai/internal/gguf/gguftest"
 )
 
@@ -42,7 +43,7 @@ func agent(i, round int) string {
 func TestPrefixesOutliveTheirSequences(t *testing.T) {
 	turns := func(t *testing.T, memory string) (texts []string, cached int, s engine.Stats) {
 		t.Helper()
-		m := open(t, with(t, engine.LoadSpec{Context: 512, Sequences: 2, Batch: 128}, map[string]string{OptRepeatable: "true", OptCacheMemory: memory}))
+		m := open(t, with(t, engine.LoadSpec{Context: 512, Sequences: 2, Batch: 128}, map[string]string{layout.OptRepeatable: "true", layout.OptCacheMemory: memory}))
 		for round := range 3 {
 			for i := range 6 {
 				text, usage := answer(t, m, greedy(agent(i, round), 8))
@@ -67,7 +68,7 @@ func TestPrefixesOutliveTheirSequences(t *testing.T) {
 // TestPrefixesOutliveTheProcess loads a model again with the same folder; with another digest nothing may be found.
 func TestPrefixesOutliveTheProcess(t *testing.T) {
 	spec := with(t, engine.LoadSpec{Context: 512, Sequences: 2, Batch: 128, Scratch: t.TempDir()}, map[string]string{
-		OptRepeatable: "true", OptCacheMemory: "67108864", OptCacheDisk: "67108864", OptDigest: "one",
+		layout.OptRepeatable: "true", layout.OptCacheMemory: "67108864", layout.OptCacheDisk: "67108864", layout.OptDigest: "one",
 	})
 	m := open(t, spec)
 	want, _ := answer(t, m, greedy(agent(0, 1), 8))
@@ -86,7 +87,7 @@ func TestPrefixesOutliveTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	spec.Options = maps.Clone(spec.Options)
-	spec.Options[OptDigest] = "two"
+	spec.Options[layout.OptDigest] = "two"
 	if _, usage := answer(t, open(t, spec), greedy(agent(0, 1), 8)); usage.Cached != 0 {
 		t.Errorf("another model's file reused %d tokens", usage.Cached)
 	}
@@ -96,7 +97,7 @@ func TestPrefixesOutliveTheProcess(t *testing.T) {
 func TestAFullSpacePausesAndNoneFails(t *testing.T) {
 	run := func(t *testing.T, tokens string) ([]string, engine.Stats) {
 		t.Helper()
-		m := open(t, with(t, engine.LoadSpec{Context: 512, Sequences: 4, Batch: 128}, map[string]string{OptKVTokens: tokens, OptSpeculate: "false"}))
+		m := open(t, with(t, engine.LoadSpec{Context: 512, Sequences: 4, Batch: 128}, map[string]string{layout.OptKVTokens: tokens, layout.OptSpeculate: "false"}))
 		texts := make([]string, 4)
 		var wg sync.WaitGroup
 		for i := range texts {
@@ -126,7 +127,7 @@ func TestDraftsChangeSpeedAndNotText(t *testing.T) {
 	scratch := t.TempDir()
 	run := func(speculate string) (string, engine.Stats) {
 		spec := engine.LoadSpec{Path: path, Context: 512, Sequences: 2, Batch: 256, Scratch: scratch}
-		m := open(t, with(t, spec, map[string]string{OptSpeculate: speculate, OptDigest: "one"}))
+		m := open(t, with(t, spec, map[string]string{layout.OptSpeculate: speculate, layout.OptDigest: "one"}))
 		text, _ := answer(t, m, greedy(strings.Repeat(line, 4), 60))
 		s := figures(t, m)
 		if err := m.Close(); err != nil {
@@ -171,7 +172,7 @@ func cheapDrafts(t *testing.T, m *model) {
 func TestSmallKeysAndValues(t *testing.T) {
 	sizes := map[string]int64{}
 	for _, kind := range []string{"f16", "q8_0"} {
-		m := open(t, with(t, engine.LoadSpec{Path: realModel(t), Context: 512, Sequences: 1}, map[string]string{OptKVType: kind}))
+		m := open(t, with(t, engine.LoadSpec{Path: realModel(t), Context: 512, Sequences: 1}, map[string]string{layout.OptKVType: kind}))
 		if text, _ := answer(t, m, greedy("Once upon a time", 8)); text == "" {
 			t.Errorf("%s: no text", kind)
 		}
@@ -183,7 +184,7 @@ func TestSmallKeysAndValues(t *testing.T) {
 }
 
 func TestMeasuredCostsAreRemembered(t *testing.T) {
-	spec := with(t, engine.LoadSpec{Context: 512, Sequences: 2, Batch: 128, Scratch: t.TempDir()}, map[string]string{OptDigest: "one"})
+	spec := with(t, engine.LoadSpec{Context: 512, Sequences: 2, Batch: 128, Scratch: t.TempDir()}, map[string]string{layout.OptDigest: "one"})
 	m := open(t, spec)
 	deadline := time.After(20 * time.Second)
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
@@ -199,24 +200,7 @@ func TestMeasuredCostsAreRemembered(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if c := openCosts(options{cacheDir: spec.Scratch, digest: "one", kv: 1}, m.facts, m.loop.loaded); c.budget != 0 {
+	if c := openCosts(layout.Options{CacheDir: spec.Scratch, Digest: "one", KV: 1}, m.facts, m.loop.loaded); c.budget != 0 {
 		t.Error("what was measured is not found again")
-	}
-}
-
-func TestOptionsAreChecked(t *testing.T) {
-	for key, value := range map[string]string{
-		OptRepeatable: "perhaps", OptMaxGap: "1ms", OptSpeculate: "x", OptKVType: "q2", OptKVTokens: "-1", OptCacheMemory: "much", OptCacheDisk: "-5",
-		OptCacheAge: "-1s", OptPrefill: "-1", "unknown": "1",
-	} {
-		if o, err := parseOptions(map[string]string{key: value}); err == nil {
-			t.Errorf("%s=%s became %+v", key, value, o)
-		}
-	}
-	if _, err := parseOptions(map[string]string{OptRepeatable: "true", OptKVType: "q8_0"}); err == nil {
-		t.Error("repeatable with q8_0 was taken")
-	}
-	if o, err := parseOptions(map[string]string{OptMaxGap: "100ms", OptSpeculate: "false", OptCacheAge: "1h"}); err != nil || o.maxGap != 100*time.Millisecond || !o.plain {
-		t.Errorf("%+v, %v", o, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/llamacpp/crew"
 	"ashatai/internal/engine/llamacpp/duel"
+	"ashatai/internal/engine/llamacpp/layout"
 	"ashatai/internal/gguf"
 	"ashatai/internal/native/llama"
 	"ashatai/internal/proc"
@@ -43,7 +44,7 @@ func (r *Runtime) Variant(ctx context.Context, spec engine.VariantSpec, step fun
 	if step == nil {
 		step = func(string, float64) {}
 	}
-	opt, err := parseOptions(spec.Load.Options)
+	opt, err := layout.Parse(spec.Load.Options)
 	if err != nil {
 		return engine.Variant{}, err
 	}
@@ -52,7 +53,7 @@ func (r *Runtime) Variant(ctx context.Context, spec engine.VariantSpec, step fun
 		return engine.Variant{}, err
 	}
 	cores := proc.CPUs()
-	plan, err := fit(spec.Load, opt, old, cores)
+	plan, err := layout.Fit(spec.Load, opt, old, cores)
 	if err != nil {
 		return engine.Variant{}, err
 	}
@@ -79,7 +80,7 @@ func (r *Runtime) Variant(ctx context.Context, spec engine.VariantSpec, step fun
 	}
 	step(stageCompare, 0)
 	found, err := duel.Run(ctx, duel.Config{
-		Library: lib, AsIs: spec.Load.Path, Other: spec.Out, Threads: plan.threads.Most(), Poll: crew.Polling, MaxDivergence: spec.MaxDivergence,
+		Library: lib, AsIs: spec.Load.Path, Other: spec.Out, Threads: plan.Threads.Most(), Poll: crew.Polling, MaxDivergence: spec.MaxDivergence,
 		Step: func(measuring bool, part float64) {
 			if measuring {
 				step(stageMeasure, part)
@@ -99,19 +100,19 @@ func (r *Runtime) Variant(ctx context.Context, spec engine.VariantSpec, step fun
 }
 
 // misfit says why the made weights could not serve as the old ones do; empty when they can.
-func misfit(load engine.LoadSpec, opt options, old, made *gguf.File, plan layout, cores int) string {
+func misfit(load engine.LoadSpec, opt layout.Options, old, made *gguf.File, plan layout.Layout, cores int) string {
 	if made.QuantizationName() == old.QuantizationName() {
 		return "the file has these weights already"
 	}
 	if made.ParameterCount() != old.ParameterCount() || made.VocabSize() != old.VocabSize() || made.Architecture() != old.Architecture() {
 		return "the file that was written is of another shape"
 	}
-	now, err := fit(load, opt, made, cores)
+	now, err := layout.Fit(load, opt, made, cores)
 	if err != nil {
 		return "they do not fit the memory: " + core.AsError(err).Message
 	}
-	if now.context < plan.context || now.sequences < plan.sequences || now.cells < plan.cells {
-		return fmt.Sprintf("with them the memory has room for %d sequences of %d tokens instead of %d of %d", now.sequences, now.context, plan.sequences, plan.context)
+	if now.Context < plan.Context || now.Sequences < plan.Sequences || now.Cells < plan.Cells {
+		return fmt.Sprintf("with them the memory has room for %d sequences of %d tokens instead of %d of %d", now.Sequences, now.Context, plan.Sequences, plan.Context)
 	}
 	return ""
 }

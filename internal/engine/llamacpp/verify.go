@@ -24,7 +24,7 @@ const maxForced = 32
 // of the choice, since those tokens are to be computed anyway.
 func (l *loop) guess(s *batch.State) []draft {
 	var drafts []draft
-	if l.opt.plain || l.opt.repeatable {
+	if l.opt.Plain || l.opt.Repeatable {
 		return nil
 	}
 	for _, id := range l.guessable(s) {

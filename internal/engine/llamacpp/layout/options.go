@@ -1,4 +1,4 @@
-package llamacpp
+package layout
 
 import (
 	"crypto/sha256"
@@ -29,51 +29,51 @@ const (
 // minGap is the shortest bound that leaves room for a piece of a prompt worth computing.
 const minGap = 20 * time.Millisecond
 
-// options are LoadSpec.Options, read.
-type options struct {
-	repeatable  bool
-	plain       bool // no speculation
-	maxGap      time.Duration
-	kv          gguf.Type
-	kvTokens    int
-	prefill     int
-	cacheMemory int64
-	cacheDisk   int64
-	cacheDir    string // LoadSpec.Scratch
-	cacheAge    time.Duration
-	digest      string
+// Options are LoadSpec.Options, read.
+type Options struct {
+	Repeatable  bool
+	Plain       bool // no speculation
+	MaxGap      time.Duration
+	KV          gguf.Type
+	KVTokens    int
+	Prefill     int
+	CacheMemory int64
+	CacheDisk   int64
+	CacheDir    string // LoadSpec.Scratch
+	CacheAge    time.Duration
+	Digest      string
 }
 
-// parseOptions reads the options and refuses what it does not know.
-func parseOptions(in map[string]string) (options, error) {
-	o := options{kv: gguf.F16}
+// Parse reads the options and refuses what it does not know.
+func Parse(in map[string]string) (Options, error) {
+	o := Options{KV: gguf.F16}
 	for key, value := range in {
 		var err error
 		var speculate bool
 		switch key {
 		case OptRepeatable:
-			o.repeatable, err = strconv.ParseBool(value)
+			o.Repeatable, err = strconv.ParseBool(value)
 		case OptSpeculate:
 			speculate, err = strconv.ParseBool(value)
-			o.plain = !speculate
+			o.Plain = !speculate
 		case OptMaxGap:
-			if o.maxGap, err = time.ParseDuration(value); err == nil && o.maxGap != 0 && o.maxGap < minGap {
+			if o.MaxGap, err = time.ParseDuration(value); err == nil && o.MaxGap != 0 && o.MaxGap < minGap {
 				err = fmt.Errorf("it must be 0s, or at least %s", minGap)
 			}
 		case OptKVType:
-			o.kv, err = kvType(value)
+			o.KV, err = kvType(value)
 		case OptKVTokens:
-			o.kvTokens, err = strconv.Atoi(value)
+			o.KVTokens, err = strconv.Atoi(value)
 		case OptCacheMemory:
-			o.cacheMemory, err = strconv.ParseInt(value, 10, 64)
+			o.CacheMemory, err = strconv.ParseInt(value, 10, 64)
 		case OptCacheDisk:
-			o.cacheDisk, err = strconv.ParseInt(value, 10, 64)
+			o.CacheDisk, err = strconv.ParseInt(value, 10, 64)
 		case OptCacheAge:
-			o.cacheAge, err = time.ParseDuration(value)
+			o.CacheAge, err = time.ParseDuration(value)
 		case OptPrefill:
-			o.prefill, err = strconv.Atoi(value)
+			o.Prefill, err = strconv.Atoi(value)
 		case OptDigest:
-			o.digest = value
+			o.Digest = value
 		default:
 			return o, core.Invalid("options."+key, "The llama.cpp runtime has no option %q.", key)
 		}
@@ -81,10 +81,10 @@ func parseOptions(in map[string]string) (options, error) {
 			return o, core.Invalid("options."+key, "The option %s is %q: %v.", key, value, err)
 		}
 	}
-	if min(o.kvTokens, 1<<30-o.kvTokens, o.prefill, maxThreads-o.prefill) < 0 || min(o.cacheMemory, o.cacheDisk, int64(o.cacheAge), int64(o.maxGap)) < 0 {
+	if min(o.KVTokens, 1<<30-o.KVTokens, o.Prefill, maxThreads-o.Prefill) < 0 || min(o.CacheMemory, o.CacheDisk, int64(o.CacheAge), int64(o.MaxGap)) < 0 {
 		return o, core.Invalid("options", "An option of the llama.cpp runtime is out of range; none may be negative.")
 	}
-	if o.repeatable && o.kv != gguf.F16 {
+	if o.Repeatable && o.KV != gguf.F16 {
 		return o, core.Invalid("options."+OptKVType, "repeatable needs the KV type f16; with another one llama.cpp must use flash attention.")
 	}
 	return o, nil
@@ -100,17 +100,17 @@ func kvType(name string) (gguf.Type, error) {
 	return 0, errors.New("it must be f16 or q8_0")
 }
 
-// key identifies what a sequence's state depends on.
-func (o options) key() [sha256.Size]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%v\n%v\n%v", o.digest, llama.Release, o.kv, o.repeatable, o.kvTokens > 0))
+// Key identifies what a sequence's state depends on.
+func (o Options) Key() [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%v\n%v\n%v", o.Digest, llama.Release, o.KV, o.Repeatable, o.KVTokens > 0))
 }
 
-// apply changes the parameters of a context for generation.
-func (o options) apply(p *llama.ContextParams, l layout) {
+// Apply changes the parameters of a context for generation.
+func (o Options) Apply(p *llama.ContextParams, l Layout) {
 	p.FlashAttnType = llama.FlashAttnAuto
-	if o.repeatable {
+	if o.Repeatable {
 		p.FlashAttnType = llama.FlashAttnOff
 	}
-	p.TypeK, p.TypeV = int32(o.kv), int32(o.kv)           //nolint:gosec // small numbers of the format
-	p.NCtx, p.KVUnified = uint32(l.cells), o.kvTokens > 0 //nolint:gosec // bounded by fit
+	p.TypeK, p.TypeV = int32(o.KV), int32(o.KV)           //nolint:gosec // small numbers of the format
+	p.NCtx, p.KVUnified = uint32(l.Cells), o.KVTokens > 0 //nolint:gosec // bounded by fit
 }

@@ -1,4 +1,5 @@
-package llamacpp
+// Package tokens turns prompts into tokens. It decides which texts count as control tokens, and leaves the others to a library.
+package tokens
 
 import (
 	"cmp"
@@ -11,15 +12,30 @@ import (
 	"ashatai/internal/native/llama"
 )
 
-// tokenizer turns prompts into tokens. Control tokens are recognised in trusted text only, so the library, which would
+// Vocab is what a library does.
+type Vocab interface {
+	Len() int
+	Specials() []llama.Special
+	Tokenize(text string, addSpecial bool) ([]llama.Token, error)
+}
+
+// Marks are the tokens that a model wants around a text.
+type Marks struct {
+	AddBOS, AddEOS bool
+	BOS, EOS       llama.Token
+}
+
+// Tokenizer turns prompts into tokens. Control tokens are recognised in trusted text only, so the library, which would
 // recognise them everywhere or nowhere, gets the plain text between them.
-type tokenizer struct {
-	vocab *llama.Vocab
+type Tokenizer struct {
+	vocab Vocab
+	marks Marks
 	first [256][]llama.Special // by first byte, longest text first
 }
 
-func newTokenizer(v *llama.Vocab) *tokenizer {
-	t := &tokenizer{vocab: v}
+// New makes a tokenizer of a vocabulary.
+func New(v Vocab, m Marks) *Tokenizer {
+	t := &Tokenizer{vocab: v, marks: m}
 	for _, s := range v.Specials() {
 		t.first[s.Text[0]] = append(t.first[s.Text[0]], s)
 	}
@@ -29,10 +45,10 @@ func newTokenizer(v *llama.Vocab) *tokenizer {
 	return t
 }
 
-// tokens returns the ids of a prompt.
-func (t *tokenizer) tokens(p engine.Prompt) ([]llama.Token, error) {
+// Tokens returns the ids of a prompt.
+func (t *Tokenizer) Tokens(p engine.Prompt) ([]llama.Token, error) {
 	if p.Tokens != nil {
-		return t.check(p.Tokens)
+		return t.Check(p.Tokens)
 	}
 	text, trusted := join(p.Segments)
 	parts := t.split(text, trusted)
@@ -40,8 +56,8 @@ func (t *tokenizer) tokens(p engine.Prompt) ([]llama.Token, error) {
 		return t.plain(parts[0].text, p.AddSpecial)
 	}
 	var out []llama.Token
-	if p.AddSpecial && t.vocab.AddBOS && (len(parts) == 0 || parts[0].special == nil || parts[0].special.Token != t.vocab.BOS) {
-		out = append(out, t.vocab.BOS)
+	if p.AddSpecial && t.marks.AddBOS && (len(parts) == 0 || parts[0].special == nil || parts[0].special.Token != t.marks.BOS) {
+		out = append(out, t.marks.BOS)
 	}
 	for _, part := range parts {
 		if part.special != nil {
@@ -54,13 +70,13 @@ func (t *tokenizer) tokens(p engine.Prompt) ([]llama.Token, error) {
 		}
 		out = append(out, ids...)
 	}
-	if p.AddSpecial && t.vocab.AddEOS {
-		out = append(out, t.vocab.EOS)
+	if p.AddSpecial && t.marks.AddEOS {
+		out = append(out, t.marks.EOS)
 	}
 	return out, nil
 }
 
-func (t *tokenizer) plain(text string, addSpecial bool) ([]llama.Token, error) {
+func (t *Tokenizer) plain(text string, addSpecial bool) ([]llama.Token, error) {
 	ids, err := t.vocab.Tokenize(text, addSpecial)
 	if err != nil {
 		return nil, core.Wrap(core.CodeInvalidRequest, err, "The prompt could not be turned into tokens of this model.")
@@ -68,8 +84,8 @@ func (t *tokenizer) plain(text string, addSpecial bool) ([]llama.Token, error) {
 	return ids, nil
 }
 
-// check bounds token ids that came from outside.
-func (t *tokenizer) check(ids []int) ([]llama.Token, error) {
+// Check bounds token ids that came from outside.
+func (t *Tokenizer) Check(ids []int) ([]llama.Token, error) {
 	out := make([]llama.Token, len(ids))
 	for i, id := range ids {
 		if id < 0 || id >= t.vocab.Len() {
@@ -110,7 +126,7 @@ type part struct {
 
 // split cuts text at the control tokens that lie inside trusted spans. Plain text keeps its neighbours across the border
 // of trust, so that it is merged into the same tokens as ever.
-func (t *tokenizer) split(text string, trusted []span) []part {
+func (t *Tokenizer) split(text string, trusted []span) []part {
 	var parts []part
 	plain := 0
 	for _, s := range trusted {
@@ -142,7 +158,7 @@ func (t *tokenizer) split(text string, trusted []span) []part {
 }
 
 // at returns the longest control token that text begins with, or nil.
-func (t *tokenizer) at(text string) *llama.Special {
+func (t *Tokenizer) at(text string) *llama.Special {
 	list := t.first[text[0]]
 	for i := range list {
 		if strings.HasPrefix(text, list[i].Text) {
