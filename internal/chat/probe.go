@@ -48,11 +48,8 @@ func (t *Template) probe(source string) {
 		return
 	}
 	p.form, p.tools, p.calls, p.channels = form, true, true, strings.Contains(source, "message.thinking")
-	if !strings.Contains(source, "tool_calls") { // it shows tools and leaves the calls to the assistant's text
-		p.calls = false
-		if p.shows() {
-			t.form, t.tools = form, true
-		}
+	if !strings.Contains(source, "tool_calls") {
+		t.leaves(&p)
 		return
 	}
 	p.shortIDs = strings.Contains(source, "length != 9")
@@ -66,6 +63,28 @@ func (t *Template) probe(source string) {
 			return
 		}
 	}
+	if form.Writes() && p.fails() {
+		t.leaves(&p)
+	}
+}
+
+// leaves takes over a form whose calls stand in the assistant's text, as p says, where the template shows tools.
+func (t *Template) leaves(p *Template) {
+	p.calls = false
+	if p.shows() {
+		t.form, t.tools = p.form, true
+	}
+}
+
+// fails reports whether the template cannot render calls at all: some of Kimi K2's append to a list, which the sandbox of
+// transformers refuses as this one does.
+func (t *Template) fails() bool {
+	_, err := t.Render(Input{Messages: []core.Message{{Role: core.RoleUser, Content: "q"}, {Role: core.RoleAssistant, ToolCalls: probeCalls()}}, Tools: probeTools()})
+	return err != nil
+}
+
+func probeCalls() []core.ToolCall {
+	return []core.ToolCall{{ID: "probe0001", Name: probeName, Arguments: probeArgs}}
 }
 
 func (t *Template) try(in Input) string {
@@ -85,7 +104,7 @@ func (t *Template) shows() bool {
 // writes reports whether a call in the history is written in the template's form.
 func (t *Template) writes() bool {
 	ask := core.Message{Role: core.RoleUser, Content: "q"}
-	call := core.Message{Role: core.RoleAssistant, ToolCalls: []core.ToolCall{{ID: "probe0001", Name: probeName, Arguments: probeArgs}}}
+	call := core.Message{Role: core.RoleAssistant, ToolCalls: probeCalls()}
 	before := t.try(Input{Messages: []core.Message{ask}, Tools: probeTools(), AddGenerationPrompt: true})
 	after := t.try(Input{Messages: []core.Message{ask, call}, Tools: probeTools()})
 	n := 0

@@ -40,16 +40,69 @@ func Detect(template string) Form {
 		f.calls = mistral{args: has(mistralArgs), id: has(mistralID)}
 	case has(gemmaOpen):
 		f.calls = gemma{}
-	case has(graniteCalls):
-		f.calls = granite{}
-	case has(hermesOpen, coderFunction):
-		f.calls = coder{}
-	case has(hermesOpen):
-		f.calls = hermes{}
-	case has(`"parameters": `):
-		f.calls = llama{}
+	default:
+		f.calls = detectTags(has)
+		if f.calls == nil {
+			f.calls = detectMarks(has)
+		}
 	}
 	return f
+}
+
+// detectTags guesses among the families that write parameters in tags, and hermes, whose tags some of them share.
+func detectTags(has func(...string) bool) family {
+	switch {
+	case has(dsml):
+		section := "tool_calls"
+		if has("function_calls") {
+			section = "function_calls"
+		}
+		return deepseekTags(section)
+	case has(minimaxOpen, "<invoke name="):
+		return minimax()
+	case has(seedOpen):
+		return seed()
+	case has("arg_key", hunyuanMark):
+		return hunyuan3()
+	case has(glmKey):
+		return glm()
+	case has(minicpmCall):
+		return minicpm()
+	case has(hermesOpen, coderFunction):
+		return coder()
+	case has(hermesOpen):
+		return hermes{}
+	case has(coderFunction):
+		return functionary()
+	}
+	return nil
+}
+
+// detectMarks guesses among the families that write JSON, or Python, between marks.
+func detectMarks(has func(...string) bool) family {
+	switch {
+	case has(graniteCalls):
+		return granite()
+	case has(kimiCalls):
+		return kimi()
+	case has(solarCall):
+		return solar()
+	case has(cohereCalls):
+		return cohere()
+	case has(lfmOpen), has("<|tool_list_start|>"):
+		return pythonic{}
+	case has(nemotronCalls):
+		return section{open: nemotronCalls, close: "</TOOLCALL>"}
+	case has(apertusCalls):
+		return apertus()
+	case has(gigachatCalls):
+		return section{open: gigachatCalls, lines: true}
+	case has(listedCalls):
+		return section{open: listedCalls, close: "</tool_calls>", lines: !has(listedCalls + "[")}
+	case has(`"parameters": `):
+		return llama{}
+	}
+	return nil
 }
 
 func detectThought(has func(...string) bool) thought {
@@ -61,7 +114,11 @@ func detectThought(has func(...string) bool) thought {
 	case has("<seed:think>"):
 		return thought{open: "<seed:think>", close: "</seed:think>"}
 	case has("<|START_THINKING|>"):
-		return thought{open: "<|START_THINKING|>", close: "<|END_THINKING|>"}
+		return thought{open: "<|START_THINKING|>", close: "<|END_THINKING|>", wrap: []string{"<|START_RESPONSE|>", "<|END_RESPONSE|>"}}
+	case has("<mm:think>"):
+		return thought{open: "<mm:think>", close: "</mm:think>"}
+	case has("<think{}>", hunyuanMark):
+		return thought{open: "<think" + hunyuan, close: "</think" + hunyuan}
 	case has("<think>", "<response>", "<|start_of_role|>"):
 		return thought{open: "<think>", close: "</think>", wrap: []string{"<response>", "</response>"}}
 	case has("</think>"):

@@ -32,7 +32,7 @@ func demands() map[string]Demand {
 // grammars are written there for that library to try.
 func TestGrammars(t *testing.T) {
 	t.Parallel()
-	for _, s := range samples() {
+	for _, s := range allSamples() {
 		for name, d := range demands() {
 			for _, tokens := range []bool{false, true} {
 				markers := s.form.Markers(true)

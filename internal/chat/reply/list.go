@@ -1,12 +1,15 @@
 package reply
 
-// list makes the state that reads calls up to a ']'; the '[' was taken.
-func list(done state) state {
-	l := &calls{done: done}
+// list makes the state that reads calls up to a ']'; the '[' was taken. one makes the state that reads a call.
+func list(one func(done, failed state) state, done state) state {
+	l := &calls{one: one, done: done}
 	return l.first
 }
 
-type calls struct{ done state }
+type calls struct {
+	one  func(done, failed state) state
+	done state
+}
 
 func (l *calls) first(m *machine) bool {
 	if !m.space() {
@@ -17,7 +20,7 @@ func (l *calls) first(m *machine) bool {
 		m.state = l.closed
 		return true
 	}
-	m.state = object(l.next, l.rest)
+	m.state = l.one(l.next, l.rest)
 	return true
 }
 
@@ -28,7 +31,7 @@ func (l *calls) next(m *machine) bool {
 	switch m.buf[0] {
 	case ',':
 		m.drop(1)
-		m.state = object(l.next, l.rest)
+		m.state = l.one(l.next, l.rest)
 	case ']':
 		m.drop(1)
 		m.state = l.closed

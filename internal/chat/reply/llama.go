@@ -12,7 +12,10 @@ type llama struct{}
 
 const pythonTag = "<|python_tag|>"
 
-func (llama) markers() []string { return []string{pythonTag} }
+// pythonTags are the marks that Llama 3 and 4 put before calls, or around nothing.
+func pythonTags() []string { return []string{pythonTag, "<|python_start|>", "<|python_end|>"} }
+
+func (llama) markers() []string { return pythonTags() }
 
 func (l llama) start() state { return l.head }
 
@@ -20,24 +23,35 @@ func (l llama) start() state { return l.head }
 func (l llama) head(m *machine) bool {
 	space := len(m.buf) - len(bytes.TrimLeft(m.buf, " \t\r\n"))
 	rest := m.buf[space:]
-	n := min(len(rest), len(pythonTag))
-	switch {
-	case len(rest) > 0 && rest[0] == '{':
+	if len(rest) > 0 && rest[0] == '{' {
 		m.drop(space)
 		m.state = (&call{done: l.after, failed: l.prose, listed: true}).read
-	case n == len(pythonTag) && string(rest[:n]) == pythonTag:
-		m.drop(space + n)
-	case string(rest[:n]) == pythonTag[:n] && !m.final:
-		return false
-	default:
-		m.state = l.prose
+		return true
 	}
+	for _, tag := range pythonTags() {
+		n := min(len(rest), len(tag))
+		switch {
+		case string(rest[:n]) != tag[:n]:
+		case n == len(tag):
+			m.drop(space + n)
+			return true
+		case !m.final:
+			return false
+		}
+	}
+	m.state = l.prose
 	return true
 }
 
 func (l llama) after(m *machine) bool { return m.skip(l.head, ";", ",") }
 
-func (l llama) prose(m *machine) bool { return m.prose([]mark{{text: pythonTag, then: l.head}}) }
+func (l llama) prose(m *machine) bool {
+	var marks []mark
+	for _, tag := range pythonTags() {
+		marks = append(marks, mark{text: tag, then: l.head})
+	}
+	return m.prose(marks)
+}
 
 func (llama) grammar(g *grammar) {
 	g.whole(callForm{

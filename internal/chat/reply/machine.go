@@ -36,6 +36,8 @@ type machine struct {
 	broken bool   // a begun call cannot be finished
 
 	thinking bool // the state is one of reasoning
+
+	wrap []string // marks around the answer itself, dropped from its text
 }
 
 // state takes what it can from the front of the buffer. It reports whether there is something to do for the state that
@@ -159,7 +161,12 @@ func trimmed(b []byte) []byte {
 }
 
 // prose is the state of plain text between marks. White space before a mark with a next state is dropped.
-func (m *machine) prose(marks []mark) bool { return m.until(marks, true) }
+func (m *machine) prose(marks []mark) bool {
+	for _, s := range m.wrap {
+		marks = append(marks, mark{text: s})
+	}
+	return m.until(marks, true)
+}
 
 // until gives out text up to one of marks.
 func (m *machine) until(marks []mark, trim bool) bool {

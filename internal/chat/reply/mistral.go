@@ -28,7 +28,7 @@ func (f mistral) head(m *machine) bool {
 		return false
 	case m.buf[0] == '[':
 		m.drop(1)
-		m.state = list(f.prose)
+		m.state = list(object, f.prose)
 	default:
 		m.state = f.name
 	}

@@ -6,7 +6,7 @@ import (
 	"ashatai/internal/core"
 )
 
-// call reads one call that is written in JSON: the object {"name": …, "arguments": {…}}, or, where the name is known
+// call reads one call that is written in JSON: the object {"name": …, "arguments": {…}} in one of its spellings, or, where the name is known
 // already, the arguments alone. Other keys of the object are passed over.
 type call struct {
 	done   state // after the call
@@ -250,7 +250,7 @@ func (c *call) endValue() bool {
 	case c.isArguments():
 		c.args = argumentsOf(c.raw)
 		return c.args != nil
-	case string(c.key) == "name":
+	case string(c.key) == "name" || string(c.key) == "tool_name":
 		if c.name != "" {
 			return false
 		}

@@ -29,6 +29,7 @@ type Reader struct {
 // Reader makes a reader of an answer in this form.
 func (f Form) Reader(o Options) *Reader {
 	r := &Reader{m: machine{tools: o.Tools, single: o.Single, id: o.ID}}
+	r.m.wrap = f.think.wrap
 	if f.think.open != "" {
 		r.think = &thinker{thought: f.think}
 		if o.Opened {
@@ -41,17 +42,15 @@ func (f Form) Reader(o Options) *Reader {
 	case len(o.Tools) > 0:
 		r.m.state = f.family().start()
 	default:
-		r.m.state = plain(f.think.wrap).read
+		r.m.state = plain
 	}
 	return r
 }
 
-// plain is text without calls, less some markers.
-type plain []string
-
-func (p plain) read(m *machine) bool {
-	marks := make([]mark, len(p))
-	for i, s := range p {
+// plain is the state of text without calls, less the marks around it.
+func plain(m *machine) bool {
+	marks := make([]mark, len(m.wrap))
+	for i, s := range m.wrap {
 		marks[i] = mark{text: s}
 	}
 	return m.until(marks, false)

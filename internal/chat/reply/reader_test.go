@@ -120,9 +120,9 @@ func samples() []sample {
 		llama3   = Form{calls: llama{}}
 		mistral3 = Form{calls: mistral{args: true, id: true}, think: thought{open: "[THINK]", close: "[/THINK]"}}
 		deep     = Form{calls: deepseek{}, think: thought{open: "<think>", close: "</think>"}}
-		gran     = Form{calls: granite{}, think: thought{open: "<think>", close: "</think>", wrap: []string{"<response>", "</response>"}}}
+		gran     = Form{calls: granite(), think: thought{open: "<think>", close: "</think>", wrap: []string{"<response>", "</response>"}}}
 		gem      = Form{calls: gemma{}, think: thought{open: "<|channel>", label: "thought", close: "<channel|>"}}
-		code     = Form{calls: coder{}}
+		code     = Form{calls: coder()}
 		oss      = Form{calls: harmony{}}
 		args     = `{"city": "Oslo", "days": 3}`
 		one      = []core.ToolCall{made(0, "weather", args)}
@@ -166,6 +166,7 @@ func samples() []sample {
 		{"llama other JSON", llama3, `{"a": 1}, {"name": "now"}`, got{Text: `{"a": 1}, {"name": "now"}`}, with, false},
 		{"llama text", llama3, " Hello {\"name\": 1} <|pyt", got{Text: " Hello {\"name\": 1} <|pyt"}, with, false},
 		{"llama python", llama3, "<|python_tag|>f(x)", got{Text: "f(x)"}, with, false},
+		{"llama 4", llama3, `<|python_start|><|python_end|>{"name": "weather", "parameters": ` + args + `}{"name": "now", "parameters": {}}`, got{Calls: two}, with, false},
 		{"llama space", llama3, " \n", got{Text: " \n"}, with, false},
 		{"mistral list", Form{calls: mistral{}}, `[TOOL_CALLS][{"name": "weather", "arguments": ` + args + `}, {"name": "now", "arguments": {}, "id": "abcdefghi"}]`, got{Calls: two}, with, false},
 		{"mistral names", mistral3, "Well. [TOOL_CALLS]weather[CALL_ID]123456789[ARGS]" + args + "[TOOL_CALLS]now{}", got{Text: "Well.", Calls: two}, with, false},
@@ -179,6 +180,7 @@ func samples() []sample {
 		{"deepseek breaks", deep, "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>a b<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>", got{Text: "a b{}"}, with, false},
 		{"granite", gran, `<|tool_call|>[{"name": "weather", "arguments": ` + args + `}, {"name": "now", "arguments": {}}]`, got{Calls: two}, with, false},
 		{"granite single", gran, `<|tool_call|>{"name": "weather", "arguments": ` + args + `}`, got{Calls: one}, with, false},
+		{"granite answers", gran, "<think>Hm.</think>\n<response>Yes.</response>", got{Reasoning: "Hm.", Text: "Yes."}, with, false},
 		{"granite thinks", gran, "<think>Hm.</think>\n<response>Yes.</response>", got{Reasoning: "Hm.", Text: "Yes."}, Options{}, false},
 		{"gemma", gem, "<|channel>thought\nHm.\n<channel|>Ok.<|tool_call>call:weather{city:<|\"|>Oslo \"é\"\n<|\"|>,days:3,tags:[<|\"|>a<|\"|>,{<|\"|>b c<|\"|>:true,d:null},[]],x:{}}<tool_call|><|tool_call>call:now{}<tool_call|>", got{Reasoning: "Hm.", Text: "Ok.", Calls: []core.ToolCall{made(0, "weather", `{"city":"Oslo \"é\"\n","days":3,"tags":["a",{"b c":true,"d":null},[]],"x":{}}`), made(1, "now", "{}")}}, with, false},
 		{"gemma JSON", gem, "<|tool_call>call:weather" + args + "<tool_call|>", got{Calls: one}, with, false},
@@ -188,7 +190,9 @@ func samples() []sample {
 		{"coder", code, "Ok.\n<tool_call>\n<function=weather>\n<parameter=city>\nOslo \"x\"\né\n</parameter>\n<parameter=days>\n3\n</parameter>\n<parameter=tags>\n[\"a\"]\n</parameter>\n<parameter=more>\nplain\n</parameter>\n</function>\n</tool_call>\n<tool_call>\n<function=now>\n</function>\n</tool_call>", got{Text: "Ok.", Calls: []core.ToolCall{made(0, "weather", `{"city":"Oslo \"x\"\né","days":3,"tags":["a"],"more":"plain"}`), made(1, "now", "{}")}}, with, false},
 		{"coder short values", code, "<function=weather><parameter=city>\n\n</parameter><parameter=city></parameter><parameter=city>a</parameter><parameter=city>\n</parameter></function>", got{Calls: []core.ToolCall{made(0, "weather", `{"city":"","city":"","city":"a","city":""}`)}}, with, false},
 		{"coder JSON", code, "<tool_call>\n{\"name\": \"weather\", \"arguments\": " + args + "}\n</tool_call>", got{Calls: one}, with, false},
-		{"coder breaks", code, "<tool_call><function=weather>x", got{Calls: []core.ToolCall{made(0, "weather", "{")}, Broken: true}, with, false},
+		{"coder gives up", code, "<tool_call><function=weather>x", got{Text: "weather>x"}, with, false},
+		{"coder breaks", code, "<tool_call><function=weather><parameter=city>a</parameter>x", got{Calls: []core.ToolCall{made(0, "weather", `{"city":"a"`)}, Broken: true}, with, false},
+		{"coder with an object", code, "<tool_call><function=weather>" + args + "</function></tool_call>", got{Calls: one}, with, false},
 		{"coder no call", code, "<tool_call>x<function=a b>y", got{Text: "xa b>y"}, with, false},
 		{"harmony", oss, "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Yes. <|return|>", got{Reasoning: "Hm.", Text: "Yes. "}, Options{}, false},
 		{"harmony calls", oss, "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary<|message|>Ok.<|end|><|start|>assistant<|channel|>commentary to=functions.weather <|constrain|>json<|message|>" + args + "<|call|><|start|>assistant to=functions.now<|channel|>commentary json<|message|>{}", got{Reasoning: "Hm.", Text: "Ok.", Calls: two}, with, false},
@@ -200,9 +204,83 @@ func samples() []sample {
 	}
 }
 
+// moreSamples are answers of the families that were read off other people's templates.
+func moreSamples() []sample {
+	var (
+		glm4    = Form{calls: glm(), think: thought{open: "<think>", close: "</think>"}}
+		hy3     = Form{calls: hunyuan3(), think: thought{open: "<think:opensource>", close: "</think:opensource>"}}
+		mini    = Form{calls: minimax()}
+		deep4   = Form{calls: deepseekTags("tool_calls")}
+		seeds   = Form{calls: seed(), think: thought{open: "<seed:think>", close: "</seed:think>"}}
+		cpm     = Form{calls: minicpm()}
+		k2      = Form{calls: kimi()}
+		pro     = Form{calls: solar()}
+		command = Form{calls: cohere(), think: thought{open: "<|START_THINKING|>", close: "<|END_THINKING|>", wrap: []string{"<|START_RESPONSE|>", "<|END_RESPONSE|>"}}}
+		lines   = Form{calls: section{open: listedCalls, close: "</tool_calls>", lines: true}}
+		swiss   = Form{calls: apertus()}
+		giga    = Form{calls: section{open: gigachatCalls, lines: true}}
+		lfm     = Form{calls: pythonic{}}
+		args    = `{"city": "Oslo", "days": 3}`
+		short   = `{"city":"Oslo","days":3}`
+		one     = []core.ToolCall{made(0, "weather", args)}
+		two     = []core.ToolCall{made(0, "weather", args), made(1, "now", "{}")}
+		tagged2 = []core.ToolCall{made(0, "weather", short), made(1, "now", "{}")}
+		with    = Options{Tools: tools()}
+	)
+	return []sample{
+		{"glm", glm4, "<think>Hm.</think>Ok.\n<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>\n<tool_call>now\n</tool_call>", got{Reasoning: "Hm.", Text: "Ok.", Calls: tagged2}, with, false},
+		{"glm in one line", glm4, "<tool_call>weather<arg_key>city</arg_key><arg_value>Oslo</arg_value><arg_key>days</arg_key><arg_value>3</arg_value></tool_call><tool_call>now</tool_call>", got{Calls: tagged2}, with, false},
+		{"glm strange values", glm4, "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>\n \"a<b\" é\n</arg_value><arg_key>tags</arg_key><arg_value> [1, {\"a\": null}] </arg_value><arg_key>more</arg_key><arg_value>plain <x></arg_value><arg_key>days</arg_key><arg_value>three</arg_value></tool_call>", got{Calls: []core.ToolCall{made(0, "weather", `{"city":"\n \"a<b\" é\n","tags":[1, {"a": null}],"more":"plain <x>","days":"three"}`)}}, with, false},
+		{"glm with an object", glm4, "<tool_call>weather\n" + args + "\n</tool_call>", got{Calls: one}, with, false},
+		{"glm as hermes", glm4, "<tool_call>\n{\"name\": \"weather\", \"arguments\": " + args + "}\n</tool_call>", got{Calls: one}, with, false},
+		{"glm no call", glm4, "<tool_call>weather in Oslo\n</tool_call>x", got{Text: "weather in Oslo\nx"}, with, false},
+		{"glm no parameters", glm4, "<tool_call>weather\nOslo", got{Text: "weatherOslo"}, with, false},
+		{"glm ends after the name", glm4, "<tool_call>weather\n<arg_k", got{Text: "weather<arg_k"}, with, false},
+		{"glm ends in the name", glm4, "<tool_call>wea", got{Text: "wea"}, with, false},
+		{"glm breaks", glm4, "<tool_call>now\n<arg_key>a</arg_key>x", got{Calls: []core.ToolCall{made(0, "now", `{"a":`)}, Broken: true}, with, false},
+		{"glm cut", glm4, "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Os</arg_v", got{Calls: []core.ToolCall{made(0, "weather", `{"city":"Os`)}, Open: true}, with, true},
+		{"hunyuan", hy3, "<think:opensource>Hm.</think:opensource><tool_calls:opensource>\n<tool_call:opensource>weather<tool_sep:opensource>\n<arg_key:opensource>city</arg_key:opensource>\n<arg_value:opensource>Oslo</arg_value:opensource>\n<arg_key:opensource>days</arg_key:opensource>\n<arg_value:opensource>3</arg_value:opensource>\n</tool_call:opensource>\n<tool_call:opensource>now<tool_sep:opensource>\n</tool_call:opensource>\n</tool_calls:opensource>", got{Reasoning: "Hm.", Calls: tagged2}, with, false},
+		{"minimax", mini, "Ok.\n<minimax:tool_call>\n<invoke name=\"weather\">\n<parameter name=\"city\">Oslo</parameter>\n<parameter name=\"days\">3</parameter>\n</invoke>\n<invoke name=\"now\">\n</invoke>\n</minimax:tool_call>\n", got{Text: "Ok.", Calls: tagged2}, with, false},
+		{"minimax with an object", mini, "<minimax:tool_call>\n<invoke name=\"weather\">\n" + args + "\n</invoke>\n</minimax:tool_call>", got{Calls: one}, with, false},
+		{"minimax no call", mini, "<minimax:tool_call>x</minimax:tool_call><invoke name=\"a b\">y", got{Text: "xa b\">y"}, with, false},
+		{"deepseek tags", deep4, "Ok.\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"weather\">\n<｜DSML｜parameter name=\"city\" string=\"true\">Oslo</｜DSML｜parameter>\n<｜DSML｜parameter name=\"days\" string=\"false\">3</｜DSML｜parameter>\n</｜DSML｜invoke>\n<｜DSML｜invoke name=\"now\">\n\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>", got{Text: "Ok.", Calls: tagged2}, with, false},
+		{"deepseek says what is a string", deep4, "<｜DSML｜tool_calls><｜DSML｜invoke name=\"now\"><｜DSML｜parameter name=\"a\" string=\"true\">3</｜DSML｜parameter><｜DSML｜parameter name=\"b\" string=\"false\">3</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜tool_calls>", got{Calls: []core.ToolCall{made(0, "now", `{"a":"3","b":3}`)}}, with, false},
+		{"seed", seeds, "<seed:think>Hm.</seed:think><seed:tool_call>\n<function=weather>\n<parameter=city>Oslo</parameter>\n<parameter=days>3</parameter>\n</function>\n</seed:tool_call>\n<seed:tool_call>\n<function=now>\n</function>\n</seed:tool_call>", got{Reasoning: "Hm.", Calls: tagged2}, with, false},
+		{"functionary", Form{calls: functionary()}, "<function=weather>" + args + "</function><function=now>{}</function>", got{Calls: two}, with, false},
+		{"minicpm", cpm, "<function name=\"weather\"><param name=\"city\">Oslo</param><param name=\"days\">3</param></function>\n<function name=\"now\"></function>", got{Calls: tagged2}, with, false},
+		{"kimi", k2, "Ok.<|tool_calls_section_begin|><|tool_call_begin|>functions.weather:0<|tool_call_argument_begin|>" + args + "<|tool_call_end|><|tool_call_begin|>functions.now:1<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>", got{Text: "Ok.", Calls: two}, with, false},
+		{"kimi loosely", k2, "<|tool_call_begin|> weather <|tool_call_argument_begin|> " + args + " <|tool_call_end|>", got{Calls: one}, with, false},
+		{"kimi no call", k2, "<|tool_calls_section_begin|>a<|tool_call_begin|>b c<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>", got{Text: "ab c{}"}, with, false},
+		{"kimi no JSON", k2, "<|tool_call_begin|>functions.now:0<|tool_call_argument_begin|>x", got{Text: "nowx"}, with, false},
+		{"kimi cut", k2, "<|tool_calls_section_begin|><|tool_call_begin|>functions.now", got{Text: "functions.now"}, with, true},
+		{"solar", pro, "<|tool_calls|><|tool_call:begin|>abcdefghi<|tool_call:name|>weather<|tool_call:args|>" + args + "<|tool_call:end|><|tool_call:begin|>abcdefghj<|tool_call:name|>now<|tool_call:args|>{}<|tool_call:end|><|calls|>", got{Calls: two}, with, false},
+		{"command", command, "<|START_THINKING|>Hm.<|END_THINKING|><|START_ACTION|>[\n    {\"tool_call_id\": \"0\", \"tool_name\": \"weather\", \"parameters\": " + args + "},\n    {\"tool_call_id\": \"1\", \"tool_name\": \"now\", \"parameters\": {}}\n]<|END_ACTION|>", got{Reasoning: "Hm.", Calls: two}, with, false},
+		{"command answers", command, "<|START_THINKING|>Hm.<|END_THINKING|><|START_RESPONSE|>Yes. <|END_RESPONSE|>", got{Reasoning: "Hm.", Text: "Yes. "}, with, false},
+		{"command without tools", command, "<|START_RESPONSE|>Yes.<|END_RESPONSE|>", got{Text: "Yes."}, Options{}, false},
+		{"a call a line", lines, "Ok.\n<tool_calls>\n{\"name\": \"weather\", \"arguments\": " + args + "}\n{\"name\": \"now\", \"arguments\": {}}\n</tool_calls>\n", got{Text: "Ok.", Calls: two}, with, false},
+		{"a list of calls", lines, "<tool_calls>[{\"name\": \"weather\", \"arguments\": " + args + "}, {\"name\": \"now\", \"arguments\": {}}]</tool_calls>x", got{Text: "x", Calls: two}, with, false},
+		{"no list of calls", lines, "<tool_calls>none</tool_calls>x", got{Text: "nonex"}, with, false},
+		{"apertus", swiss, `<|tools_prefix|>[{"weather": ` + args + `}, {"now": {}}]<|tools_suffix|>x`, got{Text: "x", Calls: two}, with, false},
+		{"apertus no call", swiss, `<|tools_prefix|>[{weather: {}}]<|tools_suffix|>`, got{Text: `{weather: {}}]`}, with, false},
+		{"apertus no arguments", swiss, `<|tools_prefix|>[{"now": 1}]<|tools_suffix|>`, got{Text: `{"now": 1}]`}, with, false},
+		{"gigachat", giga, `<|function_call|>{"name": "weather", "arguments": ` + args + `}`, got{Calls: one}, with, false},
+		{"lfm", lfm, "Ok. <|tool_call_start|>[weather(city='Oslo', days=3), now()]<|tool_call_end|>", got{Text: "Ok.", Calls: tagged2}, with, false},
+		{"lfm strange values", lfm, `<|tool_call_start|>[weather(city="a 'b' \"c\" é\n\x41\u00e9\q", tags=[True, None, -1.5, 'x', {'k': (1, 2,), "l": {}}], days = None, more=word)]<|tool_call_end|>x`, got{Text: "x", Calls: []core.ToolCall{made(0, "weather", `{"city":"a 'b' \"c\" é\n\u0041\u00e9\\q","tags":[true,null,-1.5,"x",{"k":[1,2],"l":{}}],"days":null,"more":"word"}`)}}, with, false},
+		{"lfm JSON", lfm, `<|tool_call_start|>[{"name": "weather", "arguments": ` + args + `}, {"name": "now", "arguments": {}}]<|tool_call_end|>`, got{Calls: two}, with, false},
+		{"lfm no list", lfm, "<|tool_call_start|>now()<|tool_call_end|>", got{Calls: []core.ToolCall{made(0, "now", "{}")}}, with, false},
+		{"lfm no call", lfm, "<|tool_call_start|>[a b(c)]<|tool_call_end|>", got{Text: "a b(c)]"}, with, false},
+		{"lfm no arguments", lfm, "<|tool_call_start|>[weather(Oslo)]<|tool_call_end|>", got{Text: "weather(Oslo)]"}, with, false},
+		{"lfm empty", lfm, "<|tool_call_start|>[]<|tool_call_end|>x", got{Text: "x"}, with, false},
+		{"lfm breaks", lfm, "<|tool_call_start|>[weather(city='a' days=3)]", got{Calls: []core.ToolCall{made(0, "weather", `{"city":"a"`)}, Broken: true}, with, false},
+		{"lfm cut", lfm, "<|tool_call_start|>[weather(city='a\\", got{Calls: []core.ToolCall{made(0, "weather", `{"city":"a`)}, Open: true}, with, true},
+	}
+}
+
+func allSamples() []sample { return append(samples(), moreSamples()...) }
+
 func TestSamples(t *testing.T) {
 	t.Parallel()
-	for _, s := range samples() {
+	for _, s := range allSamples() {
 		if diff := cmp.Diff(s.want, read(t, s.form, s.o, []string{s.in}, s.cut)); diff != "" {
 			t.Errorf("%s: whole: %s", s.name, diff)
 		}
@@ -225,7 +303,7 @@ func TestSamples(t *testing.T) {
 // TestSplits puts samples of one form together, spoils them, and wants the same answer however they are cut.
 func TestSplits(t *testing.T) {
 	t.Parallel()
-	all := samples()
+	all := allSamples()
 	rapid.Check(t, func(t *rapid.T) {
 		s := all[rapid.IntRange(0, len(all)-1).Draw(t, "sample")]
 		in := s.in
@@ -251,7 +329,7 @@ func TestSplits(t *testing.T) {
 func FuzzReader(f *testing.F) {
 	forms := map[string]Form{}
 	var list []Form
-	for _, s := range samples() {
+	for _, s := range allSamples() {
 		key := fmt.Sprintf("%+v", s.form)
 		if _, ok := forms[key]; !ok {
 			forms[key] = s.form

@@ -35,29 +35,42 @@ func Schema(t core.Tool) string {
 	return string(t.Parameters)
 }
 
-// Write is an assistant's turn as text, calls included: as Granite 3 writes them where that is the form, else in the
-// plain form.
+// Write is an assistant's turn as text, calls included: as Granite 3, LFM2 and Kimi K2 write them where that is the form, else
+// in the plain form.
 func (f Form) Write(content string, calls []core.ToolCall) string {
+	if len(calls) == 0 {
+		return content
+	}
+	if w, ok := f.calls.(writer); ok && f.Writes() {
+		return content + w.write(calls)
+	}
 	var b strings.Builder
 	b.WriteString(content)
-	_, listed := f.calls.(granite)
-	for i, c := range calls {
-		object := `{"name": ` + quoted(c.Name) + `, "arguments": ` + c.Arguments + "}"
-		switch {
-		case !listed && b.Len() > 0:
-			b.WriteString("\n" + hermesOpen + "\n" + object + "\n" + hermesClose)
-		case !listed:
-			b.WriteString(hermesOpen + "\n" + object + "\n" + hermesClose)
-		case i == 0:
-			b.WriteString(graniteCalls + "[" + object)
-		default:
-			b.WriteString(", " + object)
+	for _, c := range calls {
+		if b.Len() > 0 {
+			b.WriteByte('\n')
 		}
-	}
-	if listed && len(calls) > 0 {
-		b.WriteByte(']')
+		b.WriteString(hermesOpen + "\n" + jsonCall(c) + "\n" + hermesClose)
 	}
 	return b.String()
+}
+
+// writer is a family whose calls can stand in an assistant's text.
+type writer interface {
+	write(calls []core.ToolCall) string
+}
+
+// Writes reports whether Write writes calls in the form's own way.
+func (f Form) Writes() bool {
+	if s, ok := f.calls.(section); ok {
+		return s == granite()
+	}
+	_, ok := f.calls.(writer)
+	return ok
+}
+
+func jsonCall(c core.ToolCall) string {
+	return `{"name": ` + quoted(c.Name) + `, "arguments": ` + c.Arguments + "}"
 }
 
 // quoted is s as a JSON string, with nothing escaped that need not be.
