@@ -1,6 +1,10 @@
 package reply
 
-import "bytes"
+import (
+	"bytes"
+
+	"ashatai/internal/chat/reply/lark"
+)
 
 // deepseek is the form of DeepSeek R1 and V3 (fenced), and of V3.1:
 //
@@ -82,21 +86,21 @@ func (f deepseek) fence(m *machine) bool { return m.skip(f.done, "```") }
 
 func (f deepseek) done(m *machine) bool { return m.skip(f.between, deepseekDone) }
 
-func (f deepseek) grammar(g *grammar) {
-	form := callForm{
-		trigger: deepseekCalls,
-		before: func(name string) []part {
-			return []part{tok(deepseekCall), lit(name), tok(deepseekSep)}
+func (f deepseek) grammar(g *lark.Grammar) {
+	form := lark.CallForm{
+		Trigger: deepseekCalls,
+		Before: func(name string) []lark.Part {
+			return []lark.Part{lark.Tok(deepseekCall), lark.Lit(name), lark.Tok(deepseekSep)}
 		},
-		after: []part{tok(deepseekDone)},
-		close: []part{tok(deepseekEnd)},
+		After: []lark.Part{lark.Tok(deepseekDone)},
+		Close: []lark.Part{lark.Tok(deepseekEnd)},
 	}
 	if f.fenced {
-		form.before = func(name string) []part {
-			return []part{tok(deepseekCall), lit("function"), tok(deepseekSep), lit(name + "\n```json\n")}
+		form.Before = func(name string) []lark.Part {
+			return []lark.Part{lark.Tok(deepseekCall), lark.Lit("function"), lark.Tok(deepseekSep), lark.Lit(name + "\n```json\n")}
 		}
-		form.after = []part{lit("\n```"), tok(deepseekDone)}
-		form.between = []part{lit("\n")}
+		form.After = []lark.Part{lark.Lit("\n```"), lark.Tok(deepseekDone)}
+		form.Between = []lark.Part{lark.Lit("\n")}
 	}
-	g.calls(form)
+	g.Calls(form)
 }

@@ -3,6 +3,8 @@ package reply
 import (
 	"slices"
 	"strings"
+
+	"ashatai/internal/chat/reply/lark"
 )
 
 // family is one way to write calls.
@@ -12,7 +14,7 @@ type family interface {
 	// start is the state in which an answer begins.
 	start() state
 	// grammar writes the rules that hold a model to this form.
-	grammar(g *grammar)
+	grammar(g *lark.Grammar)
 }
 
 // Form is how a model writes its answers. The zero Form is plain text without reasoning, and calls in the plain form.
@@ -203,6 +205,27 @@ func (f Form) Markers(calls bool) []string {
 		out = append(out, f.family().markers()...)
 	}
 	return out
+}
+
+// Demand is what an answer must be like.
+type Demand = lark.Demand
+
+// Grammar is the demand as a grammar in llguidance's variant of Lark, for this form.
+func (f Form) Grammar(d Demand) string {
+	g := lark.New(d, lark.Thought{Open: f.think.open, Label: f.think.label, Close: f.think.close})
+	switch {
+	case f.Channels():
+		f.calls.grammar(g)
+	case len(d.Tools) == 0:
+		g.Only()
+	default:
+		f.family().grammar(g)
+	}
+	if !f.Channels() {
+		g.Reasoning()
+	}
+	g.Answered()
+	return g.String()
 }
 
 func (f Form) family() family {

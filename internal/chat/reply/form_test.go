@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -158,58 +157,6 @@ func TestPythonArguments(t *testing.T) {
 		back := read(t, Form{calls: pythonic{}}, Options{Tools: tools()}, []string{text}, false)
 		if len(back.Calls) != 1 || !sameArguments(back.Calls[0].Arguments, string(args)) {
 			t.Fatalf("%s is written %s and read %+v", args, text, back)
-		}
-	})
-}
-
-// scanned is what a scan says of a whole text.
-func scanned(s string) bool {
-	var v scan
-	for i := range len(s) {
-		switch v.next(s[i]) {
-		case bad:
-			return false
-		case done:
-			return strings.Trim(s[i+1:], " \t\r\n") == ""
-		case over:
-			return strings.Trim(s[i:], " \t\r\n") == ""
-		case more:
-		}
-	}
-	return len(v.stack) == 0 && (v.at == inZero || v.at == inInt || v.at == inFraction || v.at == inExponent) // a number ends with the text
-}
-
-// TestScan holds the scan to encoding/json, which takes the same texts save line breaks and tabs in strings.
-func TestScan(t *testing.T) {
-	t.Parallel()
-	check := func(t rapid.TB, s string) {
-		if got, want := scanned(s), json.Valid([]byte(s)); got != want {
-			t.Fatalf("%q: %v, want %v", s, got, want)
-		}
-	}
-	for _, s := range []string{
-		"", "0", "-0", "01", "1.", "1.5e", "1e+5", "-", "1E-2", "-1.0", "tru", "true", "nul", "nulll", "[]", "[1,]", "[1 2]", "{}", `{"a"}`, `{"a":}`, `{"a":1,}`,
-		`{,}`, `{"a":[{}]}`, `"\u12aG"`, `"\u12aF"`, `"\x"`, `"\n\"\\"`, "\"\x01\"", `[}`, `{]`, ` [ 1 , {"b" : false } ] `, "1]", "1 2", `"é"`, "'a'", "[-]", "[1.5,2e3,0]", "[01]",
-	} {
-		check(t, s)
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		s := strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"{", "}", "[", "]", ",", ":", `"a"`, `"`, `\`, "1", "0", "-", ".", "e", "true", "null", " ", `\u00e9`}), 0, 12).Draw(t, "parts"), "")
-		check(t, s)
-	})
-	deep := strings.Repeat("[", maxNesting+1)
-	if scanned(deep + strings.Repeat("]", maxNesting+1)) {
-		t.Error("nesting has no bound")
-	}
-}
-
-func TestQuoted(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		s := rapid.String().Draw(t, "s")
-		var back string
-		if err := json.Unmarshal([]byte(quoted(s)), &back); err != nil || back != s && utf8.ValidString(s) {
-			t.Fatalf("%q becomes %q: %v", s, back, err)
 		}
 	})
 }

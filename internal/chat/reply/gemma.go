@@ -3,6 +3,9 @@ package reply
 import (
 	"bytes"
 	"encoding/json"
+
+	"ashatai/internal/chat/reply/jsontext"
+	"ashatai/internal/chat/reply/lark"
 )
 
 // gemma is the form of Gemma 4. Arguments are written in a notation of its own, with bare keys and strings between
@@ -64,11 +67,11 @@ func (f gemma) close(m *machine) bool { return m.skip(f.next, gemmaClose) }
 func (f gemma) next(m *machine) bool { return m.skip(f.prose) }
 
 // grammar asks for JSON within the markers: a schema can be enforced in JSON only.
-func (gemma) grammar(g *grammar) {
-	g.calls(callForm{
-		trigger: gemmaOpen,
-		before:  func(name string) []part { return []part{lit("call:" + name)} },
-		after:   []part{tok(gemmaClose)},
+func (gemma) grammar(g *lark.Grammar) {
+	g.Calls(lark.CallForm{
+		Trigger: gemmaOpen,
+		Before:  func(name string) []lark.Part { return []lark.Part{lark.Lit("call:" + name)} },
+		After:   []lark.Part{lark.Tok(gemmaClose)},
 	})
 }
 
@@ -154,7 +157,7 @@ func (n *notation) step(m *machine) (ok, again bool) {
 }
 
 func (n *notation) push(m *machine, c byte) bool {
-	if len(n.stack) >= maxNesting {
+	if len(n.stack) >= jsontext.MaxNesting {
 		return false
 	}
 	m.drop(1)
@@ -184,11 +187,11 @@ func (n *notation) text(m *machine) bool {
 	end := bytes.Index(m.buf, []byte(gemmaQuote))
 	if end < 0 {
 		keep := partial(m.buf, []mark{{text: gemmaQuote}})
-		m.arguments(inner(m.buf[:len(m.buf)-keep]))
+		m.arguments(jsontext.Inner(m.buf[:len(m.buf)-keep]))
 		m.drop(len(m.buf) - keep)
 		return false
 	}
-	m.arguments(inner(m.buf[:end]))
+	m.arguments(jsontext.Inner(m.buf[:end]))
 	m.arguments([]byte{'"'})
 	m.drop(end + len(gemmaQuote))
 	n.want = gemmaAfter
@@ -203,7 +206,7 @@ func (n *notation) bareKey(m *machine) (ok, again bool) {
 	if end < 0 {
 		return wait, false
 	}
-	m.arguments([]byte(quoted(string(bytes.TrimSpace(m.buf[:end]))) + ":"))
+	m.arguments([]byte(jsontext.Quoted(string(bytes.TrimSpace(m.buf[:end]))) + ":"))
 	m.drop(end + 1)
 	n.want = gemmaValue
 	return true, true
@@ -217,7 +220,7 @@ func (n *notation) word(m *machine) (ok, again bool) {
 	}
 	w := bytes.TrimSpace(m.buf[:end])
 	if !json.Valid(w) {
-		w = []byte(quoted(string(w)))
+		w = []byte(jsontext.Quoted(string(w)))
 	}
 	m.arguments(w)
 	m.drop(end)

@@ -3,6 +3,8 @@ package reply
 import (
 	"bytes"
 	"strings"
+
+	"ashatai/internal/chat/reply/lark"
 )
 
 // harmony is the form of gpt-oss. An answer is a row of messages; the analysis channel is reasoning, a message to a
@@ -125,6 +127,26 @@ func (f harmony) after(m *machine) bool {
 	return again
 }
 
-func (harmony) grammar(g *grammar) {
-	g.harmony()
+// grammar writes the rules of the channels.
+func (harmony) grammar(g *lark.Grammar) {
+	var body []lark.Part
+	final := lark.Seq(lark.Tok(harmonyChannel), lark.Lit("final"), lark.Tok(harmonyMessage))
+	if len(g.Tools) > 0 {
+		body = append(body, lark.Ref("call"))
+	}
+	switch {
+	case g.Answer != "":
+		body = append(body, lark.Seq(final, lark.Ref("answer")))
+	case g.Free:
+		body = append(body, lark.Seq(final, lark.Ref(lark.Anything)))
+	}
+	thought := lark.Seq(lark.Tok(harmonyChannel), lark.Lit("analysis"), lark.Tok(harmonyMessage), lark.Ref("analysis"), lark.Tok(harmonyStart), lark.Lit("assistant"), lark.Ref("body"))
+	g.Rule("start", lark.Ref("body"), thought)
+	g.Rule("body", body...)
+	g.UpTo("analysis", harmonyEnd, g.Budget)
+	if len(g.Tools) > 0 {
+		g.Calling("call", func(name string) []lark.Part {
+			return []lark.Part{lark.Tok(harmonyChannel), lark.Lit("commentary to=functions." + name + " "), lark.Tok(harmonyConstrain), lark.Lit("json"), lark.Tok(harmonyMessage)}
+		}, nil)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ashatai/internal/chat/reply/lark"
 	"ashatai/internal/core"
 )
 
@@ -135,16 +136,16 @@ func (f headed) write(calls []core.ToolCall) string {
 
 func (f headed) finished(m *machine) bool { return m.skip(f.between, f.done) }
 
-func (f headed) grammar(g *grammar) {
-	g.calls(callForm{
-		trigger: f.section,
-		before: func(name string) []part {
+func (f headed) grammar(g *lark.Grammar) {
+	g.Calls(lark.CallForm{
+		Trigger: f.section,
+		Before: func(name string) []lark.Part {
 			if f.counted {
-				return []part{tok(f.call), lit("functions." + name + ":"), pattern("[0-9]{1,3}"), tok(f.args)}
+				return []lark.Part{lark.Tok(f.call), lark.Lit("functions." + name + ":"), lark.Pattern("[0-9]{1,3}"), lark.Tok(f.args)}
 			}
-			return []part{tok(f.call), pattern("[a-zA-Z0-9]{9}"), tok(f.name), lit(name), tok(f.args)}
+			return []lark.Part{lark.Tok(f.call), lark.Pattern("[a-zA-Z0-9]{9}"), lark.Tok(f.name), lark.Lit(name), lark.Tok(f.args)}
 		},
-		after: []part{tok(f.done)},
-		close: []part{tok(f.end)},
+		After: []lark.Part{lark.Tok(f.done)},
+		Close: []lark.Part{lark.Tok(f.end)},
 	})
 }

@@ -1,5 +1,10 @@
 package reply
 
+import (
+	"ashatai/internal/chat/reply/jsontext"
+	"ashatai/internal/chat/reply/lark"
+)
+
 // hermes is the form of the Hermes and Qwen models, of Granite 4, and the plain form of models without one:
 //
 //	<tool_call>
@@ -30,11 +35,13 @@ func (h hermes) close(m *machine) bool { return m.skip(h.next, hermesClose) }
 // next is what may follow a call: another one, or text.
 func (h hermes) next(m *machine) bool { return m.skip(h.prose) }
 
-func (hermes) grammar(g *grammar) {
-	g.calls(callForm{
-		trigger: hermesOpen,
-		before:  func(name string) []part { return []part{lit("\n{\"name\": " + quoted(name) + ", \"arguments\": ")} },
-		after:   []part{lit("}\n"), tok(hermesClose)},
-		between: []part{lit("\n")},
+func (hermes) grammar(g *lark.Grammar) {
+	g.Calls(lark.CallForm{
+		Trigger: hermesOpen,
+		Before: func(name string) []lark.Part {
+			return []lark.Part{lark.Lit("\n{\"name\": " + jsontext.Quoted(name) + ", \"arguments\": ")}
+		},
+		After:   []lark.Part{lark.Lit("}\n"), lark.Tok(hermesClose)},
+		Between: []lark.Part{lark.Lit("\n")},
 	})
 }

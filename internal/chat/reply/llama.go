@@ -1,6 +1,11 @@
 package reply
 
-import "bytes"
+import (
+	"bytes"
+
+	"ashatai/internal/chat/reply/jsontext"
+	"ashatai/internal/chat/reply/lark"
+)
 
 // llama is the form of Llama 3: the whole answer is
 //
@@ -53,9 +58,11 @@ func (l llama) prose(m *machine) bool {
 	return m.prose(marks)
 }
 
-func (llama) grammar(g *grammar) {
-	g.whole(callForm{
-		before: func(name string) []part { return []part{lit("{\"name\": " + quoted(name) + ", \"parameters\": ")} },
-		after:  []part{lit("}")},
+func (llama) grammar(g *lark.Grammar) {
+	g.Whole(lark.CallForm{
+		Before: func(name string) []lark.Part {
+			return []lark.Part{lark.Lit("{\"name\": " + jsontext.Quoted(name) + ", \"parameters\": ")}
+		},
+		After: []lark.Part{lark.Lit("}")},
 	})
 }

@@ -1,6 +1,11 @@
 package reply
 
-import "bytes"
+import (
+	"bytes"
+
+	"ashatai/internal/chat/reply/jsontext"
+	"ashatai/internal/chat/reply/lark"
+)
 
 // mistral is the form of Mistral's models, in its three ages:
 //
@@ -68,25 +73,27 @@ func (f mistral) plain(m *machine) bool {
 	return m.prose([]mark{{text: mistralCalls, then: f.head}, {text: mistralID}, {text: mistralArgs}})
 }
 
-func (f mistral) grammar(g *grammar) {
+func (f mistral) grammar(g *lark.Grammar) {
 	if !f.args {
-		g.calls(callForm{
-			trigger: mistralCalls,
-			open:    []part{lit("[")},
-			before:  func(name string) []part { return []part{lit("{\"name\": " + quoted(name) + ", \"arguments\": ")} },
-			after:   []part{lit("}")},
-			between: []part{lit(", ")},
-			close:   []part{lit("]")},
+		g.Calls(lark.CallForm{
+			Trigger: mistralCalls,
+			Open:    []lark.Part{lark.Lit("[")},
+			Before: func(name string) []lark.Part {
+				return []lark.Part{lark.Lit("{\"name\": " + jsontext.Quoted(name) + ", \"arguments\": ")}
+			},
+			After:   []lark.Part{lark.Lit("}")},
+			Between: []lark.Part{lark.Lit(", ")},
+			Close:   []lark.Part{lark.Lit("]")},
 		})
 		return
 	}
-	g.calls(callForm{
-		trigger: mistralCalls,
-		before: func(name string) []part {
+	g.Calls(lark.CallForm{
+		Trigger: mistralCalls,
+		Before: func(name string) []lark.Part {
 			if f.id {
-				return []part{lit(name), tok(mistralID), pattern("[a-zA-Z0-9]{9}"), tok(mistralArgs)}
+				return []lark.Part{lark.Lit(name), lark.Tok(mistralID), lark.Pattern("[a-zA-Z0-9]{9}"), lark.Tok(mistralArgs)}
 			}
-			return []part{lit(name), tok(mistralArgs)}
+			return []lark.Part{lark.Lit(name), lark.Tok(mistralArgs)}
 		},
 	})
 }

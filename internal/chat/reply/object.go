@@ -3,6 +3,7 @@ package reply
 import (
 	"encoding/json"
 
+	"ashatai/internal/chat/reply/jsontext"
 	"ashatai/internal/core"
 )
 
@@ -20,7 +21,7 @@ type call struct {
 	begun bool
 	key   []byte
 	slash bool // the next byte of the key is escaped
-	val   scan
+	val   jsontext.Scan
 	raw   []byte // the value that is being read, where it is held
 	args  []byte // arguments that came before the name
 	given bool   // there were arguments
@@ -189,7 +190,7 @@ func (c *call) isArguments() bool {
 }
 
 func (c *call) beginValue(m *machine, b byte) bool {
-	c.stage, c.val, c.raw = inValue, scan{}, c.raw[:0]
+	c.stage, c.val, c.raw = inValue, jsontext.Scan{}, c.raw[:0]
 	switch {
 	case c.bare && b != '{':
 		return false
@@ -215,29 +216,29 @@ func (c *call) beginValue(m *machine, b byte) bool {
 func harmless(key string) bool { return key == "name" || key == "type" || key == "id" }
 
 func (c *call) value(m *machine, b byte) (ok, used, last bool) {
-	within := c.val.inText()
-	v := c.val.next(b)
-	if v == bad {
+	within := c.val.InText()
+	v := c.val.Next(b)
+	if v == jsontext.Bad {
 		return false, false, false
 	}
-	if v != over {
+	if v != jsontext.Over {
 		if c.begun && c.isArguments() {
-			c.emit = escaped(c.emit, b, within && v == more)
+			c.emit = jsontext.Escaped(c.emit, b, within && v == jsontext.More)
 		} else {
-			c.raw = escaped(c.raw, b, within && v == more)
+			c.raw = jsontext.Escaped(c.raw, b, within && v == jsontext.More)
 		}
-		if v == more {
+		if v == jsontext.More {
 			return true, true, false
 		}
 	}
 	if !c.endValue() {
-		return false, v == done, false
+		return false, v == jsontext.Done, false
 	}
 	if c.bare {
 		return true, true, true // the braces of the arguments are the call's
 	}
 	c.stage = wantComma
-	if v == over {
+	if v == jsontext.Over {
 		return c.step(m, b)
 	}
 	return true, true, false

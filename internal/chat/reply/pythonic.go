@@ -3,10 +3,10 @@ package reply
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
-	"slices"
 	"strings"
 
+	"ashatai/internal/chat/reply/jsontext"
+	"ashatai/internal/chat/reply/lark"
 	"ashatai/internal/core"
 )
 
@@ -128,7 +128,7 @@ func (f pythonic) after(m *machine) bool { return m.skip(f.end, lfmClose) }
 func (f pythonic) end(m *machine) bool { return m.skip(f.prose) }
 
 // grammar asks for JSON within the markers: a schema can be enforced in JSON only.
-func (pythonic) grammar(g *grammar) {
+func (pythonic) grammar(g *lark.Grammar) {
 	section{open: lfmOpen, close: lfmClose}.grammar(g)
 }
 
@@ -136,65 +136,9 @@ func (pythonic) grammar(g *grammar) {
 func (pythonic) write(calls []core.ToolCall) string {
 	out := make([]string, len(calls))
 	for i, c := range calls {
-		out[i] = c.Name + "(" + pythonArguments(c.Arguments) + ")"
+		out[i] = c.Name + "(" + jsontext.PythonArguments(c.Arguments) + ")"
 	}
 	return lfmOpen + "[" + strings.Join(out, ", ") + "]" + lfmClose
-}
-
-// pythonArguments is a JSON object as named arguments.
-func pythonArguments(object string) string {
-	d := json.NewDecoder(strings.NewReader(object))
-	d.UseNumber()
-	var b strings.Builder
-	if _, err := d.Token(); err != nil {
-		return ""
-	}
-	for d.More() {
-		key, err := d.Token()
-		var v any
-		if err != nil || d.Decode(&v) != nil {
-			return b.String()
-		}
-		name, _ := key.(string)
-		if b.Len() > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(name + "=")
-		pythonValue(&b, v)
-	}
-	return b.String()
-}
-
-func pythonValue(b *strings.Builder, v any) {
-	switch v := v.(type) {
-	case nil:
-		b.WriteString("None")
-	case bool:
-		b.WriteString(map[bool]string{true: "True", false: "False"}[v])
-	case string:
-		b.WriteString(quoted(v))
-	case json.Number:
-		b.WriteString(v.String())
-	case []any:
-		b.WriteByte('[')
-		for i, e := range v {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			pythonValue(b, e)
-		}
-		b.WriteByte(']')
-	case map[string]any:
-		b.WriteByte('{')
-		for i, k := range slices.Sorted(maps.Keys(v)) {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(quoted(k) + ": ")
-			pythonValue(b, v[k])
-		}
-		b.WriteByte('}')
-	}
 }
 
 type pyWant byte
@@ -276,7 +220,7 @@ func (p *python) item(m *machine, top byte) (ok, again bool) {
 		if end < 0 || !identifier(m.buf[:end]) {
 			return end < 0 && wait, false
 		}
-		m.arguments([]byte(lead + quoted(string(bytes.TrimSpace(m.buf[:end]))) + ":"))
+		m.arguments([]byte(lead + jsontext.Quoted(string(bytes.TrimSpace(m.buf[:end]))) + ":"))
 		m.drop(end + 1)
 		p.want, p.comma = pyValue, false
 		return true, true
@@ -303,7 +247,7 @@ func (p *python) value(m *machine, c byte) (ok, again bool) {
 		p.want, p.quote = pyText, c
 		return true, true
 	case '[', '(', '{':
-		if len(p.stack) >= maxNesting {
+		if len(p.stack) >= jsontext.MaxNesting {
 			return false, false
 		}
 		m.drop(1)
@@ -327,7 +271,7 @@ func (p *python) word(m *machine, lead string) (ok, again bool) {
 		w = constant
 	}
 	if key || !json.Valid([]byte(w)) {
-		w = quoted(w)
+		w = jsontext.Quoted(w)
 	}
 	m.arguments([]byte(lead + w))
 	m.drop(end)
@@ -342,11 +286,11 @@ func (p *python) word(m *machine, lead string) (ok, again bool) {
 func (p *python) text(m *machine) (ok, again bool) {
 	end := bytes.IndexAny(m.buf, string([]byte{p.quote, '\\'}))
 	if end < 0 {
-		m.arguments(inner(m.buf))
+		m.arguments(jsontext.Inner(m.buf))
 		m.drop(len(m.buf))
 		return true, false
 	}
-	m.arguments(inner(m.buf[:end]))
+	m.arguments(jsontext.Inner(m.buf[:end]))
 	m.drop(end)
 	if m.buf[0] == '\\' {
 		return p.escape(m)

@@ -3,6 +3,8 @@ package reply
 import (
 	"strings"
 
+	"ashatai/internal/chat/reply/jsontext"
+	"ashatai/internal/chat/reply/lark"
 	"ashatai/internal/core"
 )
 
@@ -133,30 +135,32 @@ func keyedCall(done, failed state) state {
 	}
 }
 
-func (f section) grammar(g *grammar) {
-	form := callForm{
-		trigger: f.open,
-		open:    []part{lit("[")},
-		before:  func(name string) []part { return []part{lit("{\"name\": " + quoted(name) + ", \"arguments\": ")} },
-		after:   []part{lit("}")},
-		between: []part{lit(", ")},
-		close:   []part{lit("]")},
+func (f section) grammar(g *lark.Grammar) {
+	form := lark.CallForm{
+		Trigger: f.open,
+		Open:    []lark.Part{lark.Lit("[")},
+		Before: func(name string) []lark.Part {
+			return []lark.Part{lark.Lit("{\"name\": " + jsontext.Quoted(name) + ", \"arguments\": ")}
+		},
+		After:   []lark.Part{lark.Lit("}")},
+		Between: []lark.Part{lark.Lit(", ")},
+		Close:   []lark.Part{lark.Lit("]")},
 	}
 	switch {
 	case f.lines && f.close == "":
-		form.open, form.between, form.close = nil, nil, nil
+		form.Open, form.Between, form.Close = nil, nil, nil
 	case f.lines:
-		form.open, form.between, form.close = []part{lit("\n")}, []part{lit("\n")}, []part{lit("\n")}
+		form.Open, form.Between, form.Close = []lark.Part{lark.Lit("\n")}, []lark.Part{lark.Lit("\n")}, []lark.Part{lark.Lit("\n")}
 	case f.numbered:
-		form.open, form.between, form.close = []part{lit("[\n    ")}, []part{lit(",\n    ")}, []part{lit("\n]")}
-		form.before = func(name string) []part {
-			return []part{lit(`{"tool_call_id": "`), pattern("[0-9]{1,3}"), lit(`", "tool_name": ` + quoted(name) + `, "parameters": `)}
+		form.Open, form.Between, form.Close = []lark.Part{lark.Lit("[\n    ")}, []lark.Part{lark.Lit(",\n    ")}, []lark.Part{lark.Lit("\n]")}
+		form.Before = func(name string) []lark.Part {
+			return []lark.Part{lark.Lit(`{"tool_call_id": "`), lark.Pattern("[0-9]{1,3}"), lark.Lit(`", "tool_name": ` + jsontext.Quoted(name) + `, "parameters": `)}
 		}
 	case f.keyed:
-		form.before = func(name string) []part { return []part{lit("{" + quoted(name) + ": ")} }
+		form.Before = func(name string) []lark.Part { return []lark.Part{lark.Lit("{" + jsontext.Quoted(name) + ": ")} }
 	}
 	if f.close != "" {
-		form.close = append(form.close, tok(f.close))
+		form.Close = append(form.Close, lark.Tok(f.close))
 	}
-	g.calls(form)
+	g.Calls(form)
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 
+	"ashatai/internal/chat/reply/jsontext"
+	"ashatai/internal/chat/reply/lark"
 	"ashatai/internal/core"
 )
 
@@ -250,7 +252,7 @@ func (f tagged) after(m *machine) bool {
 
 func (f tagged) next(m *machine) bool { return m.skip(f.prose) }
 
-func (f tagged) grammar(g *grammar) {
+func (f tagged) grammar(g *lark.Grammar) {
 	if f.plain {
 		hermes{}.grammar(g)
 		return
@@ -259,35 +261,24 @@ func (f tagged) grammar(g *grammar) {
 	if strings.HasSuffix(f.call, `"`) {
 		named = `"` + named
 	}
-	call := func(name string) []part {
-		return []part{mixed(name+named+"\n", f.markers())}
+	call := func(name string) []lark.Part {
+		return []lark.Part{lark.Mixed(name+named+"\n", f.markers())}
 	}
 	if f.open == "" {
-		g.calls(callForm{
-			trigger: f.call, before: call, after: []part{mixed("\n"+f.done, f.markers())}, between: []part{lit("\n")},
+		g.Calls(lark.CallForm{
+			Trigger: f.call, Before: call, After: []lark.Part{lark.Mixed("\n"+f.done, f.markers())}, Between: []lark.Part{lark.Lit("\n")},
 		})
 		return
 	}
-	g.calls(callForm{
-		trigger: f.open,
-		open:    []part{lit("\n")},
-		before:  func(name string) []part { return append([]part{mixed(f.call, f.markers())}, call(name)...) },
-		after:   []part{mixed("\n"+f.done+"\n", f.markers())},
-		close:   []part{mixed(f.close, f.markers())},
+	g.Calls(lark.CallForm{
+		Trigger: f.open,
+		Open:    []lark.Part{lark.Lit("\n")},
+		Before: func(name string) []lark.Part {
+			return append([]lark.Part{lark.Mixed(f.call, f.markers())}, call(name)...)
+		},
+		After: []lark.Part{lark.Mixed("\n"+f.done+"\n", f.markers())},
+		Close: []lark.Part{lark.Mixed(f.close, f.markers())},
 	})
-}
-
-// mixed is a text in which markers may stand that are control tokens.
-func mixed(s string, markers []string) part {
-	return func(g *grammar) string {
-		for _, k := range markers {
-			before, after, ok := strings.Cut(s, k)
-			if _, known := g.Token(k); ok && known {
-				return g.join(mixed(before, markers), tok(k), mixed(after, markers))
-			}
-		}
-		return lit(s)(g)
-	}
 }
 
 // typesOf says which parameters of a tool are strings (true) and which are something else (false).
@@ -369,7 +360,7 @@ func (p *parameters) key(m *machine) bool {
 		key, says, _ = strings.Cut(key, `"`)
 	}
 	m.drop(max(end, len(p.f.key)) + len(p.f.keyed))
-	lead := quoted(key) + ":"
+	lead := jsontext.Quoted(key) + ":"
 	if p.some {
 		lead = "," + lead
 	}
@@ -405,7 +396,7 @@ func (p *parameters) text(m *machine) bool {
 		if p.f.trim {
 			v = bytes.TrimSuffix(v, []byte("\n"))
 		}
-		m.arguments(inner(v))
+		m.arguments(jsontext.Inner(v))
 		m.arguments([]byte{'"'})
 	} else {
 		trimmed := bytes.TrimSpace(v)
@@ -413,7 +404,7 @@ func (p *parameters) text(m *machine) bool {
 			if p.f.trim {
 				v = trimmed
 			}
-			trimmed = []byte(quoted(string(v)))
+			trimmed = []byte(jsontext.Quoted(string(v)))
 		}
 		m.arguments(trimmed)
 	}
@@ -439,6 +430,6 @@ func (p *parameters) stream(m *machine) {
 	if at := len(m.buf) - keep - 1; p.f.trim && at >= 0 && m.buf[at] == '\n' {
 		keep++
 	}
-	m.arguments(inner(m.buf[:len(m.buf)-keep]))
+	m.arguments(jsontext.Inner(m.buf[:len(m.buf)-keep]))
 	m.drop(len(m.buf) - keep)
 }

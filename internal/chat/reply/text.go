@@ -1,10 +1,9 @@
 package reply
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 
+	"ashatai/internal/chat/reply/jsontext"
 	"ashatai/internal/core"
 )
 
@@ -13,9 +12,9 @@ func Instructions(tools []core.Tool) string {
 	var b strings.Builder
 	b.WriteString("# Tools\n\nYou may call one or more functions to help with the request. These are the functions, one JSON object a line:\n<tools>\n")
 	for _, t := range tools {
-		b.WriteString(`{"type": "function", "function": {"name": ` + quoted(t.Name))
+		b.WriteString(`{"type": "function", "function": {"name": ` + jsontext.Quoted(t.Name))
 		if t.Description != "" {
-			b.WriteString(`, "description": ` + quoted(t.Description))
+			b.WriteString(`, "description": ` + jsontext.Quoted(t.Description))
 		}
 		b.WriteString(`, "parameters": ` + Schema(t) + "}}\n")
 	}
@@ -70,17 +69,5 @@ func (f Form) Writes() bool {
 }
 
 func jsonCall(c core.ToolCall) string {
-	return `{"name": ` + quoted(c.Name) + `, "arguments": ` + c.Arguments + "}"
-}
-
-// quoted is s as a JSON string, with nothing escaped that need not be.
-func quoted(s string) string { return `"` + string(inner([]byte(s))) + `"` }
-
-// inner is a text as it stands between the quotes of a JSON string.
-func inner(s []byte) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(string(s)) //nolint:errchkjson // a string always encodes, into memory
-	return b.Bytes()[1 : b.Len()-2]
+	return `{"name": ` + jsontext.Quoted(c.Name) + `, "arguments": ` + c.Arguments + "}"
 }

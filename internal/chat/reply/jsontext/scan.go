@@ -1,17 +1,18 @@
-package reply
+package jsontext
 
-// verdict is what a byte meant to a value that is being scanned.
-type verdict int
+// Verdict is what a byte meant to a value that is being scanned.
+type Verdict int
 
+// The verdicts.
 const (
-	more verdict = iota // the value goes on
-	done                // the byte is the value's last
-	over                // the value ended before this byte
-	bad                 // no JSON
+	More Verdict = iota // the value goes on
+	Done                // the byte is the value's last
+	Over                // the value ended before this byte
+	Bad                 // no JSON
 )
 
-// maxNesting bounds how deep the arguments of a call nest.
-const maxNesting = 128
+// MaxNesting bounds how deep the arguments of a call nest.
+const MaxNesting = 128
 
 // place is where in a value a scan stands.
 type place byte
@@ -37,9 +38,9 @@ const (
 	inExponent
 )
 
-// scan checks one JSON value byte by byte (RFC 8259), except that line breaks and tabs are let through in strings, where
+// Scan checks one JSON value byte by byte (RFC 8259), except that line breaks and tabs are let through in strings, where
 // models write them; whoever passes the bytes on has to escape them. The zero value is ready.
-type scan struct {
+type Scan struct {
 	at    place
 	stack []byte // '{' and '['
 	key   bool   // the string is a key
@@ -47,30 +48,30 @@ type scan struct {
 	hex   int
 }
 
-// next takes one more byte.
-func (s *scan) next(c byte) verdict {
+// Next takes one more byte.
+func (s *Scan) Next(c byte) Verdict {
 	switch s.at {
 	case inString, inEscape, inHex:
 		return s.text(c)
 	case inLiteral:
 		if c != s.rest[0] {
-			return bad
+			return Bad
 		}
 		if s.rest = s.rest[1:]; s.rest == "" {
 			return s.ended()
 		}
-		return more
+		return More
 	case inMinus, inZero, inInt, inDot, inFraction, inE, inESign, inExponent:
 		return s.number(c)
 	case atValue, atFirst, atFirstKey, atKey, atColon, afterValue:
 	}
 	if c == ' ' || c == '\n' || c == '\r' || c == '\t' {
-		return more
+		return More
 	}
 	return s.structure(c)
 }
 
-func (s *scan) structure(c byte) verdict {
+func (s *Scan) structure(c byte) Verdict {
 	switch s.at { //nolint:exhaustive // next deals with the others
 	case atFirst, atValue:
 		if s.at == atFirst && c == ']' {
@@ -82,35 +83,35 @@ func (s *scan) structure(c byte) verdict {
 			return s.pop()
 		}
 		if c != '"' {
-			return bad
+			return Bad
 		}
 		s.at, s.key = inString, true
-		return more
+		return More
 	case atColon:
 		if c != ':' {
-			return bad
+			return Bad
 		}
 		s.at = atValue
-		return more
+		return More
 	}
 	switch top := s.stack[len(s.stack)-1]; {
 	case top == '{' && c == '}', top == '[' && c == ']':
 		return s.pop()
 	case c != ',':
-		return bad
+		return Bad
 	case top == '{':
 		s.at = atKey
 	default:
 		s.at = atValue
 	}
-	return more
+	return More
 }
 
-func (s *scan) value(c byte) verdict {
+func (s *Scan) value(c byte) Verdict {
 	switch {
 	case c == '{' || c == '[':
-		if len(s.stack) >= maxNesting {
-			return bad
+		if len(s.stack) >= MaxNesting {
+			return Bad
 		}
 		s.stack = append(s.stack, c)
 		s.at = atFirstKey
@@ -132,12 +133,12 @@ func (s *scan) value(c byte) verdict {
 	case c >= '1' && c <= '9':
 		s.at = inInt
 	default:
-		return bad
+		return Bad
 	}
-	return more
+	return More
 }
 
-func (s *scan) text(c byte) verdict {
+func (s *Scan) text(c byte) Verdict {
 	switch s.at { //nolint:exhaustive // called in strings only
 	case inEscape:
 		switch c {
@@ -146,17 +147,17 @@ func (s *scan) text(c byte) verdict {
 		case 'u':
 			s.at, s.hex = inHex, 4
 		default:
-			return bad
+			return Bad
 		}
-		return more
+		return More
 	case inHex:
 		if lower := c | 0x20; (c < '0' || c > '9') && (lower < 'a' || lower > 'f') {
-			return bad
+			return Bad
 		}
 		if s.hex--; s.hex == 0 {
 			s.at = inString
 		}
-		return more
+		return More
 	}
 	switch {
 	case c == '"' && s.key:
@@ -166,12 +167,12 @@ func (s *scan) text(c byte) verdict {
 	case c == '\\':
 		s.at = inEscape
 	case c < ' ' && c != '\n' && c != '\r' && c != '\t':
-		return bad
+		return Bad
 	}
-	return more
+	return More
 }
 
-func (s *scan) number(c byte) verdict {
+func (s *Scan) number(c byte) Verdict {
 	digit := c >= '0' && c <= '9'
 	e := c|0x20 == 'e'
 	switch at := s.at; {
@@ -191,36 +192,36 @@ func (s *scan) number(c byte) verdict {
 	case (at == inE || at == inESign) && digit:
 		s.at = inExponent
 	case at == inMinus, at == inDot, at == inE, at == inESign:
-		return bad
+		return Bad
 	default: // the number was over
 		if len(s.stack) == 0 {
-			return over
+			return Over
 		}
 		s.at = afterValue
-		return s.next(c)
+		return s.Next(c)
 	}
-	return more
+	return More
 }
 
 // ended leaves a value that is no container.
-func (s *scan) ended() verdict {
+func (s *Scan) ended() Verdict {
 	if len(s.stack) == 0 {
-		return done
+		return Done
 	}
 	s.at = afterValue
-	return more
+	return More
 }
 
-func (s *scan) pop() verdict {
+func (s *Scan) pop() Verdict {
 	s.stack = s.stack[:len(s.stack)-1]
 	return s.ended()
 }
 
-// inText reports whether the next byte stands within a string.
-func (s *scan) inText() bool { return s.at == inString }
+// InText reports whether the next byte stands within a string.
+func (s *Scan) InText() bool { return s.at == inString }
 
-// escaped is a byte of a value as it may stand in JSON: control characters in strings are written out.
-func escaped(dst []byte, c byte, within bool) []byte {
+// Escaped is a byte of a value as it may stand in JSON: control characters in strings are written out.
+func Escaped(dst []byte, c byte, within bool) []byte {
 	if within {
 		switch c {
 		case '\n':
