@@ -54,6 +54,7 @@ type Route struct {
 	Path    string     // ServeMux pattern without the method: "/v1/models/{id...}"
 	Summary string     // one sentence, for OpenAPI and the docs
 	Scope   core.Scope // the scope a caller needs; ScopePublic for none
+	Local   bool       // a caller on this machine itself needs no credentials
 	Limit   LimitClass
 	Audit   AuditClass
 	Object  ObjectKind

@@ -20,7 +20,7 @@ const (
 	ScopeReview                     // review what others publish
 	ScopeRunCode                    // run sandboxed code
 	ScopeModerate                   // reports, quarantine
-	ScopeOperate                    // load, unload, pull, metrics, doctor
+	ScopeOperate                    // load, unload, pull, jobs
 	ScopePriority                   // ask for a queue class above its own
 	ScopeAdmin                      // users, groups, keys, quotas, settings, audit
 )

@@ -52,7 +52,7 @@ type Metrics interface {
 	Unloaded(model, runtime, reason string)
 	Died(model, runtime string)
 	Replayed(model string)
-	Queue(model string, length int)
+	Queue(model string, class core.Class, length int)
 	Memory(used, budget int64)
 }
 
@@ -64,7 +64,7 @@ func (silent) Loaded(string, string, time.Duration, core.Code) {}
 func (silent) Unloaded(string, string, string)                 {}
 func (silent) Died(string, string)                             {}
 func (silent) Replayed(string)                                 {}
-func (silent) Queue(string, int)                               {}
+func (silent) Queue(string, core.Class, int)                               {}
 func (silent) Memory(int64, int64)                             {}
 
 // Target is the model that a call is for. Calls with the same name, digest and runtime share one instance; the

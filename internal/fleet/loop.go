@@ -157,7 +157,7 @@ func (l *loop) Share(e plan.Share) {
 }
 
 func (l *loop) queueChanged(t *ticket) {
-	l.f.cfg.Metrics.Queue(t.target.Name, l.state.Queued(t.target.key()))
+	l.f.cfg.Metrics.Queue(t.target.Name, t.item.Class, l.state.Queued(t.target.key(), t.item.Class))
 }
 
 // task runs f beside the loop; the loop waits for it before it ends.

@@ -78,7 +78,7 @@ func (m *Metrics) fleetMetrics() {
 	m.optimizations = m.counter("optimizations_total", "Searches for faster weights, by outcome: the type that was kept, as-is, or the error's code.", "model", "outcome")
 	m.loadTime = m.histogram("load_seconds", "Time that successful loads took.", long(), "model", "runtime")
 	m.replays = m.counter("replays_total", "Requests that were started again because their worker died before it answered.", "model")
-	m.queueDepth = m.gauge("queue_depth", "Requests waiting for an instance.", "model")
+	m.queueDepth = m.gauge("queue_depth", "Requests waiting for an instance, by model and queue class.", "model", "class")
 	m.instances = m.gauge("instances", "Loaded models by state.", "state")
 	m.memory = m.gauge("memory_bytes", "Memory by line of the ledger.", "line")
 	m.sequences = m.gauge("sequences", "Sequences by model and state.", "model", "state")
@@ -179,9 +179,9 @@ func (m *Metrics) Loaded(model, runtime, code string, took time.Duration) {
 	m.loadTime.WithLabelValues(model, runtime).Observe(took.Seconds())
 }
 
-// SetQueueDepth says how many requests wait for a model.
-func (m *Metrics) SetQueueDepth(model string, n int) {
-	m.queueDepth.WithLabelValues(model).Set(float64(n))
+// SetQueueDepth says how many requests of a class wait for a model.
+func (m *Metrics) SetQueueDepth(model, class string, n int) {
+	m.queueDepth.WithLabelValues(model, class).Set(float64(n))
 }
 
 // SetInstances says how many models are in a state: "loading", "ready", "draining".
@@ -205,6 +205,6 @@ func (m *Metrics) SetModel(model string, active, waiting int, kv int64) {
 func (m *Metrics) ForgetModel(model string) {
 	m.sequences.DeletePartialMatch(prometheus.Labels{"model": model})
 	m.kv.DeleteLabelValues(model)
-	m.queueDepth.DeleteLabelValues(model)
+	m.queueDepth.DeletePartialMatch(prometheus.Labels{"model": model})
 	m.engine.forget(model)
 }

@@ -76,7 +76,7 @@ func exercise() *Metrics {
 	m.Replayed("m")
 	m.Loaded("m", "r", "", time.Second)
 	m.Loaded("m", "r", "bad_model", 0)
-	m.SetQueueDepth("m", 3)
+	m.SetQueueDepth("m", "batch", 3)
 	m.SetInstances("ready", 1)
 	m.SetMemory("weights", 1000)
 	m.SetModel("m:latest", 1, 2, 300)
@@ -144,7 +144,7 @@ func TestMetricValues(t *testing.T) {
 		`ashatai_loads_total{model="m",outcome="ok",runtime="r"} 1`,
 		`ashatai_loads_total{model="m",outcome="bad_model",runtime="r"} 1`,
 		`ashatai_load_seconds_sum{model="m",runtime="r"} 1`,
-		`ashatai_queue_depth{model="m"} 3`,
+		`ashatai_queue_depth{class="batch",model="m"} 3`,
 		`ashatai_instances{state="ready"} 1`,
 		`ashatai_memory_bytes{line="weights"} 1000`,
 		`ashatai_sequences{model="m:latest",state="waiting"} 2`,

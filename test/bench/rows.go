@@ -39,6 +39,22 @@ func firstToken(title, work string) row {
 	return row{work: title, figure: "first token, ms", beside: peerName, value: of(work, func(s load.Summary) float64 { return s.TTFT })}
 }
 
+func firstToken95(title, work string) row {
+	return row{work: title, figure: "95th percentile of the first token, ms", beside: peerName, value: of(work, func(s load.Summary) float64 { return s.TTFT95 })}
+}
+
+// patience is how many times as long a small tenant waits for its first token beside a large one as alone.
+func patience(title, beside string) row {
+	return row{work: title, figure: "95th percentile of the first token, times that alone", beside: beside, value: func(t turn) (float64, bool) {
+		alone, _ := of("fairness-alone", func(s load.Summary) float64 { return s.TTFT95 })(t)
+		beside, ok := of("fairness-beside", func(s load.Summary) float64 { return s.TTFT95 })(t)
+		if !ok || alone == 0 {
+			return 0, false
+		}
+		return beside / alone, true
+	}}
+}
+
 // rate is a row of tokens per second. A server that got out no token in the whole window has the rate 0, which is a figure.
 func rate(title, work, beside string) row {
 	return row{work: title, figure: "tokens/s", more: true, beside: beside, value: func(t turn) (float64, bool) {
@@ -85,6 +101,10 @@ func comparison() []row {
 		rate(copying, "copy-editing", peerName).aimed(1.5, 0),
 		rate(copying+", beside its best speculation", "copy-editing", specName).aimed(1, 0),
 		rate("ten everyday schemas, 1 stream", "schemas", peerName).aimed(1.5, 0),
+		patience("1 client beside 10 of another tenant, by itself", "").aimed(2, 0),
+		patience("1 client beside 10 of another tenant", peerName),
+		firstToken95("1 client beside 10 of another tenant", "fairness-beside"),
+		rate("10 clients beside 1 of another tenant", "fairness-10-others", peerName),
 		single("front process, 1 stream", "CPU per streamed token, µs", fmt.Sprint(frontCPU, 1), "").aimed(25, 0),
 		single("front process, 8 streams", "CPU per streamed token, µs", fmt.Sprint(frontCPU, 8), "").aimed(25, 0),
 		single("front process", "most memory seen, MB", frontMemory, "").aimed(60, 0),
@@ -105,6 +125,7 @@ type column struct {
 func columns() []column {
 	return []column{
 		{"first token, ms", func(s load.Summary) float64 { return s.TTFT }},
+		{"95th percentile of the first token, ms", func(s load.Summary) float64 { return s.TTFT95 }},
 		{"between tokens, ms", func(s load.Summary) float64 { return s.Gap }},
 		{"longest gap, ms", func(s load.Summary) float64 { return s.LongestGap }},
 		{"tokens/s", func(s load.Summary) float64 { return s.Rate }},

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -45,7 +46,7 @@ func contestants(o options) []contestant {
 	cores := strconv.Itoa(runtime.NumCPU())
 	ours := func(extra ...string) func(addr, home string) []string {
 		return func(addr, home string) []string {
-			args := []string{"serve", "--addr", addr, "--home", home, "--set", "engine.sequences=8", "--set", "engine.context=2048"}
+			args := []string{"serve", "--addr", addr, "--home", home, "--set", "engine.sequences=8", "--set", "engine.context=2048", "--set", "rate_limit.enabled=false"}
 			for _, s := range append(extra, o.sets...) {
 				args = append(args, "--set", s)
 			}
@@ -63,7 +64,7 @@ func contestants(o options) []contestant {
 	}
 	all := []contestant{
 		{name: oursName, title: "ashatai", program: o.ours, args: ours()},
-		{name: bestName, title: "ashatai, best layout", program: o.ours, args: ours("engine.weights=auto")},
+		{name: bestName, title: "ashatai, best layout", program: o.ours, args: ours("engine.weights=auto"), only: slices.DeleteFunc(pieces(), func(p string) bool { return p == "fairness" })},
 		{name: peerName, title: "llama-server", program: o.peer, args: peer()},
 		{name: specName, title: "llama-server, speculating", program: o.peer, args: peer(bestSpeculation()...), only: []string{"edit"}},
 	}
@@ -165,7 +166,7 @@ func (s *server) ask(ctx context.Context) error {
 				ID string `json:"id"`
 			} `json:"data"`
 		}
-		if err := s.call(ctx, http.MethodGet, "/v1/models", nil, &list); err != nil {
+		if err := s.call(ctx, http.MethodGet, "/v1/models", "", nil, &list); err != nil {
 			return err
 		}
 		if len(list.Data) == 0 {
@@ -174,10 +175,10 @@ func (s *server) ask(ctx context.Context) error {
 		s.model = list.Data[0].ID
 	}
 	q := map[string]any{"model": s.model, "max_tokens": 1, "prompt": "Hi"}
-	return s.call(ctx, http.MethodPost, "/v1/completions", q, &struct{}{})
+	return s.call(ctx, http.MethodPost, "/v1/completions", "", q, &struct{}{})
 }
 
-func (s *server) call(ctx context.Context, method, path string, body, into any) error {
+func (s *server) call(ctx context.Context, method, path, token string, body, into any) error {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -187,6 +188,9 @@ func (s *server) call(ctx context.Context, method, path string, body, into any) 
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	client := http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
 	res, err := client.Do(req)
 	if err != nil {
@@ -197,7 +201,7 @@ func (s *server) call(ctx context.Context, method, path string, body, into any) 
 	if err != nil {
 		return err
 	}
-	if res.StatusCode != http.StatusOK {
+	if res.StatusCode/100 != 2 {
 		return fmt.Errorf("status %d: %s", res.StatusCode, bytes.TrimSpace(b))
 	}
 	return json.Unmarshal(b, into)

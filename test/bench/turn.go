@@ -32,7 +32,7 @@ type turn struct {
 
 // pieces are the pieces of work in the order in which they run.
 func pieces() []string {
-	return []string{"decode", "prefix", "agents", "stall", "cancel", "busy", "edit", "schemas", "restart"}
+	return []string{"decode", "prefix", "agents", "stall", "cancel", "busy", "edit", "schemas", "restart", "fairness"}
 }
 
 // measure starts one server, drives it, and ends it.
@@ -108,6 +108,12 @@ func (t *turn) piece(ctx context.Context, s *server, w *load.Worker, name string
 		t.done(w.Edit(ctx))
 	case "schemas":
 		t.done(w.Schemas(ctx))
+	case "fairness":
+		who, err := tenants(ctx, s)
+		if err != nil {
+			return err
+		}
+		t.done(w.Fairness(ctx, who)...)
 	case "restart":
 		t.memory(s, engineAtTheEnd)
 		return t.restart(ctx, s, w)
@@ -146,6 +152,9 @@ func (t *turn) done(rows ...load.Summary) {
 	for _, r := range rows {
 		t.Work = append(t.Work, r)
 		line := fmt.Sprintf("bench:   %-20s first token %7.1f ms, longest gap %7.1f ms", r.Name, r.TTFT, r.LongestGap)
+		if r.TTFT95 > 0 {
+			line += fmt.Sprintf(", 95th first token %7.1f ms", r.TTFT95)
+		}
 		if r.Measured {
 			line += fmt.Sprintf(", %6.1f tokens/s", r.Rate)
 		}

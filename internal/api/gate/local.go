@@ -24,7 +24,7 @@ type Local struct {
 // somebody else's request, from a proxy here, or from a browser here that a page sent to a name of its own.
 func (l Local) Authenticate(r *http.Request) (core.Principal, error) {
 	p := core.Local()
-	if loopback(r.RemoteAddr) && l.own(hostName(r.Host)) && !forwarded(r) {
+	if l.here(r) {
 		return p, nil
 	}
 	if l.Anyone {
@@ -36,6 +36,11 @@ func (l Local) Authenticate(r *http.Request) (core.Principal, error) {
 		core.CodeUnauthenticated,
 		"This server has no accounts and answers callers on its own machine only, not through a proxy. Call it there, or have its operator make accounts or set server.insecure_no_auth.",
 	)
+}
+
+// here reports whether a request comes from this machine itself.
+func (l Local) here(r *http.Request) bool {
+	return loopback(r.RemoteAddr) && l.own(hostName(r.Host)) && !forwarded(r)
 }
 
 // own reports whether a name in the Host header is one of this machine's. HTTP/1.0 has none, and no browser speaks it.

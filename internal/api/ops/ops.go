@@ -56,7 +56,7 @@ func Dialect(c Config) api.Dialect {
 		h.health("/readyz", "Says whether the server takes requests, as /health/ready.", c.Health.Ready),
 		{
 			Method: http.MethodGet, Path: "/metrics", Summary: "The metrics in Prometheus's text format.",
-			Scope: core.ScopeOperate, Produces: "text/plain", Handle: handler(c.Metrics),
+			Scope: core.ScopeAdmin, Local: true, Produces: "text/plain", Handle: handler(c.Metrics),
 		},
 		{
 			Method: http.MethodGet, Path: "/openapi.json", Summary: "This document.",

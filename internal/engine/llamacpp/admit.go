@@ -89,5 +89,5 @@ func (l *loop) start(c *choice) error {
 // take gives a slot to a choice.
 func (l *loop) take(s *slot, c *choice) {
 	s.run, s.tenant, c.slot = c, c.job.req.Tenant, s
-	l.turns.Arrive(s.id)
+	l.turns.Arrive(s.id, s.tenant)
 }

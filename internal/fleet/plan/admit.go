@@ -32,6 +32,7 @@ func (e Submit) apply(s *State) {
 		m.holds = append(m.holds, r)
 		return
 	}
+	s.came(r)
 	m.queue.push(r)
 }
 
@@ -86,7 +87,7 @@ func (s *State) admit(m *model) {
 	for in.used < in.sequences {
 		if len(m.replays) > 0 && !blocked(m.replays[0]) {
 			r := m.replays[0]
-			if !in.room(r) {
+			if !in.room(r, 0) {
 				return
 			}
 			m.replays = slices.Delete(m.replays, 0, 1)
@@ -95,7 +96,7 @@ func (s *State) admit(m *model) {
 		}
 		r := m.queue.next(s.now, s.cfg.Age, blocked)
 		// A request for more sequences than are free keeps its turn: smaller ones behind it would starve it.
-		if r == nil || !in.room(r) {
+		if r == nil || !in.room(r, s.kept(in, r)) {
 			return
 		}
 		m.queue.serve(r, s.now)
@@ -103,8 +104,9 @@ func (s *State) admit(m *model) {
 	}
 }
 
-func (in *instance) room(r *request) bool {
-	return min(r.Sequences, in.sequences) <= in.sequences-in.used
+// room reports whether r fits beside what runs and what is kept.
+func (in *instance) room(r *request, kept int) bool {
+	return min(r.Sequences, in.sequences) <= in.sequences-in.used-kept
 }
 
 func (s *State) start(in *instance, r *request) {
@@ -162,6 +164,7 @@ func (e Cancel) apply(s *State) {
 // over ends a request without an effect: its owner knows.
 func (s *State) over(r *request) {
 	delete(s.requests, r.ID)
+	s.went(r, r.inst != nil)
 	if r.inst == nil {
 		r.m.drop(r)
 		return

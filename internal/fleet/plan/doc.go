@@ -49,6 +49,7 @@ type Config struct {
 	DrainTime     time.Duration // running requests get this long when an instance must go [30s]
 	Residency     time.Duration // longest time an instance is safe from eviction after its load [30s]
 	Age           time.Duration // a waiting class rises by one each time this passes unserved [20s]
+	Hold          time.Duration // a sequence is kept so long for a tenant that comes back at once [500ms]; negative: never
 	Processors    int           // of the machine, for the instances to share; 0: they are told nothing
 }
 
@@ -82,6 +83,7 @@ func (c Config) withDefaults() Config {
 	def(&c.DrainTime, 30*time.Second)
 	def(&c.Residency, 30*time.Second)
 	def(&c.Age, 20*time.Second)
+	def(&c.Hold, 500*time.Millisecond)
 	if c.MaxQueue == 0 {
 		c.MaxQueue = 256
 	}

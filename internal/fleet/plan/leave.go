@@ -44,6 +44,7 @@ func (s *State) endDrain(in *instance) {
 	}
 	for _, r := range slices.Clone(in.running) {
 		delete(s.requests, r.ID)
+		s.went(r, false)
 		s.do(Fail{ID: r.ID, Err: in.endWith})
 		s.release(r)
 	}

@@ -60,6 +60,7 @@ type model struct {
 	usesAt   time.Duration
 	lastUsed time.Duration
 	rate     rate
+	habits   map[string]*habit // by tenant
 
 	failures  int // loads failed in a row
 	loadErr   *core.Error
@@ -189,6 +190,7 @@ func (m *model) drop(r *request) {
 func (s *State) fail(r *request, err *core.Error) {
 	r.m.drop(r)
 	delete(s.requests, r.ID)
+	s.went(r, false)
 	s.do(Fail{ID: r.ID, Err: err})
 }
 

@@ -80,6 +80,7 @@ func (s *State) lose(r *request, cause *core.Error) {
 		return
 	}
 	delete(s.requests, r.ID)
+	s.went(r, false)
 	err := core.Wrap(core.CodeWorkerDied, cause, "The process that served the model %s ended during this request; it is being started again. Try again.", r.m.Name)
 	err.RetryAfter = minRetryAfter
 	switch {

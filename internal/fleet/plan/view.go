@@ -1,6 +1,10 @@
 package plan
 
-import "time"
+import (
+	"time"
+
+	"ashatai/internal/core"
+)
 
 // View is one instance, as seen from outside.
 type View struct {
@@ -34,14 +38,20 @@ func (s *State) View() []View {
 	return out
 }
 
-// Queued is the number of requests that wait for the model of a key.
-func (s *State) Queued(key string) int {
+// Queued is the number of requests of a class that wait for the model of a key.
+func (s *State) Queued(key string, class core.Class) int {
+	n := 0
 	for _, m := range s.models {
-		if m.Key == key {
-			return m.waiting()
+		if m.Key != key {
+			continue
+		}
+		for _, r := range m.waiters() {
+			if r.Class == min(class, core.ClassInteractive) {
+				n++
+			}
 		}
 	}
-	return 0
+	return n
 }
 
 // Wake is the next time at which a Tick changes something; false when only another event can.
@@ -60,6 +70,9 @@ func (s *State) Wake() (time.Duration, bool) {
 	waiting := false
 	for _, m := range s.models {
 		consider(m.soonest)
+		if m.inst != nil && m.inst.phase == PhaseReady {
+			consider(m.keepsUntil(s.now))
+		}
 		if at, ok := s.expires(m); ok {
 			consider(at)
 		}

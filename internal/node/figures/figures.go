@@ -38,7 +38,9 @@ func (f Fleet) Died(model, runtime string) { f.Metrics.WorkerDied(model, runtime
 func (f Fleet) Replayed(model string) { f.Metrics.Replayed(model) }
 
 // Queue implements fleet.Metrics.
-func (f Fleet) Queue(model string, length int) { f.Metrics.SetQueueDepth(model, length) }
+func (f Fleet) Queue(model string, class core.Class, length int) {
+	f.Metrics.SetQueueDepth(model, class.String(), length)
+}
 
 // Memory implements fleet.Metrics.
 func (f Fleet) Memory(used, total int64) {

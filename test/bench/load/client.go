@@ -36,6 +36,7 @@ type request struct {
 // client talks to one server.
 type client struct {
 	base, model string
+	key         string // sent as a bearer's, unless empty
 	completions bool
 	timeout     time.Duration
 	ignoreEOS   atomic.Bool
@@ -56,6 +57,15 @@ func newClient(o Options) *client {
 	c.streamUsage.Store(true)
 	c.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true, Proxy: nil}}
 	return c
+}
+
+// as is the client with another's credentials and connections, and with what it has learned of the server.
+func (c *client) as(key string) *client {
+	o := newClient(Options{URL: c.base, Model: c.model, Completions: c.completions, Timeout: c.timeout})
+	o.key, o.perWord, o.overhead = key, c.perWord, c.overhead
+	o.ignoreEOS.Store(c.ignoreEOS.Load())
+	o.streamUsage.Store(c.streamUsage.Load())
+	return o
 }
 
 func (c *client) body(q request) (body []byte, path string, err error) {
@@ -135,6 +145,9 @@ func (c *client) once(ctx context.Context, q request) (r *result, status int, ms
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key)
+	}
 	// A nil value is not sent; it tells net/http that the call may be sent again when a kept-alive connection turns out to
 	// be dead: llama-server closes one after two streamed replies without saying so.
 	req.Header["Idempotency-Key"] = nil

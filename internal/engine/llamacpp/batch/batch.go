@@ -17,9 +17,9 @@ import (
 // Prompt is a sequence whose prompt is not computed yet.
 type Prompt struct {
 	Seq  int
-	Left int // tokens to compute, at least 1
-	Held int // tokens that the sequence holds
-	Turn int // Turns.Of(Seq)
+	Left int  // tokens to compute, at least 1
+	Held int  // tokens that the sequence holds
+	Turn Turn // Turns.Of(Seq)
 }
 
 // Plan is what one step computes: first a call with a row for each running stream, then a call with Tokens tokens of each
@@ -27,6 +27,7 @@ type Prompt struct {
 type Plan struct {
 	Streams []int         // sequences, ascending, as the library computes neighbours together
 	Prompts []int         // sequences, ascending
+	Waiting []int         // sequences that have a prompt, those of Prompts included
 	Tokens  int           // of each prompt
 	Gap     time.Duration // what a step with prompts is expected to take: the gap between two tokens of a stream
 }
@@ -96,9 +97,12 @@ func Step(s State) Plan {
 	p.Gap = s.decode(p.Streams)
 	order := slices.Clone(s.Prompts)
 	slices.SortStableFunc(order, func(a, b Prompt) int {
-		return cmp.Or(cmp.Compare(a.Turn, b.Turn), cmp.Compare(a.Left, b.Left), cmp.Compare(a.Seq, b.Seq))
+		return cmp.Or(a.Turn.compare(b.Turn), cmp.Compare(a.Left, b.Left), cmp.Compare(a.Seq, b.Seq))
 	})
 	best := s.best(order, p.Gap)
+	for _, g := range order {
+		p.Waiting = append(p.Waiting, g.Seq)
+	}
 	for _, g := range order[:best.prompts] {
 		p.Prompts = append(p.Prompts, g.Seq)
 	}

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func TestTheLoop(t *testing.T) {
 			"arrive": func(t *rapid.T) {
 				seq := rapid.IntRange(0, 7).Draw(t, "sequence")
 				if !w.taken(seq) {
+					w.tenant = rapid.SampledFrom([]string{"ann", "bob"}).Draw(t, "tenant")
 					w.arrive(seq, rapid.IntRange(1, 900).Draw(t, "tokens"))
 				}
 			},
@@ -60,6 +62,7 @@ type loop struct {
 	streams []int
 	prompts []Prompt
 	turns   Turns
+	tenant  string // of who arrives
 }
 
 func newLoop(t *rapid.T) *loop {
@@ -74,7 +77,7 @@ func (w *loop) taken(seq int) bool {
 }
 
 func (w *loop) arrive(seq, tokens int) {
-	w.turns.Arrive(seq)
+	w.turns.Arrive(seq, w.tenant)
 	w.prompts = append(w.prompts, Prompt{Seq: seq, Left: tokens})
 }
 
@@ -106,7 +109,7 @@ func (w *loop) step(t *rapid.T) {
 	if bound == 0 {
 		bound = DefaultGap(decode, w.costs[curve.Prefill], w.batch)
 	}
-	first := slices.MinFunc(w.prompts, func(a, b Prompt) int { return a.Turn - b.Turn })
+	first := slices.MinFunc(w.prompts, func(a, b Prompt) int { return a.Turn.compare(b.Turn) })
 	smallest := decode + w.costs[curve.Prefill].Cost(3)
 	if len(w.streams) > 0 && p.Gap > bound && smallest <= bound {
 		t.Fatalf("a gap of %v where %v are allowed and %v possible", p.Gap, bound, smallest)
@@ -183,6 +186,79 @@ func TestNobodyStarves(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTenantsShare lets two tenants keep prompts waiting, one of them in more sequences: both get the same number of tokens.
+func TestTenantsShare(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newLoop(t)
+		sequences := rapid.IntRange(2, 6).Draw(t, "sequences of the large one")
+		sizes := []int{rapid.IntRange(1, 900).Draw(t, "its tokens"), rapid.IntRange(1, 900).Draw(t, "the small one's")}
+		got := []int{0, 0}
+		tenantOf := func(seq int) int {
+			if seq < sequences {
+				return 0
+			}
+			return 1
+		}
+		without := 0
+		for step := range 200 {
+			for seq := range sequences + 1 {
+				if !w.taken(seq) {
+					w.tenant = []string{"large", "small"}[tenantOf(seq)]
+					w.arrive(seq, sizes[tenantOf(seq)])
+				}
+			}
+			before := w.left()
+			w.step(t)
+			after := w.left()
+			now := []int{0, 0}
+			for seq, n := range before {
+				now[tenantOf(seq)] += n - after[seq]
+			}
+			got[0], got[1] = got[0]+now[0], got[1]+now[1]
+			if now[1] == 0 { // where both are in one call, nobody has less for the other's having more
+				without += now[0]
+			} else if now[0] == 0 {
+				without -= now[1]
+			}
+			if slack := lead + 3*w.batch; without > slack || got[1]-got[0] > slack {
+				t.Fatalf("after %d steps the large one has %d tokens, %d more without the small one, and that %d", step, got[0], without, got[1])
+			}
+		}
+	})
+}
+
+// TestEverNewTenants: tenants that come once and without end are not remembered for ever, and leave half of the tokens to the one
+// that waits all the time.
+func TestEverNewTenants(t *testing.T) {
+	w := &loop{costs: fixed{}, batch: 512}
+	w.tenant = "waits"
+	w.arrive(1, 1_000_000)
+	steps := 10 * remembered
+	for i := range steps {
+		if !w.taken(0) {
+			w.tenant = fmt.Sprint(i)
+			w.arrive(0, 512)
+		}
+		for i := range w.prompts {
+			w.prompts[i].Turn = w.turns.Of(w.prompts[i].Seq)
+		}
+		first := slices.MinFunc(w.prompts, func(a, b Prompt) int { return a.Turn.compare(b.Turn) }).Seq
+		w.turns.Served(Plan{Prompts: []int{first}, Tokens: 512, Waiting: []int{0, 1}})
+		for i := range w.prompts {
+			if w.prompts[i].Seq == first {
+				w.prompts[i].Left -= 512
+			}
+		}
+		w.prompts = slices.DeleteFunc(w.prompts, func(p Prompt) bool { return p.Left <= 0 })
+	}
+	if n := len(w.turns.tenants); n > remembered+1 {
+		t.Errorf("%d tenants are remembered", n)
+	}
+	if got := (1_000_000 - w.left()[1]) / 512; got < steps/2-4 {
+		t.Errorf("the one that waits all the time got %d of %d pieces", got, steps)
+	}
 }
 
 func (w *loop) left() map[int]int {

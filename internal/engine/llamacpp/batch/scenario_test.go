@@ -79,6 +79,7 @@ func (f fixed) Line(k curve.Kind, _ int) curve.Line { return f[k] }
 
 type waiting struct {
 	name      string
+	tenant    string
 	seq, held int
 	left      int
 	arrived   time.Duration
@@ -131,6 +132,8 @@ func (w *world) command(words []string) []string {
 		for _, word := range words[2:] {
 			k, v, _ := strings.Cut(word, "=")
 			switch k {
+			case "by":
+				p.tenant = v
 			case "seq":
 				p.seq = w.num(v)
 			case "tokens":
@@ -139,7 +142,7 @@ func (w *world) command(words []string) []string {
 				p.held = w.num(v)
 			}
 		}
-		w.turns.Arrive(p.seq)
+		w.turns.Arrive(p.seq, p.tenant)
 		w.prompts = append(w.prompts, p)
 	case "step":
 		return w.step()
