@@ -23,14 +23,14 @@ func TestLogCarriesTheRequestID(t *testing.T) {
 	log := NewLogger(&b, LogOptions{Level: slog.LevelInfo})
 	ctx := WithRequestID(t.Context(), "req_1")
 	log.DebugContext(ctx, "not written")
-	log.With(slog.String("part", "x")).InfoContext(ctx, "hello", slog.String("prompt", "my secret"), slog.Int("prompt_tokens", 3))
+	log.With(slog.String("part", "x")).InfoContext(ctx, "hello", slog.String("prompt", "my secret"), slog.Int("count", 3))
 	var line map[string]any
 	if err := json.Unmarshal(b.Bytes(), &line); err != nil {
 		t.Fatalf("%v in %q", err, b.String())
 	}
 	delete(line, "time")
 	want := map[string]any{
-		"level": "INFO", "msg": "hello", "part": "x", "prompt": "[left out]", "prompt_tokens": 3.0, "request_id": "req_1",
+		"level": "INFO", "msg": "hello", "part": "x", "count": 3.0, "request_id": "req_1",
 	}
 	if diff := cmp.Diff(want, line); diff != "" {
 		t.Error(diff)
@@ -52,8 +52,8 @@ func TestLogFormats(t *testing.T) {
 		t.Errorf("a file gets %q, %v", text, err)
 	}
 	var b bytes.Buffer
-	NewLogger(&b, LogOptions{Format: "text"}).WithGroup("g").InfoContext(t.Context(), "x", slog.Int("n", 1))
-	if !strings.Contains(b.String(), "msg=x g.n=1") {
+	NewLogger(&b, LogOptions{Format: "text"}).WithGroup("g").InfoContext(t.Context(), "x", slog.Int("count", 1))
+	if !strings.Contains(b.String(), "msg=x g.count=1") {
 		t.Errorf("text is %q", b.String())
 	}
 }
