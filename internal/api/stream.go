@@ -65,12 +65,16 @@ func (s *stream) send() error {
 }
 
 // SSE writes server-sent events (WHATWG HTML, section "Server-sent events"). One goroutine uses it.
-type SSE struct{ stream }
+type SSE struct {
+	stream
+
+	begun bool // an event is out, not only comments
+}
 
 // NewSSE prepares an event stream on w. Nothing is sent before the first event, so that an error until then can still
 // have a status of its own. A write that takes longer than timeout ends the stream; zero means WriteTimeout.
 func NewSSE(w http.ResponseWriter, timeout time.Duration) *SSE {
-	return &SSE{newStream(w, "text/event-stream; charset=utf-8", timeout)}
+	return &SSE{stream: newStream(w, "text/event-stream; charset=utf-8", timeout)}
 }
 
 // Event sends data under an event name, which may be empty. Data with line breaks becomes one data line for each of its
@@ -89,8 +93,12 @@ func (s *SSE) Event(name, data string) error {
 		s.line("data: ", line)
 	}
 	s.buf.WriteByte('\n')
+	s.begun = true
 	return s.send()
 }
+
+// Begun reports whether an event was sent.
+func (s *SSE) Begun() bool { return s.begun }
 
 // Data sends data as an event without a name.
 func (s *SSE) Data(data string) error { return s.Event("", data) }

@@ -41,12 +41,25 @@ func (f *Fleet) submit(ctx context.Context, tk *ticket) (context.Context, *call,
 		stop = func() { cancel(); abort(context.Canceled) }
 	}
 	tk.wait = core.WaitFrom(ctx)
+	tk.wait.By(func() int { return f.place(tk) })
 	tk.verdicts, tk.abort = make(chan verdict, maxVerdicts*(1+len(t.Replicas))), abort
 	if err := f.post(ctx, submission{tk}); err != nil {
 		stop()
 		return ctx, nil, err
 	}
 	return ctx, &call{f: f, ticket: tk, cancel: stop}, nil
+}
+
+// place is where a ticket stands in the queue now; 0: it does not wait.
+func (f *Fleet) place(tk *ticket) int {
+	at := make(chan int, 1)
+	f.tell(standing{tk, at})
+	select {
+	case n := <-at:
+		return n
+	case <-f.Stopped():
+		return 0
+	}
 }
 
 // end gives back everything that the call holds. It is called once.

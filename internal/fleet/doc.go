@@ -64,7 +64,7 @@ func (silent) Loaded(string, string, time.Duration, core.Code) {}
 func (silent) Unloaded(string, string, string)                 {}
 func (silent) Died(string, string)                             {}
 func (silent) Replayed(string)                                 {}
-func (silent) Queue(string, core.Class, int)                               {}
+func (silent) Queue(string, core.Class, int)                   {}
 func (silent) Memory(int64, int64)                             {}
 
 // Target is the model that a call is for. Calls with the same name, digest and runtime share one instance; the

@@ -36,6 +36,11 @@ type (
 		on     *live
 		still  chan bool
 	}
+	// standing asks for the ticket's place in the queue.
+	standing struct {
+		ticket *ticket
+		place  chan int
+	}
 	completion struct {
 		ticket *ticket
 		made   int
@@ -138,6 +143,8 @@ func (m seeing) handle(l *loop) {
 	}
 	m.still <- still
 }
+
+func (m standing) handle(l *loop) { m.place <- l.state.Place(m.ticket.id) }
 
 func (m completion) handle(l *loop) {
 	delete(l.tickets, m.ticket.id)

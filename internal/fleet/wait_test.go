@@ -27,10 +27,18 @@ func TestPlaceIsTold(t *testing.T) {
 				t.Errorf("request %d is told the place %d, want %d", i, got, want)
 			}
 		}
+		for i, want := range []int{0, 2, 3, 1} { // the other tenant has had nothing yet
+			if got := waits[i].Now(); got != want {
+				t.Errorf("request %d is at the place %d now, want %d", i, got, want)
+			}
+		}
 		for _, end := range ends {
 			if o := <-end; o.err != nil {
 				t.Error(o.err)
 			}
+		}
+		if got := waits[3].Now(); got != 0 {
+			t.Errorf("an answered request is at the place %d", got)
 		}
 	})
 }

@@ -9,7 +9,7 @@ func Fields() []string {
 		slog.TimeKey, slog.LevelKey, slog.MessageKey,
 		"request_id", "route", "method", "dialect", "status", "code", "cause", "error", "message", "duration_ms", "took", "panic", "stack", // calls
 		"tenant", "user", "key", "principal", "remote", "action", "object", "object_kind", "class", "accounts", // who does what
-		"model", "runtime", "device", "instance", "replica", "digest", "memory_bytes", "pid", "fallback", "waiting", "fault", // models
+		"model", "runtime", "device", "instance", "replica", "digest", "memory_bytes", "pid", "waiting", "fault", // models
 		"job", "type", "count", "seq", "pieces", "bytes", "lost", "changed", "at", "from", "to", "part", // work
 		"reason", "notice", "detail", "what", "setting", "section", "feature", "policy", "line", "fields", "others", "signature", "signed", "hash",
 		"addr", "url", "home", "dir", "path", "file", "source", "drain", "grace", "failed",

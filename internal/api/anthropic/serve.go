@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
@@ -21,9 +22,10 @@ func (h *handler) messages(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	own(req, w, r)
-	s, err := h.gen.Generate(r.Context(), req)
+	sse := api.NewSSE(w, 0)
+	s, err := sse.Queued(r.Context(), body.streams(), func(ctx context.Context) (*core.Stream, error) { return h.gen.Generate(ctx, req) })
 	if err != nil {
-		return err
+		return fail(w, sse, err)
 	}
 	if body.onlyFills() {
 		s = silent(s)
@@ -34,7 +36,7 @@ func (h *handler) messages(w http.ResponseWriter, r *http.Request) error {
 	if !body.streams() {
 		return whole(w, s, a, top, *body.MaxTokens)
 	}
-	return stream(w, s, a, top, *body.MaxTokens)
+	return stream(w, sse, s, a, top, *body.MaxTokens)
 }
 
 // countTokens answers POST /v1/messages/count_tokens.

@@ -51,16 +51,16 @@ func (s *streamer) stop(kind, signature string) error {
 	return s.send(streamEvent{Type: "content_block_stop", Index: &s.index})
 }
 
-// stream sends the answer as it is made. Nothing is sent before the first event, so that a failure in the queue or in the
-// prompt still has its own status. A later failure is an error event, and then message_stop does not come.
-func stream(w http.ResponseWriter, s *core.Stream, a *assembler, top messageAnswer, maxTokens int) error {
-	out := &streamer{sse: api.NewSSE(w, 0)}
+// stream sends the answer as it is made. Unless it waited for long, nothing is sent before the first event, so that a failure in the
+// queue or in the prompt still has its own status. A later failure is an error event, and then message_stop does not come.
+func stream(w http.ResponseWriter, sse *api.SSE, s *core.Stream, a *assembler, top messageAnswer, maxTokens int) error {
+	out := &streamer{sse: sse}
 	a.out = out
 	for ev, err := range s.Events {
 		if err != nil {
 			return fail(w, out.sse, err)
 		}
-		if !out.sse.Started() {
+		if !out.sse.Begun() {
 			if ev.Start != nil {
 				top.Usage = usageOf(*ev.Start)
 			}

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -27,7 +28,8 @@ type processAnswer struct {
 }
 
 // start reads the request and has the prompt answered as a user's message.
-func (h *handler) start(w http.ResponseWriter, r *http.Request) (*core.Stream, error) {
+// start begins an answer; one that is not streamed has no sse.
+func (h *handler) start(w http.ResponseWriter, r *http.Request, sse *api.SSE) (*core.Stream, error) {
 	var body processRequest
 	if err := h.decode(r, &body); err != nil {
 		return nil, err
@@ -44,7 +46,7 @@ func (h *handler) start(w http.ResponseWriter, r *http.Request) (*core.Stream, e
 	if body.ModelName != nil {
 		req.Model = *body.ModelName
 	}
-	s, err := h.gen.Generate(r.Context(), req)
+	s, err := sse.Queued(r.Context(), sse != nil, func(ctx context.Context) (*core.Stream, error) { return h.gen.Generate(ctx, req) })
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func (h *handler) start(w http.ResponseWriter, r *http.Request) (*core.Stream, e
 // process answers POST /api/ai/process.
 func (h *handler) process(w http.ResponseWriter, r *http.Request) error {
 	began := h.now()
-	s, err := h.start(w, r)
+	s, err := h.start(w, r, nil)
 	if err != nil {
 		return err
 	}
@@ -100,11 +102,11 @@ func since(began, now time.Time) int64 { return max(now.Sub(began).Milliseconds(
 
 // processStream answers POST /api/ai/process/stream with pieces of plain text.
 func (h *handler) processStream(w http.ResponseWriter, r *http.Request) error {
-	s, err := h.start(w, r)
-	if err != nil {
-		return err
-	}
 	sse := api.NewSSE(w, 0)
+	s, err := h.start(w, r, sse)
+	if err != nil {
+		return fail(sse, err)
+	}
 	for ev, err := range s.Events {
 		if err != nil {
 			return fail(sse, err)

@@ -22,13 +22,14 @@ func (h *handler) chat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	own(req, w, r)
-	s, err := h.gen.Generate(r.Context(), req)
+	sse := api.NewSSE(w, 0)
+	s, err := sse.Queued(r.Context(), body.streams(), func(ctx context.Context) (*core.Stream, error) { return h.gen.Generate(ctx, req) })
 	if err != nil {
-		return err
+		return fail(sse, err)
 	}
 	form := &chatShape{oldForm: body.oldForm()}
 	if !body.keeps() {
-		return h.answer(w, s, req.Choices, form, &body.common)
+		return h.answer(w, sse, s, req.Choices, form, &body.common)
 	}
 	place(w, s.Placement)
 	k := &keeper{
@@ -36,7 +37,7 @@ func (h *handler) chat(w http.ResponseWriter, r *http.Request) error {
 		all: newCollector(req.Choices),
 	}
 	if body.streams() {
-		return stream(w, s, req.Choices, form, k.top.chunks(form, &body.common), k)
+		return stream(sse, s, req.Choices, form, k.top.chunks(form, &body.common), k)
 	}
 	for ev, err := range s.Events {
 		if err == nil {

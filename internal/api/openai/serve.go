@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 
@@ -21,18 +22,19 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request) error {
 	for _, req := range reqs {
 		own(req, w, r)
 	}
-	stream, err := h.generateAll(r.Context(), reqs)
+	sse := api.NewSSE(w, 0)
+	stream, err := sse.Queued(r.Context(), body.streams(), func(ctx context.Context) (*core.Stream, error) { return h.generateAll(ctx, reqs) })
 	if err != nil {
-		return err
+		return fail(sse, err)
 	}
-	return h.answer(w, stream, len(reqs)*reqs[0].Choices, &textShape{offsets: map[int]int{}}, &body.common)
+	return h.answer(w, sse, stream, len(reqs)*reqs[0].Choices, &textShape{offsets: map[int]int{}}, &body.common)
 }
 
-func (h *handler) answer(w http.ResponseWriter, s *core.Stream, choices int, form shape, opts *common) error {
+func (h *handler) answer(w http.ResponseWriter, sse *api.SSE, s *core.Stream, choices int, form shape, opts *common) error {
 	place(w, s.Placement)
 	top := h.head(form.prefix(), s.Placement)
 	if opts.streams() {
-		return stream(w, s, choices, form, top.chunks(form, opts), nil)
+		return stream(sse, s, choices, form, top.chunks(form, opts), nil)
 	}
 	answers, usage, err := collect(s, choices)
 	if err != nil {
@@ -41,11 +43,10 @@ func (h *handler) answer(w http.ResponseWriter, s *core.Stream, choices int, for
 	return api.WriteJSON(w, http.StatusOK, json.RawMessage(top.whole(form, answers, usage)))
 }
 
-// stream sends a stream as server-sent events. Nothing is sent before the first event, so that a failure in the queue or
-// in the prompt still has its own status. A later failure is an event, and then [DONE] does not come. keep, which may be
+// stream sends a stream as server-sent events. Unless it waited for long, nothing is sent before the first event, so that a failure in
+// the queue or in the prompt still has its own status. A later failure is an event, and then [DONE] does not come. keep, which may be
 // nil, sees every event, and at the end what it returns must be nil for [DONE] to come.
-func stream(w http.ResponseWriter, s *core.Stream, choices int, form shape, chunk *chunker, keep *keeper) error {
-	sse := api.NewSSE(w, 0)
+func stream(sse *api.SSE, s *core.Stream, choices int, form shape, chunk *chunker, keep *keeper) error {
 	emit := func(choice []byte) error { return sse.Data(string(chunk.wrap(choice))) }
 	for ev, err := range s.Events {
 		if err == nil {
@@ -54,7 +55,7 @@ func stream(w http.ResponseWriter, s *core.Stream, choices int, form shape, chun
 		if err != nil {
 			return fail(sse, err)
 		}
-		if !sse.Started() {
+		if !sse.Begun() {
 			for i := range choices {
 				if first := form.first(i); first != nil {
 					if err := emit(first); err != nil {

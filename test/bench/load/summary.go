@@ -12,7 +12,7 @@ import (
 type Summary struct {
 	Name         string  `json:"name"`
 	Requests     int     `json:"requests"`
-	TTFT         float64 `json:"ttft_p50_ms"`         // request sent to first text
+	TTFT         float64 `json:"ttft_p50_ms"` // request sent to first text
 	TTFT95       float64 `json:"ttft_p95_ms"`
 	Gap          float64 `json:"gap_p50_ms"`          // between two pieces of text
 	LongestGap   float64 `json:"gap_max_ms"`          // the longest of them

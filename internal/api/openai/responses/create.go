@@ -41,18 +41,22 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	}
 	genCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	src, err := h.openSource(genCtx, p.req)
+	var sse *api.SSE
+	if p.stream {
+		sse = api.NewSSE(w, 0)
+	}
+	src, err := h.openSource(genCtx, p.req, sse)
 	if err != nil {
-		return err
+		return broken(sse, err)
 	}
 	h.Place(w, src.place)
 	switch {
 	case !p.stream:
 		return h.whole(w, r, p, src)
 	case p.resp.Store:
-		return h.logged(w, r, p, src, cancel)
+		return h.logged(sse, r, p, src, cancel)
 	}
-	return h.streamed(w, r, p, src)
+	return h.streamed(sse, r, p, src)
 }
 
 func (h *handler) maker(p *plan, out sink) *maker {
@@ -130,9 +134,26 @@ func (h *handler) outcome(p *plan, m *maker) []core.StoredAdd {
 	return add
 }
 
+// broken tells err to a stream in which only comments came so far. The error is returned in any case: to be answered, or only logged.
+func broken(sse *api.SSE, err error) error {
+	if sse != nil && sse.Started() {
+		e := core.AsError(err)
+		_ = sse.JSON("error", errorEvent{Type: "error", Code: e.Code, Message: e.Message, Param: e.Param}) // a client that left needs no word
+	}
+	return err
+}
+
+// errorEvent is the event of a stream that ends before its response began.
+type errorEvent struct {
+	Type           string    `json:"type"`
+	Code           core.Code `json:"code"`
+	Message        string    `json:"message"`
+	Param          string    `json:"param,omitempty"`
+	SequenceNumber int       `json:"sequence_number"`
+}
+
 // streamed answers with events that are kept nowhere.
-func (h *handler) streamed(w http.ResponseWriter, r *http.Request, p *plan, src *source) error {
-	sse := api.NewSSE(w, 0)
+func (h *handler) streamed(sse *api.SSE, r *http.Request, p *plan, src *source) error {
 	m := h.maker(p, func(ev core.StoredEvent) error { return tell(sse, ev.Body, p.padded) })
 	if err := m.begin(); err != nil {
 		src.stop()
@@ -142,7 +163,7 @@ func (h *handler) streamed(w http.ResponseWriter, r *http.Request, p *plan, src 
 }
 
 // logged answers with events that are written down as well. When the client leaves, the response is cancelled.
-func (h *handler) logged(w http.ResponseWriter, r *http.Request, p *plan, src *source, stop context.CancelCauseFunc) error {
+func (h *handler) logged(sse *api.SSE, r *http.Request, p *plan, src *source, stop context.CancelCauseFunc) error {
 	o, add, err := h.object(p)
 	if err != nil {
 		src.stop()
@@ -161,7 +182,7 @@ func (h *handler) logged(w http.ResponseWriter, r *http.Request, p *plan, src *s
 		src.stop()
 		return err
 	}
-	err = h.follow(w, r, p.resp.ID, reading{after: -1, padded: p.padded})
+	err = h.follow(sse, r, p.resp.ID, reading{after: -1, padded: p.padded})
 	if err != nil { // the client left, or the log cannot be read: nobody waits for the rest
 		_, cancelErr := h.Runs.Cancel(context.WithoutCancel(r.Context()), p.req.Principal, p.resp.ID)
 		if cancelErr != nil && core.CodeOf(cancelErr) != core.CodeNotFound {
@@ -195,7 +216,7 @@ func (h *handler) inBackground(w http.ResponseWriter, r *http.Request, p *plan) 
 		if err := m.begin(); err != nil {
 			return h.ended(p, m, err)
 		}
-		src, err := h.openSource(ctx, p.req)
+		src, err := h.openSource(ctx, p.req, nil)
 		if err != nil {
 			return h.ended(p, m, m.end(reason(ctx, err)))
 		}
@@ -205,7 +226,7 @@ func (h *handler) inBackground(w http.ResponseWriter, r *http.Request, p *plan) 
 		return err
 	}
 	if p.stream {
-		return h.follow(w, r, p.resp.ID, reading{after: -1, padded: p.padded})
+		return h.follow(api.NewSSE(w, 0), r, p.resp.ID, reading{after: -1, padded: p.padded})
 	}
 	return api.WriteJSON(w, http.StatusOK, p.resp)
 }

@@ -74,7 +74,7 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request) error {
 	if !o.Logged {
 		return core.Invalid("stream", "The events of %s were not kept: it was made without stream and without background. Read it without stream.", id)
 	}
-	return h.follow(w, r, id, how)
+	return h.follow(api.NewSSE(w, 0), r, id, how)
 }
 
 // reading is how a response is read.
@@ -104,8 +104,7 @@ func streamQuery(q url.Values) (reading, error) {
 
 // follow answers with the events of a response after the one that is known, and waits for more while it is made.
 // A response that was lost ends with an event that says so.
-func (h *handler) follow(w http.ResponseWriter, r *http.Request, id string, how reading) error {
-	sse := api.NewSSE(w, 0)
+func (h *handler) follow(sse *api.SSE, r *http.Request, id string, how reading) error {
 	last := how.after
 	for ev, err := range h.Runs.Follow(r.Context(), core.PrincipalFrom(r.Context()), id, how.after) {
 		if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
@@ -16,9 +17,9 @@ type source struct {
 }
 
 // openSource starts an answer and waits for its first event, so that a failure in the queue or in the prompt is known
-// before anything is told.
-func (h *handler) openSource(ctx context.Context, req *core.Request) (*source, error) {
-	s, err := h.Generator.Generate(ctx, req)
+// before anything is told, but to somebody who waits for long at sse.
+func (h *handler) openSource(ctx context.Context, req *core.Request, sse *api.SSE) (*source, error) {
+	s, err := sse.Queued(ctx, sse != nil, func(ctx context.Context) (*core.Stream, error) { return h.Generator.Generate(ctx, req) })
 	if err != nil {
 		return nil, err
 	}

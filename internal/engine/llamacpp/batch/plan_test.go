@@ -1,8 +1,8 @@
 package batch
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -232,13 +232,13 @@ func TestTenantsShare(t *testing.T) {
 // TestEverNewTenants: tenants that come once and without end are not remembered for ever, and leave half of the tokens to the one
 // that waits all the time.
 func TestEverNewTenants(t *testing.T) {
-	w := &loop{costs: fixed{}, batch: 512}
+	w := &loop{batch: 512}
 	w.tenant = "waits"
 	w.arrive(1, 1_000_000)
 	steps := 10 * remembered
 	for i := range steps {
 		if !w.taken(0) {
-			w.tenant = fmt.Sprint(i)
+			w.tenant = strconv.Itoa(i)
 			w.arrive(0, 512)
 		}
 		for i := range w.prompts {
