@@ -23,6 +23,7 @@ type Features struct {
 	Create     string `key:"create" pattern:"exposure" doc:"Stable. Making models of other ones or of files, and giving them further names."`
 	Optimize   string `key:"optimize" pattern:"exposure" doc:"Beta. Looking for weights that are nearly the same and faster on this machine."`
 	Quotas     string `key:"quotas" pattern:"exposure" doc:"Beta. Limits of accounts, groups, keys and models, and what was used of them."`
+	OIDC       string `key:"oidc" pattern:"exposure" doc:"Beta. Login by an identity provider, where auth.oidc names one."`
 }
 
 // Said is what the settings say of features, by name.

@@ -124,6 +124,13 @@ func checkPattern(pattern, s string) (string, error) {
 		return s, err
 	case "url":
 		return s, checkURL(s)
+	case "issuer":
+		return s, checkIssuer(s)
+	case "role_of":
+		return s, checkRoleOf(s)
+	case "group_of":
+		_, err := checkPair(s)
+		return s, err
 	case "postgres":
 		return s, checkPostgres(s)
 	case "exposure":

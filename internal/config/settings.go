@@ -5,6 +5,8 @@ package config
 
 import (
 	"time"
+
+	"ashatai/internal/core"
 )
 
 // Size is a number of bytes; 0 is "auto" where a setting allows that.
@@ -30,6 +32,7 @@ type Settings struct {
 	Storage         Storage          `key:"storage" doc:"What callers ask the server to store: chats, responses, conversations."`
 	Jobs            Jobs             `key:"jobs" doc:"Work that outlives the request that asked for it, such as pulls."`
 	Accounts        Accounts         `key:"accounts" doc:"Who may use the server. Without accounts that is whoever is on its machine."`
+	Auth            Auth             `key:"auth" doc:"Ways to log in besides passwords."`
 	Secrets         Secrets          `key:"secrets" doc:"The key that signs the record of acts and seals credentials."`
 	RateLimit       RateLimit        `key:"rate_limit" reload:"true" doc:"How many requests one caller may send."`
 	APIKey          APIKey           `key:"api_key" reload:"true" doc:"Paths that need credentials also while there are no accounts."`
@@ -293,6 +296,7 @@ func Default() *Settings {
 		Database:  Database{Path: "ashatai.db"},
 		Storage:   Storage{Retention: 30 * 24 * time.Hour},
 		Jobs:      Jobs{Retention: 30 * 24 * time.Hour},
+		Auth:      Auth{OIDC: OIDC{Label: "single sign-on", Scopes: []string{"openid", "profile", "email"}, NameClaim: "preferred_username", GroupsClaim: "groups", Role: string(core.AccountUser)}},
 		Secrets:   Secrets{KeyFile: "server.key"},
 		RateLimit: RateLimit{RequestsPerMinute: 600, RequestsPerHour: 20000},
 		HTTPS:     HTTPS{Port: 7443},

@@ -25,7 +25,7 @@ func refuseUnsafe(s *Settings, from map[string]origin) error {
 			return core.Invalid("tls", "%s: tls.%s is set alone; TLS needs both tls.cert and tls.key.", from["tls."+one.key], one.key)
 		}
 	}
-	return nil
+	return refuseOIDC(s, from)
 }
 
 // notices says which settings were read and do nothing yet.

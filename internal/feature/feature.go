@@ -31,6 +31,7 @@ const (
 	Create     Name = "create"
 	Optimize   Name = "optimize"
 	Quotas     Name = "quotas"
+	OIDC       Name = "oidc"
 )
 
 // Phase says how far a feature is.
@@ -71,6 +72,7 @@ func All() []Flag {
 		{Create, Stable, "Making models of other ones or of files, and giving them further names."},
 		{Optimize, Beta, "Looking for weights that are nearly the same and faster on this machine."},
 		{Quotas, Beta, "Limits of accounts, groups, keys and models, and what was used of them."},
+		{OIDC, Beta, "Login by an identity provider, where auth.oidc names one."},
 	}
 }
 
