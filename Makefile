@@ -38,6 +38,7 @@ export ASHATAI_TEST_MINILM       := $(CURDIR)/.cache/minilm
 export ASHATAI_TEST_PYTHON       := $(CURDIR)/.venv/bin/python
 export ASHATAI_TEST_NODE_MODULES := $(CURDIR)/test/e2e/node_modules
 export ASHATAI_TEST_TEMPLATES    := $(CURDIR)/.cache/chat-templates
+export ASHATAI_TEST_IDP          := $(CURDIR)/test/idp
 
 # The benchmark's second model, which is no part of the product, has no chat template and no targets.
 GEMMA3 := $(CURDIR)/.cache/gemma3/gemma-3-270m-q4_k_m.gguf
@@ -121,7 +122,7 @@ soak: setup-test build ## mixed load for SOAK (10m), and ten times the repetitio
 	ASHATAI_TEST_SOAK=$(or $(SOAK),10m) go test -count 1 -timeout 6h -v -run '^TestSoak' ./test/...
 
 clean: ## remove everything that make made, the installed libraries and model included
-	rm -rf bin dist share .cache .venv test/e2e/node_modules test/conformance/node_modules web/node_modules internal/web/dist/assets internal/web/dist/index.html coverage*
+	rm -rf bin dist share .cache .venv test/e2e/node_modules test/conformance/node_modules test/idp/node_modules web/node_modules internal/web/dist/assets internal/web/dist/index.html coverage*
 
 # Tools are built from the module in tools/, whose go.sum pins them.
 .cache/bin/golangci-lint: tools/go.mod tools/go.sum

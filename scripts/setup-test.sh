@@ -235,6 +235,7 @@ python
 templates
 packages test/e2e "the browser driver of the tests"
 packages test/conformance "the clients for Node of the tests"
+packages test/idp "the identity provider of the tests"
 browser
 postgres
 slow_clients

@@ -118,7 +118,7 @@ func (s *Service) User(ctx context.Context, ref string) (core.User, error) {
 // Users lists the accounts by name.
 func (s *Service) Users(ctx context.Context) ([]core.User, error) { return s.users.List(ctx) }
 
-// ChangeUser changes an account, found by id or name. Its sessions end where it is disabled. Errors: CodeNotFound,
+// ChangeUser changes an account, found by id or name. Its sessions end where it is disabled or gets another identity. Errors: CodeNotFound,
 // CodeInvalidRequest, CodeConflict for the last admin.
 func (s *Service) ChangeUser(ctx context.Context, ref string, c core.UserChange) (core.User, error) {
 	u, err := s.User(ctx, ref)
@@ -133,7 +133,7 @@ func (s *Service) ChangeUser(ctx context.Context, ref string, c core.UserChange)
 		u.Updated = s.cfg.Now().UTC()
 		return nil
 	})
-	if err == nil && u.Disabled {
+	if err == nil && (u.Disabled || c.Subject != nil) { // whoever came in by another identity is out
 		err = s.logins.DeleteAll(ctx, u.ID, "")
 	}
 	return u, err
@@ -174,6 +174,9 @@ func applyChange(c core.UserChange, u *core.User) {
 	}
 	if c.Disabled != nil {
 		u.Disabled = *c.Disabled
+	}
+	if c.Subject != nil {
+		u.Subject = *c.Subject
 	}
 }
 

@@ -81,6 +81,7 @@ type UserChange struct {
 	Grants   *Scope
 	Group    *string // id; empty: a tenant of its own
 	Disabled *bool
+	Subject  *string // see SubjectKey; empty: none
 }
 
 // NewKey is a key to be made.
