@@ -9,10 +9,14 @@ import (
 	"ashatai/internal/api"
 	"ashatai/internal/api/gate"
 	"ashatai/internal/api/v1/identity"
+	v1sso "ashatai/internal/api/v1/sso"
 	"ashatai/internal/auth"
+	"ashatai/internal/auth/oidc"
 	"ashatai/internal/config"
 	"ashatai/internal/core"
+	"ashatai/internal/feature"
 	"ashatai/internal/node/record"
+	"ashatai/internal/node/sso"
 )
 
 // openAccounts makes the keeper of accounts, and refuses to stand open on a network without any.
@@ -44,7 +48,44 @@ func (n *Node) authenticator() gate.Authenticator {
 
 // identityRoutes are the rows of the server's own API for accounts.
 func (n *Node) identityRoutes() []api.Route {
-	return identity.Routes(identity.Config{Users: n.auth, Groups: n.auth, Keys: n.auth, Logins: n.auth, Cookie: gate.SessionCookie, Stored: record.Kept{DB: n.db}.Of})
+	o := n.set.Auth.OIDC
+	c := identity.Config{Users: n.auth, Groups: n.auth, Keys: n.auth, Logins: n.auth, Cookie: gate.SessionCookie, Stored: record.Kept{DB: n.db}.Of}
+	if o.On() {
+		c.Issuer, c.Provider = o.Issuer, func() string {
+			if n.live != nil && n.live.Open(feature.OIDC) != nil {
+				return ""
+			}
+			return o.Label
+		}
+	}
+	return identity.Routes(c)
+}
+
+// openProvider joins the identity provider of the settings, where they name one.
+func (n *Node) openProvider(context.Context) error {
+	o := n.set.Auth.OIDC
+	if !o.On() {
+		return nil
+	}
+	p, err := sso.New(sso.Options{
+		Settings: o, Allow: n.set.Network.Allow, Agent: "ashatai/" + n.opt.Version, Users: n.auth, Box: n.keys,
+		Secret: func(context.Context) (string, error) { return o.ClientSecret, nil },
+	})
+	if err != nil {
+		return err
+	}
+	n.provider = p
+	n.closers = append(n.closers, p.Close)
+	return nil
+}
+
+// providerRoutes are the rows by which a browser logs in at the identity provider.
+func (n *Node) providerRoutes() []api.Route {
+	c := v1sso.Config{Redirect: n.set.Auth.OIDC.RedirectURL, Cookie: gate.SessionCookie, Life: oidc.AttemptLife}
+	if n.provider != nil {
+		c.Provider = n.provider
+	}
+	return v1sso.Routes(c)
 }
 
 // readyLines is what a server prints when it answers: where, and while there are no accounts the link for the first.

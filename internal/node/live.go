@@ -36,7 +36,14 @@ func (n *Node) makeReload(context.Context) error {
 		}})
 	}
 	n.live.Add(logPart(n.level))
-	add("egress", []string{"network.allow"}, nil, func(s *config.Settings) error { return n.egress.SetAllow(s.Network.Allow) })
+	add("egress", []string{"network.allow"}, nil, func(s *config.Settings) error {
+		if n.provider != nil {
+			if err := n.provider.SetAllow(s.Network.Allow); err != nil {
+				return err
+			}
+		}
+		return n.egress.SetAllow(s.Network.Allow)
+	})
 	add("models", []string{"models"}, n.checkTemplates, func(s *config.Settings) error {
 		if err := n.models.SetSettings(s.Aliases()); err != nil {
 			return err

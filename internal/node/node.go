@@ -35,6 +35,7 @@ import (
 	"ashatai/internal/node/datadir"
 	"ashatai/internal/node/figures"
 	"ashatai/internal/node/live"
+	"ashatai/internal/node/sso"
 	"ashatai/internal/obs"
 	"ashatai/internal/optimize"
 	"ashatai/internal/proc"
@@ -76,6 +77,7 @@ type Node struct {
 	infer    *infer.Service
 	convo    *convo.Service
 	auth     *auth.Service
+	provider *sso.Provider // nil: there is none
 	keys     *seal.Keys
 	audit    *audit.Service
 	jobs     *jobs.Service
@@ -116,7 +118,7 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
 	}
 	n.metrics, n.activity = obs.NewMetrics(opt.Version), obs.NewActivity(nil)
-	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAudit, n.openLive, n.openAccounts, n.openModels, n.openQuotas, n.openOptimize, n.makeRemotes, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer, n.makeReload} {
+	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAudit, n.openLive, n.openAccounts, n.openProvider, n.openModels, n.openQuotas, n.openOptimize, n.makeRemotes, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer, n.makeReload} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

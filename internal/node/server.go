@@ -123,7 +123,7 @@ func (n *Node) dialects() []api.Dialect {
 	own.Aliases = n.visible()
 	var all []api.Dialect
 	own.More = slices.Concat(
-		n.identityRoutes(), api.Of(feature.Quotas, n.quotaRoutes()...), control.Routes(control.Config{Settings: n.live, Flags: n.live}),
+		n.identityRoutes(), api.Of(feature.OIDC, n.providerRoutes()...), api.Of(feature.Quotas, n.quotaRoutes()...), control.Routes(control.Config{Settings: n.live, Flags: n.live}),
 		n.auditRoutes(func() []api.Dialect { return all }),
 	)
 	document := sync.OnceValues(func() ([]byte, error) { return api.OpenAPI(n.opt.Version, all) })

@@ -76,10 +76,10 @@ export const asItIs = (page) => page.unroute(completions);
 
 // serve starts a server of its own for checks that change what others look at. settings are the text of its file; begun says
 // when it is far enough, from the lines that it printed.
-export async function serve(settings = "", begun = (lines) => /^ready /m.test(lines)) {
+export async function serve(settings = "", begun = (lines) => /^ready /m.test(lines), addr = "127.0.0.1:0") {
   const home = mkdtempSync(join(tmpdir(), "ashatai-page-home-"));
   writeFileSync(join(home, "ashatai.yaml"), settings, { mode: 0o600 });
-  const child = spawn(join(process.env.ASHATAI_TEST_BIN, "ashatai"), ["serve", "--addr", "127.0.0.1:0", "--home", home], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(join(process.env.ASHATAI_TEST_BIN, "ashatai"), ["serve", "--addr", addr, "--home", home], { stdio: ["ignore", "pipe", "pipe"] });
   let complaint = "";
   child.stderr.on("data", (b) => { complaint = (complaint + b).slice(-4000); });
   let lines = "";

@@ -10,5 +10,6 @@ await import("./page_looks.mjs");
 await import("./page_views.mjs");
 await import("./page_jobs.mjs");
 await import("./page_manage.mjs");
+await import("./page_oidc.mjs");
 await import("./page_admin.mjs");
 await end();

@@ -97,6 +97,25 @@ func TestAccountsOnAHome(t *testing.T) {
 	if out, _ := d.run(0, "", at("user", "export", "bob")...); !strings.Contains(out, `"bob@example.org"`) || strings.Contains(out, "argon2") {
 		t.Errorf("%q", out)
 	}
+	d.run(2, "", at("user", "link", "bob")...)
+	d.run(2, "", at("user", "link", "bob", "sub-1", "--none")...)
+	if _, errs := d.run(2, "", at("user", "link", "bob", "sub-1")...); !strings.Contains(errs, "auth.oidc") {
+		t.Errorf("a link to no provider: %q", errs)
+	}
+	provider := "auth:\n  oidc:\n    issuer: https://idp.example.org\n    client_id: x\n"
+	if err := os.WriteFile(filepath.Join(d.home, "ashatai.yaml"), []byte(provider), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := d.run(0, "", at("user", "link", "bob", "sub-1")...); out != "The account bob is linked.\n" {
+		t.Errorf("%q", out)
+	}
+	if out, _ := d.run(0, "", at("user", "list", "--json")...); !strings.Contains(out, `"https://idp.example.org sub-1"`) {
+		t.Errorf("%s", out)
+	}
+	d.run(4, "", at("user", "link", "ann", "sub-1")...) // bob is this person
+	if out, _ := d.run(0, "", at("user", "link", "bob", "--none")...); out != "The account bob is unlinked.\n" {
+		t.Errorf("%q", out)
+	}
 	d.run(2, "", at("user", "erase", "bob")...)
 	d.run(0, "", at("user", "erase", "bob", "--yes")...)
 	d.run(3, "", at("user", "erase", "bob", "--yes")...)

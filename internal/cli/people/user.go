@@ -10,7 +10,7 @@ import (
 )
 
 func (g group) user() *cobra.Command {
-	return g.parent("user", "Manage accounts", g.userCreate(), g.userList(), g.userRole(), g.userPasswd(), g.userDisable(), g.userExport(), g.userErase())
+	return g.parent("user", "Manage accounts", g.userCreate(), g.userList(), g.userRole(), g.userPasswd(), g.userDisable(), g.userLink(), g.userExport(), g.userErase())
 }
 
 func (g group) userCreate() *cobra.Command {
@@ -232,5 +232,37 @@ func (g group) userErase() *cobra.Command {
 	}
 	f.add(cmd, true)
 	cmd.Flags().BoolVar(&yes, "yes", false, "it is meant")
+	return cmd
+}
+
+func (g group) userLink() *cobra.Command {
+	var f flags
+	var none bool
+	cmd := &cobra.Command{
+		Use: "link NAME [ID]", Short: "Let an account log in by the identity provider",
+		Long: "Let an account log in by the identity provider (auth.oidc), where ID is its owner's id: the claim sub, which whoever has no account\n" +
+			"yet is shown at the login. With --none it is unlinked. Its sessions end.\n" + offlineHelp,
+		Example: "  ashatai user link ann 248289761001\n  ashatai user link ann --none",
+		Args:    cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if none == (len(args) == 2) {
+				return g.on.Usage(cmd, "Name the id at the identity provider, or say --none.")
+			}
+			subject, how := "", "unlinked"
+			if !none {
+				subject, how = args[1], "linked"
+			}
+			return g.do(cmd, f, true, func(ctx context.Context, c Caller) error {
+				var u account
+				raw, err := c.Call(ctx, http.MethodPatch, pathOf("users", args[0]), map[string]string{"subject": subject}, &u)
+				if err != nil {
+					return err
+				}
+				return g.tell(f, raw, "The account %s is %s.\n", u.Name, how)
+			})
+		},
+	}
+	f.add(cmd, true)
+	cmd.Flags().BoolVar(&none, "none", false, "link it to nobody")
 	return cmd
 }

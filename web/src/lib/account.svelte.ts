@@ -24,6 +24,7 @@ class Account {
   known = $state(false);
   accounts = $state(false);
   registration = $state(false);
+  provider = $state(""); // name of an identity provider to sign in by
   me = $state.raw<Me | null>(null);
   out = $state(false); // the server wants to know who asks
 
@@ -38,9 +39,10 @@ class Account {
 
   async ask(): Promise<void> {
     try {
-      const ways = await get<{ accounts: boolean; registration: boolean }>("/api/v1/login");
+      const ways = await get<{ accounts: boolean; registration: boolean; provider?: string }>("/api/v1/login");
       this.accounts = ways.accounts;
       this.registration = ways.registration;
+      this.provider = ways.provider ?? "";
       this.me = await get<Me>("/api/v1/me");
       this.out = false;
     } catch (e) {

@@ -76,10 +76,32 @@ func (h handlers) patchUser(w http.ResponseWriter, r *http.Request) error {
 		}
 		c.Grants = &grants
 	}
+	if req.Subject != nil {
+		subject, err := h.subject(*req.Subject)
+		if err != nil {
+			return err
+		}
+		c.Subject = &subject
+	}
 	api.NoteDetail(r.Context(), changes(c))
 	u, err := h.Users.ChangeUser(r.Context(), r.PathValue("id"), c)
 	return answer(w, u, err)
 }
+
+// subject is what an account keeps of its owner's id at the identity provider.
+func (h handlers) subject(id string) (string, error) {
+	switch {
+	case id == "":
+		return "", nil
+	case h.Issuer == "":
+		return "", core.Invalid("subject", "There is no identity provider to link the account to: set auth.oidc first.")
+	case len(id) > maxSubject || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return "", core.Invalid("subject", "An id at an identity provider has at most %d printable characters.", maxSubject)
+	}
+	return core.SubjectKey(h.Issuer, id), nil
+}
+
+const maxSubject = 254
 
 // changes says what a change is about, without names and addresses, which would outlive the account in the record.
 func changes(c core.UserChange) string {
@@ -98,6 +120,9 @@ func changes(c core.UserChange) string {
 	}
 	if c.Group != nil {
 		list = append(list, "group "+*c.Group)
+	}
+	if c.Subject != nil {
+		list = append(list, "identity "+map[bool]string{true: "linked", false: "unlinked"}[*c.Subject != ""])
 	}
 	if c.Disabled != nil {
 		list = append(list, "disabled "+strconv.FormatBool(*c.Disabled))

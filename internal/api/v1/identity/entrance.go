@@ -14,7 +14,11 @@ func (h handlers) ways(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	return api.WriteJSON(w, http.StatusOK, Entrance{Accounts: some, Registration: some && h.Logins.OpenRegistration()})
+	out := Entrance{Accounts: some, Registration: some && h.Logins.OpenRegistration()}
+	if some && h.Provider != nil {
+		out.Provider = h.Provider()
+	}
+	return api.WriteJSON(w, http.StatusOK, out)
 }
 
 func (h handlers) login(w http.ResponseWriter, r *http.Request) error {

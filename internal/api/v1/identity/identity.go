@@ -54,6 +54,10 @@ type Config struct {
 	Keys   Keys
 	Logins Logins
 	Cookie string // name of the cookie of a browser's login
+	// Provider is the name of an identity provider that one may log in by now, or empty; nil: there is none. Issuer is its
+	// address, of which an account that is linked to it keeps a part.
+	Provider func() string
+	Issuer   string
 	// Stored gathers what an account stored, for its export; nil: nothing is kept.
 	Stored func(ctx context.Context, u core.User) ([]Kept, error)
 }
@@ -154,10 +158,15 @@ func (h handlers) administration() []api.Route {
 	}
 }
 
-// setCookie gives a browser its login. Scripts do not see it, and other sites' pages cannot send it along with a post.
+// setCookie gives a browser its login.
 func (h handlers) setCookie(w http.ResponseWriter, r *http.Request, token string, until time.Time) {
+	SetCookie(w, r, h.Cookie, token, until)
+}
+
+// SetCookie gives a browser its login. Scripts do not see it, and other sites' pages cannot send it along with a post.
+func SetCookie(w http.ResponseWriter, r *http.Request, name, token string, until time.Time) {
 	c := &http.Cookie{ //nolint:gosec // Secure wherever there is TLS; without it a browser would drop the cookie
-		Name: h.Cookie, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: api.Secure(r), Expires: until,
+		Name: name, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: api.Secure(r), Expires: until,
 	}
 	if token == "" {
 		c.MaxAge = -1

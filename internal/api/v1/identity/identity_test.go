@@ -44,7 +44,9 @@ func open(t *testing.T, registration bool) *site {
 	})
 	d := api.Dialect{
 		Name: "v1", Prefixes: []string{"/api/v1/"}, WriteError: api.WriteError,
-		Routes: identity.Routes(identity.Config{Users: a, Groups: a, Keys: a, Logins: a, Cookie: gate.SessionCookie}),
+		Routes: identity.Routes(identity.Config{
+			Users: a, Groups: a, Keys: a, Logins: a, Cookie: gate.SessionCookie, Provider: func() string { return "the lab" }, Issuer: "https://idp.example.org",
+		}),
 	}
 	mux, err := api.NewMux([]api.Dialect{d}, g.Wrap)
 	if err != nil {
@@ -112,7 +114,7 @@ func TestWithoutAccounts(t *testing.T) {
 	s := open(t, true)
 	var e identity.Entrance
 	s.ask(request{method: "GET", path: "/api/v1/login"}, 200, &e)
-	if e.Accounts || e.Registration {
+	if e.Accounts || e.Registration || e.Provider != "" {
 		t.Errorf("%+v", e)
 	}
 	var me identity.Me
@@ -344,5 +346,31 @@ func TestAdministration(t *testing.T) {
 	}
 	for _, path := range []string{"/api/v1/groups", "/api/v1/users"} {
 		do("POST", path, `{"name":`, 400, nil)
+	}
+}
+
+// TestLink: an admin says whose an account is at the identity provider, and nobody else does.
+func TestLink(t *testing.T) {
+	t.Parallel()
+	s := populated(t)
+	var e identity.Entrance
+	s.ask(request{method: "GET", path: "/api/v1/login"}, 200, &e)
+	if e.Provider != "the lab" {
+		t.Errorf("%+v", e)
+	}
+	ann, bob := s.in("ann"), s.in("bob")
+	s.ask(request{method: "PATCH", path: "/api/v1/users/bob", body: `{"subject":"1"}`, credential: bob}, 403, nil)
+	s.ask(request{method: "PATCH", path: "/api/v1/users/bob", body: `{"subject":"` + strings.Repeat("x", 300) + `"}`, credential: ann}, 400, nil)
+	var u identity.User
+	s.ask(request{method: "PATCH", path: "/api/v1/users/bob", body: `{"subject":"1"}`, credential: ann}, 200, &u)
+	if u.Subject != "https://idp.example.org 1" {
+		t.Errorf("%+v", u)
+	}
+	s.ask(request{method: "GET", path: "/api/v1/me", credential: bob}, 401, nil) // whoever was logged in may be another
+	s.ask(request{method: "PATCH", path: "/api/v1/users/ann", body: `{"subject":"1"}`, credential: ann}, 409, nil)
+	var none identity.User
+	s.ask(request{method: "PATCH", path: "/api/v1/users/bob", body: `{"subject":""}`, credential: ann}, 200, &none)
+	if none.Subject != "" {
+		t.Errorf("%+v", none)
 	}
 }

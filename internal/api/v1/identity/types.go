@@ -9,8 +9,9 @@ import (
 
 // Entrance says how one gets in.
 type Entrance struct {
-	Accounts     bool `json:"accounts" doc:"whether there are accounts; without them whoever is on the server's machine may do everything"`
-	Registration bool `json:"registration" doc:"whether strangers may make an account"`
+	Accounts     bool   `json:"accounts" doc:"whether there are accounts; without them whoever is on the server's machine may do everything"`
+	Registration bool   `json:"registration" doc:"whether strangers may make an account"`
+	Provider     string `json:"provider,omitempty" doc:"name of the identity provider that a browser may log in by, at /api/v1/oidc/login; absent: there is none"`
 }
 
 // LoginRequest is a try to log in.
@@ -51,6 +52,7 @@ type User struct {
 	Group     string           `json:"group,omitempty" doc:"id of the group that it shares a tenant with"`
 	Disabled  bool             `json:"disabled"`
 	Password  bool             `json:"has_password" doc:"whether it can log in by password"`
+	Subject   string           `json:"subject,omitempty" doc:"whom the identity provider knows it as: its address, a space, and its id"`
 	Created   time.Time        `json:"created_at"`
 	LastLogin *time.Time       `json:"last_login_at,omitempty"`
 }
@@ -58,7 +60,7 @@ type User struct {
 func userOf(u core.User) User {
 	return User{
 		ID: u.ID, Name: u.Name, Email: u.Email, Role: u.Role, Grants: words(u.Grants, ","), Group: u.Group, Disabled: u.Disabled,
-		Password: u.Password != "", Created: u.Created, LastLogin: maybe(u.LoggedIn),
+		Password: u.Password != "", Subject: u.Subject, Created: u.Created, LastLogin: maybe(u.LoggedIn),
 	}
 }
 
@@ -99,6 +101,7 @@ type UserPatch struct {
 	Grants   *[]string `json:"grants,omitempty"`
 	Group    *string   `json:"group,omitempty" doc:"id of a group, or empty for none"`
 	Disabled *bool     `json:"disabled,omitempty"`
+	Subject  *string   `json:"subject,omitempty" doc:"id of the account's owner at the identity provider, or empty for none"`
 }
 
 // PasswordRequest is an account's new password.
