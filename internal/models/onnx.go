@@ -2,7 +2,6 @@ package models
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -20,8 +19,6 @@ const (
 	formatONNX = "onnx"
 	onnxMain   = "model.onnx" // the model file of a folder, as are those of folderMains
 	onnxSuffix = ".onnx"
-	// maxBeside bounds a file beside the model file that is read here.
-	maxBeside = 16 << 20
 )
 
 // factsOf reads a model file by its format; name is its path below root.
@@ -81,7 +78,7 @@ func describeText(folder fs.FS, man *core.Manifest) error {
 		Positions int    `json:"max_position_embeddings"`
 		Old       int    `json:"n_positions"`
 	}
-	if err := beside(folder, "config.json", &config); err != nil {
+	if err := onnxfile.ReadJSON(folder, "config.json", &config); err != nil {
 		return err
 	}
 	if config.Type != "" && len(config.Type) < 64 {
@@ -93,7 +90,7 @@ func describeText(folder fs.FS, man *core.Manifest) error {
 			Context int `json:"context_length"`
 		} `json:"model"`
 	}
-	if err := beside(folder, "genai_config.json", &genai); err != nil {
+	if err := onnxfile.ReadJSON(folder, "genai_config.json", &genai); err != nil {
 		return err
 	}
 	if genai.Model.Context > 0 {
@@ -104,11 +101,11 @@ func describeText(folder fs.FS, man *core.Manifest) error {
 		EOS      special   `json:"eos_token"`
 		Template templates `json:"chat_template"`
 	}
-	if err := beside(folder, "tokenizer_config.json", &tok); err != nil {
+	if err := onnxfile.ReadJSON(folder, "tokenizer_config.json", &tok); err != nil {
 		return err
 	}
 	man.BOS, man.EOS, man.Template = string(tok.BOS), string(tok.EOS), string(tok.Template)
-	own, err := text(folder, "chat_template.jinja")
+	own, err := onnxfile.ReadBeside(folder, "chat_template.jinja", onnxfile.MaxBeside)
 	if err != nil {
 		return err
 	}
@@ -161,33 +158,4 @@ func (t *templates) UnmarshalJSON(b []byte) error {
 		}
 	}
 	return err
-}
-
-// beside reads a JSON file of a model's folder; one that is missing changes nothing.
-func beside(folder fs.FS, name string, into any) error {
-	b, err := text(folder, name)
-	if b == nil || err != nil {
-		return err
-	}
-	if err := json.Unmarshal(b, into); err != nil {
-		return core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read: %v. Get the file again from the model's publisher.", name, err)
-	}
-	return nil
-}
-
-// text reads a file of a model's folder; nil where it is missing.
-func text(folder fs.FS, name string) ([]byte, error) {
-	f, err := folder.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read; it must be an ordinary file of the model's folder.", name)
-	}
-	defer f.Close() //nolint:errcheck // read only
-	b, err := io.ReadAll(io.LimitReader(f, maxBeside+1))
-	if err != nil || len(b) > maxBeside {
-		return nil, core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read, or has more than %d MiB.", name, maxBeside>>20)
-	}
-	return b, nil
 }

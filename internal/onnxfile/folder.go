@@ -1,6 +1,9 @@
 package onnxfile
 
 import (
+	"encoding/json"
+	"errors"
+	"io"
 	"io/fs"
 
 	"ashatai/internal/core"
@@ -28,4 +31,36 @@ func (f *File) CheckExternal(folder fs.FS, single func(fs.FileInfo) bool) error 
 		}
 	}
 	return nil
+}
+
+// MaxBeside bounds a file beside the model file that ReadJSON reads.
+const MaxBeside = 16 << 20
+
+// ReadJSON reads a JSON file of a model's folder; one that is missing changes nothing.
+func ReadJSON(folder fs.FS, name string, into any) error {
+	b, err := ReadBeside(folder, name, MaxBeside)
+	if b == nil || err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read: %v. Get the file again from the model's publisher.", name, err)
+	}
+	return nil
+}
+
+// ReadBeside reads a file of a model's folder that has at most limit bytes; nil where it is missing.
+func ReadBeside(folder fs.FS, name string, limit int64) ([]byte, error) {
+	f, err := folder.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read; it must be an ordinary file of the model's folder.", name)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil || int64(len(b)) > limit {
+		return nil, core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read, or has more than %d MiB.", name, limit>>20)
+	}
+	return b, nil
 }

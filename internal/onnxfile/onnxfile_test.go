@@ -183,3 +183,26 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestFilesBesideAModel(t *testing.T) {
+	folder := fstest.MapFS{
+		"config.json": {Data: []byte(`{"a": 1}`)}, "half.json": {Data: []byte(`{"a"`)}, "sub/x.json": {Data: []byte(`{"a": 2}`)},
+	}
+	for name, want := range map[string]int{"config.json": 1, "sub/x.json": 2, "missing.json": 7} {
+		got := struct{ A int }{7}
+		if err := ReadJSON(folder, name, &got); err != nil || got.A != want {
+			t.Errorf("%s: %d, %v", name, got.A, err)
+		}
+	}
+	if err := ReadJSON(folder, "half.json", &struct{}{}); core.CodeOf(err) != core.CodeBadModel {
+		t.Errorf("half a file: %v", err)
+	}
+	if b, err := ReadBeside(folder, "config.json", 8); err != nil || string(b) != `{"a": 1}` {
+		t.Errorf("%s, %v", b, err)
+	}
+	for name, limit := range map[string]int64{"config.json": 7, "sub": 100} {
+		if _, err := ReadBeside(folder, name, limit); core.CodeOf(err) != core.CodeBadModel {
+			t.Errorf("%s of at most %d bytes: %v", name, limit, err)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/native/ort"
+	"ashatai/internal/onnxfile"
 )
 
 // causal is how a model makes text: it takes tokens and what it remembers of those before them (keys and values), and gives
@@ -93,7 +94,7 @@ func readGeneration(root *os.Root) (generation, error) {
 		KV        int       `json:"num_key_value_heads"`
 		Head      int       `json:"head_dim"`
 	}
-	if err := readJSON(root, "config.json", &config); err != nil {
+	if err := onnxfile.ReadJSON(root.FS(), "config.json", &config); err != nil {
 		return g, err
 	}
 	g.ends, g.context, g.heads, g.head = config.End, max(config.Positions, config.Old), config.KV, config.Head
@@ -106,7 +107,7 @@ func readGeneration(root *os.Root) (generation, error) {
 	var more struct {
 		End oneOrMany `json:"eos_token_id"`
 	}
-	if err := readJSON(root, "generation_config.json", &more); err != nil {
+	if err := onnxfile.ReadJSON(root.FS(), "generation_config.json", &more); err != nil {
 		return g, err
 	}
 	if more.End != nil {
@@ -124,7 +125,7 @@ func readGeneration(root *os.Root) (generation, error) {
 			} `json:"decoder"`
 		} `json:"model"`
 	}
-	if err := readJSON(root, "genai_config.json", &genai); err != nil {
+	if err := onnxfile.ReadJSON(root.FS(), "genai_config.json", &genai); err != nil {
 		return g, err
 	}
 	d := genai.Model.Decoder

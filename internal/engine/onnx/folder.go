@@ -1,9 +1,7 @@
 package onnx
 
 import (
-	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,8 +31,6 @@ const (
 	poolMax
 	poolLast
 )
-
-const maxJSON = 16 << 20
 
 // inspect reads the files of a model before native code sees them.
 func inspect(path string) (*files, error) {
@@ -75,7 +71,7 @@ func readModel(root *os.Root, name, path string) (*onnxfile.File, error) {
 
 // beside reads what lies beside the model file; all of it may be missing.
 func (f *files) beside(root *os.Root) error {
-	b, err := small(root, "tokenizer.json", tokenizer.MaxFile)
+	b, err := onnxfile.ReadBeside(root.FS(), "tokenizer.json", tokenizer.MaxFile)
 	if err != nil {
 		return err
 	}
@@ -89,13 +85,13 @@ func (f *files) beside(root *os.Root) error {
 		Hidden    int `json:"hidden_size"`
 		Positions int `json:"max_position_embeddings"`
 	}
-	if err := readJSON(root, "config.json", &config); err != nil {
+	if err := onnxfile.ReadJSON(root.FS(), "config.json", &config); err != nil {
 		return err
 	}
 	var sentence struct {
 		Max int `json:"max_seq_length"`
 	}
-	if err := readJSON(root, "sentence_bert_config.json", &sentence); err != nil {
+	if err := onnxfile.ReadJSON(root.FS(), "sentence_bert_config.json", &sentence); err != nil {
 		return err
 	}
 	var pool struct {
@@ -104,7 +100,7 @@ func (f *files) beside(root *os.Root) error {
 		Max   bool `json:"pooling_mode_max_tokens"`
 		Last  bool `json:"pooling_mode_lasttoken"`
 	}
-	if err := readJSON(root, filepath.Join("1_Pooling", "config.json"), &pool); err != nil {
+	if err := onnxfile.ReadJSON(root.FS(), "1_Pooling/config.json", &pool); err != nil {
 		return err
 	}
 	switch {
@@ -126,33 +122,4 @@ func (f *files) beside(root *os.Root) error {
 		}
 	}
 	return nil
-}
-
-// readJSON reads a small file; one that is missing changes nothing.
-func readJSON(root *os.Root, name string, into any) error {
-	b, err := small(root, name, maxJSON)
-	if b == nil || err != nil {
-		return err
-	}
-	if err := json.Unmarshal(b, into); err != nil {
-		return core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read: %v. Get the file again from the model's publisher.", name, err)
-	}
-	return nil
-}
-
-// small reads a file of the folder; nil where it is missing.
-func small(root *os.Root, name string, limit int64) ([]byte, error) {
-	f, err := root.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read; it must be an ordinary file of the model's folder.", name)
-	}
-	defer f.Close() //nolint:errcheck // read only
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil || int64(len(b)) > limit {
-		return nil, core.Wrap(core.CodeBadModel, err, "The model's %s cannot be read, or has more than %d MiB.", name, limit>>20)
-	}
-	return b, nil
 }
