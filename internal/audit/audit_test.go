@@ -221,14 +221,7 @@ func TestOneLine(t *testing.T) {
 		},
 		"postgres": func(t *testing.T) func() store.DB {
 			t.Helper()
-			server, err := pgtest.Start(t.Context())
-			if errors.Is(err, pgtest.ErrNone) {
-				t.Skip(err)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = server.Stop() })
+			server := pgtest.For(t)
 			return func() store.DB {
 				db, err := postgres.Open(t.Context(), server.URL("postgres"))
 				if err != nil {

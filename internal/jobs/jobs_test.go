@@ -46,14 +46,7 @@ func targets() []target {
 		}},
 		{"postgres", func(t *testing.T) Config {
 			t.Helper()
-			server, err := pgtest.Start(t.Context())
-			if errors.Is(err, pgtest.ErrNone) {
-				t.Skip(err)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = server.Stop() })
+			server := pgtest.For(t)
 			db, err := postgres.Open(t.Context(), server.URL("postgres"))
 			if err != nil {
 				t.Fatal(err)

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"errors"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -15,18 +14,7 @@ import (
 // TestOnPostgres takes a home from its file to PostgreSQL and through a backup back into another database of it, and finds
 // what was kept each time.
 func TestOnPostgres(t *testing.T) {
-	pg, err := pgtest.Start(t.Context())
-	if errors.Is(err, pgtest.ErrNone) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := pg.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	pg := pgtest.For(t)
 	first, err := pg.NewDatabase(t.Context(), "first")
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package quota
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -66,14 +65,7 @@ func opened(t *testing.T) func(store.DB, error) store.DB {
 
 func openPostgres(t *testing.T) store.DB {
 	t.Helper()
-	server, err := pgtest.Start(t.Context())
-	if errors.Is(err, pgtest.ErrNone) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop() })
+	server := pgtest.For(t)
 	return opened(t)(postgres.Open(t.Context(), server.URL("postgres")))
 }
 

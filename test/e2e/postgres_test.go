@@ -63,23 +63,6 @@ func ask(t *testing.T, method, url, body string, into any) int {
 	return resp.StatusCode
 }
 
-func postgres(t *testing.T) *pgtest.Server {
-	t.Helper()
-	pg, err := pgtest.Start(t.Context())
-	if errors.Is(err, pgtest.ErrNone) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := pg.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return pg
-}
-
 // configure writes the settings of a home: the mock runtime, and a database where one is named.
 func configure(t *testing.T, home, database string) {
 	t.Helper()
@@ -133,7 +116,7 @@ func tell(t *testing.T, args ...string) string {
 // server on the same database is refused, and doctor finds the database sound.
 func TestPostgres(t *testing.T) {
 	bin := given(t, "ASHATAI_TEST_BIN")
-	pg := postgres(t)
+	pg := pgtest.For(t)
 	home, other := t.TempDir(), t.TempDir()
 	configure(t, home, pg.URL("postgres"))
 	configure(t, other, pg.URL("postgres"))
@@ -162,7 +145,7 @@ func TestPostgres(t *testing.T) {
 // TestDataMoves: a chat goes from the database file to PostgreSQL, from there into a backup while the server runs, and from
 // the backup into another PostgreSQL database and into a file, and every server that has it answers with it.
 func TestDataMoves(t *testing.T) {
-	pg, home := postgres(t), t.TempDir()
+	pg, home := pgtest.For(t), t.TempDir()
 	second, err := pg.NewDatabase(t.Context(), "second")
 	if err != nil {
 		t.Fatal(err)

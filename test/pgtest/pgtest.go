@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
@@ -39,6 +40,24 @@ type Server struct {
 	cmd   *exec.Cmd
 	alive io.Closer // the server ends when this is closed, also by the end of the test's process
 	done  chan struct{}
+}
+
+// For starts a server for one test, which ends with it. Without PostgreSQL the test is skipped.
+func For(tb testing.TB) *Server {
+	tb.Helper()
+	s, err := Start(tb.Context())
+	if errors.Is(err, ErrNone) {
+		tb.Skip(err)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s
 }
 
 // Start makes a data folder and starts a server on it. The caller stops it.

@@ -9,7 +9,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -66,18 +65,7 @@ func TestSoakKill(t *testing.T) {
 	launch.Given(t, "ASHATAI_TEST_BIN")
 	t.Run("sqlite", func(t *testing.T) { killing(t, "") })
 	t.Run("postgres", func(t *testing.T) {
-		pg, err := pgtest.Start(t.Context())
-		if errors.Is(err, pgtest.ErrNone) {
-			t.Skip(err)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := pg.Stop(); err != nil {
-				t.Error(err)
-			}
-		})
+		pg := pgtest.For(t)
 		killing(t, pg.URL("postgres"))
 	})
 }

@@ -131,20 +131,10 @@ func TestMigrateIsRefused(t *testing.T) {
 
 // TestPostgres takes the rows from the file to PostgreSQL, into a backup, and back into another database.
 func TestPostgres(t *testing.T) {
-	pg, err := pgtest.Start(t.Context())
-	if errors.Is(err, pgtest.ErrNone) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := pg.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	pg := pgtest.For(t)
 	var urls [2]string
 	for i, name := range []string{"first", "second"} {
+		var err error
 		if urls[i], err = pg.NewDatabase(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}

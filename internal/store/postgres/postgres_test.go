@@ -181,15 +181,7 @@ func TestCrash(t *testing.T) {
 	if server == nil {
 		t.Skip(pgtest.ErrNone)
 	}
-	own, err := pgtest.Start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := own.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	own := pgtest.For(t)
 	db := mustOpen(t, own.URL("postgres"))
 	var wg sync.WaitGroup
 	var acknowledged sync.Map

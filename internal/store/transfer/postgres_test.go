@@ -1,7 +1,6 @@
 package transfer_test
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -46,18 +45,7 @@ func fill(t *testing.T, db store.DB) {
 // open starts a PostgreSQL for the test alone and opens a store on it.
 func open(t *testing.T) (*postgres.DB, func(statement string)) {
 	t.Helper()
-	server, err := pgtest.Start(t.Context())
-	if errors.Is(err, pgtest.ErrNone) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := pgtest.For(t)
 	db, err := postgres.Open(t.Context(), server.URL("postgres"))
 	if err != nil {
 		t.Fatal(err)
