@@ -35,7 +35,9 @@ export ASHATAI_TEST_TENSORFLOW_HEADERS := $(ASHATAI_TEST_TENSORFLOW)
 export ASHATAI_TEST_TENSORFLOW_MODELS  := $(CURDIR)/.cache/tensorflow-models
 export ASHATAI_TEST_TOKENIZERS   := $(CURDIR)/.cache/tokenizers
 export ASHATAI_TEST_MINILM       := $(CURDIR)/.cache/minilm
+export ASHATAI_TEST_TENSOR_MODELS := $(CURDIR)/.cache/tensor-models
 export ASHATAI_TEST_PYTHON       := $(CURDIR)/.venv/bin/python
+export ASHATAI_TEST_TRITON       := $(CURDIR)/.venv-triton/bin/python
 export ASHATAI_TEST_NODE_MODULES := $(CURDIR)/test/e2e/node_modules
 export ASHATAI_TEST_TEMPLATES    := $(CURDIR)/.cache/chat-templates
 export ASHATAI_TEST_IDP          := $(CURDIR)/test/idp
@@ -122,7 +124,7 @@ soak: setup-test build ## mixed load for SOAK (10m), and ten times the repetitio
 	ASHATAI_TEST_SOAK=$(or $(SOAK),10m) go test -count 1 -timeout 6h -v -run '^TestSoak' ./test/...
 
 clean: ## remove everything that make made, the installed libraries and model included
-	rm -rf bin dist share .cache .venv test/e2e/node_modules test/conformance/node_modules test/idp/node_modules web/node_modules internal/web/dist/assets internal/web/dist/index.html coverage*
+	rm -rf bin dist share .cache .venv .venv-triton test/e2e/node_modules test/conformance/node_modules test/idp/node_modules web/node_modules internal/web/dist/assets internal/web/dist/index.html coverage*
 
 # Tools are built from the module in tools/, whose go.sum pins them.
 .cache/bin/golangci-lint: tools/go.mod tools/go.sum

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 picture() {
-	find . \( -path ./.git -o -path ./.cache -o -path ./bin -o -path ./share -o -path ./.venv -o -name node_modules \) -prune \
+	find . \( -path ./.git -o -path ./.cache -o -path ./bin -o -path ./share -o -path ./.venv -o -path ./.venv-triton -o -name node_modules \) -prune \
 		-o -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum
 }
 

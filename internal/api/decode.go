@@ -23,7 +23,7 @@ const MaxDepth = 64
 func DecodeJSON(r *http.Request, limit int64, v any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
 	if err != nil {
-		return bodyError(r, err)
+		return BodyError(r, err)
 	}
 	if string(bytes.TrimSpace(body)) == "null" {
 		return core.Errorf(core.CodeInvalidRequest, "The request body is null; it must be a JSON object.")
@@ -31,7 +31,11 @@ func DecodeJSON(r *http.Request, limit int64, v any) error {
 	return Strict(body, v)
 }
 
-func bodyError(r *http.Request, err error) error {
+// BodyError is what a failure to read a body is to its caller; nil for nil.
+func BodyError(r *http.Request, err error) error {
+	if err == nil {
+		return nil
+	}
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return core.Wrap(core.CodeTooLarge, err, "The request body is larger than the limit of %d bytes.", tooBig.Limit)
 	}

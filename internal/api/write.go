@@ -30,6 +30,27 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
+// WriteParts answers with the bytes of parts, one behind the other; the handler has set the headers. Each write to the client has
+// WriteTimeout of its own.
+func WriteParts(w http.ResponseWriter, parts ...[]byte) error {
+	rc := http.NewResponseController(w)
+	w.WriteHeader(http.StatusOK)
+	for _, p := range parts {
+		for len(p) > 0 {
+			n := min(len(p), partSize)
+			extendDeadline(rc, WriteTimeout)
+			if _, err := w.Write(p[:n]); err != nil {
+				return gone(err)
+			}
+			p = p[n:]
+		}
+	}
+	return nil
+}
+
+// partSize is how much goes into one write: a slow client can read it within WriteTimeout.
+const partSize = 1 << 20
+
 // encode is JSON as the server writes it: one line with its line end, and '<' as itself, since nothing here is HTML.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer

@@ -68,6 +68,7 @@ type Signature struct {
 	Model           string // canonical name
 	Runtime         string
 	Inputs, Outputs []TensorInfo
+	Labels          []string // of its classes, by their place; nil: it names none
 }
 
 // MaxRank is the largest number of dimensions of a tensor.

@@ -81,6 +81,7 @@ type Facts struct {
 	Fallback     string            `json:"fallback,omitempty"` // why something weaker than asked for is in force
 	Inputs       []core.TensorInfo `json:"inputs,omitempty"`   // of a TensorModel
 	Outputs      []core.TensorInfo `json:"outputs,omitempty"`
+	Labels       []string          `json:"labels,omitempty"` // of the classes that a TensorModel tells apart
 }
 
 // Memory is what a model takes, in bytes.

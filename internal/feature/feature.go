@@ -22,6 +22,7 @@ const (
 	Rerank     Name = "rerank"
 	Anthropic  Name = "anthropic"
 	Ollama     Name = "ollama"
+	OIP        Name = "oip"
 	Legacy     Name = "legacy"
 	Page       Name = "page"
 	Chats      Name = "chats"
@@ -63,6 +64,7 @@ func All() []Flag {
 		{Rerank, Beta, "Sorting documents by a query, at /v1/rerank."},
 		{Anthropic, Stable, "Anthropic's messages at /v1/messages."},
 		{Ollama, Stable, "Ollama's API under /api."},
+		{OIP, Beta, "The Open Inference Protocol under /v2 and over gRPC."},
 		{Legacy, Stable, "The calls of earlier ASHATAI servers under /api/ai, /api/auth, /api/user and /api/admin."},
 		{Page, Stable, "The page for browsers."},
 		{Chats, Stable, "Chats of the page, kept on the server."},

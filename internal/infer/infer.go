@@ -235,7 +235,7 @@ func (s *Service) Target(ctx context.Context, name string) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	return s.target(m, s.cfg.Settings(m), !generates(m)), nil
+	return s.target(m, s.cfg.Settings(m), !generates(m) && (m.Can(core.CapEmbed) || m.Can(core.CapRerank))), nil
 }
 
 // generates reports whether a model makes text.

@@ -46,7 +46,7 @@ func (s *Service) Signature(ctx context.Context, model string) (*core.Signature,
 	if err != nil {
 		return nil, err
 	}
-	return &core.Signature{Model: m.Name, Runtime: f.Runtime, Inputs: f.Inputs, Outputs: f.Outputs}, nil
+	return &core.Signature{Model: m.Name, Runtime: f.Runtime, Inputs: f.Inputs, Outputs: f.Outputs, Labels: f.Labels}, nil
 }
 
 func (s *Service) tensorModel(ctx context.Context, name string) (*core.Manifest, error) {

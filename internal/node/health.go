@@ -20,6 +20,8 @@ func (h *health) drain()   { h.state.Store(stateDraining) }
 
 func (h *health) draining() bool { return h.state.Load() == stateDraining }
 
+func (h *health) isReady() bool { return h.state.Load() == stateReady }
+
 // Live implements ops.Health: a process that answers works.
 func (h *health) Live(context.Context) map[string]ops.Check {
 	return map[string]ops.Check{"process": {OK: true}}

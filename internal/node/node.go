@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ashatai/internal/api/gate"
+	"ashatai/internal/api/oip"
 	"ashatai/internal/audit"
 	"ashatai/internal/auth"
 	"ashatai/internal/blob"
@@ -85,6 +86,7 @@ type Node struct {
 	server   *server
 	egress   *netx.Client
 	limiter  gate.Limiter
+	oip      *oip.Service
 
 	remotes  *borrow.Service
 	remote   *remote.Runtime

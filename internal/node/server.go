@@ -16,6 +16,7 @@ import (
 	"ashatai/internal/api/anthropic"
 	"ashatai/internal/api/gate"
 	"ashatai/internal/api/native"
+	"ashatai/internal/api/oip"
 	"ashatai/internal/api/openai"
 	"ashatai/internal/api/ops"
 	"ashatai/internal/api/v1"
@@ -24,6 +25,7 @@ import (
 	"ashatai/internal/feature"
 	"ashatai/internal/node/cert"
 	"ashatai/internal/node/record"
+	"ashatai/internal/node/repository"
 	"ashatai/internal/node/share"
 	"ashatai/internal/node/wish"
 	"ashatai/internal/obs"
@@ -113,6 +115,10 @@ func (n *Node) limits() gate.LimitOptions {
 // dialects lists everything that the server speaks. The OpenAPI document is made of the same list.
 func (n *Node) dialects() []api.Dialect {
 	gen := metered{n.infer, n.metrics, n.activity}
+	n.oip = oip.NewService(oip.Config{
+		Version: n.opt.Version, Tensors: n.infer, Generator: gen, Catalogue: n.visible(), Ready: n.health.isReady,
+		Repository: repository.Repository{Fleet: n.fleet, Infer: n.infer, Models: n.visible()},
+	})
 	v := version(n.opt)
 	own := v1.Config{
 		Version: v, Models: v1Models{n.visible(), n.fleet, n.optimize}, Puller: v1Puller{puller{n.jobs, n.models}}, Jobs: v1Jobs{n.jobs, puller{n.jobs, n.models}},
@@ -131,6 +137,7 @@ func (n *Node) dialects() []api.Dialect {
 		openai.New(gen, n.infer, n.visible(), n.openaiConfig()),
 		native.New(gen, n.visible(), nativeScanner{n.visible()}, nativeProjects{project.New(gen, project.Config{})}, native.Config{Log: n.log}),
 		n.ollamaDialect(gen),
+		oip.Dialect(n.oip),
 		v1.Dialect(own),
 		admin.Dialect(admin.Config{Logins: n.auth, Keys: n.auth, Credential: gate.Credential}),
 		ops.Dialect(ops.Config{Health: n.health, Metrics: n.metricsHandler(), Document: document, Page: web.Handler(), PageOff: func() bool { return !n.live.On(feature.Page) }}),

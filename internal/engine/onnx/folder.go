@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"ashatai/internal/core"
 	"ashatai/internal/onnxfile"
@@ -16,8 +17,9 @@ type files struct {
 	model     *onnxfile.File
 	tokenizer *tokenizer.Tokenizer // nil: there is none
 	pooling   pooling
-	limit     int // tokens of a text; 0: nothing is said
-	hidden    int // length of an embedding that the configuration names; 0: none
+	limit     int      // tokens of a text; 0: nothing is said
+	labels    []string // of the classes that the configuration names
+	hidden    int      // length of an embedding that the configuration names; 0: none
 
 	generation generation
 }
@@ -82,8 +84,9 @@ func (f *files) beside(root *os.Root) error {
 		f.limit = f.tokenizer.Limit()
 	}
 	var config struct {
-		Hidden    int `json:"hidden_size"`
-		Positions int `json:"max_position_embeddings"`
+		Hidden    int               `json:"hidden_size"`
+		Positions int               `json:"max_position_embeddings"`
+		Labels    map[string]string `json:"id2label"`
 	}
 	if err := onnxfile.ReadJSON(root.FS(), "config.json", &config); err != nil {
 		return err
@@ -112,7 +115,7 @@ func (f *files) beside(root *os.Root) error {
 	case pool.Last:
 		f.pooling = poolLast
 	}
-	f.hidden = config.Hidden
+	f.hidden, f.labels = config.Hidden, labelsOf(config.Labels)
 	if f.generation, err = readGeneration(root); err != nil {
 		return err
 	}
@@ -122,4 +125,17 @@ func (f *files) beside(root *os.Root) error {
 		}
 	}
 	return nil
+}
+
+// labelsOf lists the labels of classes by their places; places that are not the first ones count as no labels.
+func labelsOf(byPlace map[string]string) []string {
+	out := make([]string, len(byPlace))
+	for place, label := range byPlace {
+		i, err := strconv.Atoi(place)
+		if err != nil || i < 0 || i >= len(out) {
+			return nil
+		}
+		out[i] = label
+	}
+	return out
 }

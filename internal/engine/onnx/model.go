@@ -44,7 +44,7 @@ func newModel(lib *ort.Library, s *ort.Session, f *files, spec engine.LoadSpec, 
 	m.facts = engine.Facts{
 		Runtime: "onnx", Device: "cpu", Context: 1, Sequences: max(spec.Sequences, 1), Batch: 1, Threads: threads, Vocabulary: 0,
 		Memory: engine.Memory{Weights: max(f.model.Weights, 1), Compute: computeReserve}, Capabilities: []core.Capability{core.CapTensors},
-		Inputs: inputs, Outputs: outputs,
+		Inputs: inputs, Outputs: outputs, Labels: f.labels,
 	}
 	m.slots = make(chan struct{}, m.facts.Sequences)
 	if !spec.Embedding {

@@ -1,0 +1,234 @@
+package oip
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"ashatai/internal/api"
+	"ashatai/internal/core"
+)
+
+// headerLength says how long the JSON before the bytes of tensors is, in requests and in answers.
+const headerLength = "Inference-Header-Content-Length"
+
+type inferRequest struct {
+	ID         string        `json:"id,omitempty" doc:"comes back with the answer"`
+	Parameters inferOptions  `json:"parameters,omitzero"`
+	Inputs     []inferInput  `json:"inputs"`
+	Outputs    []inferOutput `json:"outputs,omitempty" doc:"absent: all of the model's"`
+}
+
+type inferOptions struct {
+	Binary  bool  `json:"binary_data_output,omitempty" doc:"outputs come as bytes where they do not say otherwise"`
+	Timeout int64 `json:"timeout,omitempty" doc:"microseconds; 0: the server's limit"`
+}
+
+type inferInput struct {
+	Name       string          `json:"name"`
+	Shape      []int64         `json:"shape"`
+	Datatype   core.DataType   `json:"datatype"`
+	Parameters inputOptions    `json:"parameters,omitzero"`
+	Data       json.RawMessage `json:"data,omitempty" doc:"values in row-major order, nested or not"`
+}
+
+type inputOptions struct {
+	Size *int64 `json:"binary_data_size,omitempty" doc:"bytes behind the JSON, in place of data"`
+}
+
+type inferOutput struct {
+	Name       string        `json:"name"`
+	Parameters outputOptions `json:"parameters,omitzero"`
+}
+
+type outputOptions struct {
+	Binary  *bool `json:"binary_data,omitempty" doc:"whether it comes as bytes behind the JSON"`
+	Classes int   `json:"classification,omitempty" doc:"only the highest values, so many, each as value:place:label"`
+}
+
+type inferAnswer struct {
+	Model   string         `json:"model_name"`
+	Version string         `json:"model_version"`
+	ID      string         `json:"id,omitempty"`
+	Outputs []answerOutput `json:"outputs"`
+}
+
+type answerOutput struct {
+	Name       string          `json:"name"`
+	Datatype   core.DataType   `json:"datatype"`
+	Shape      []int64         `json:"shape"`
+	Parameters *answerOptions  `json:"parameters,omitempty"`
+	Data       json.RawMessage `json:"data,omitempty"`
+}
+
+type answerOptions struct {
+	Size int `json:"binary_data_size"`
+}
+
+const (
+	maxTensors = 1024
+	maxID      = 256
+	maxTimeout = 24 * time.Hour
+)
+
+// infer answers POST …/infer.
+func (h *handler) infer(w http.ResponseWriter, r *http.Request) error {
+	body, err := readInfer(r)
+	if err != nil {
+		return err
+	}
+	wish, err := body.wish()
+	if err != nil {
+		return err
+	}
+	wish.Model, wish.Version = r.PathValue("model"), r.PathValue("version")
+	got, err := h.s.Infer(r.Context(), wish)
+	if err != nil {
+		return err
+	}
+	place(w, got.Placement)
+	return body.answer(w, wish.Model, got)
+}
+
+// inferBody is a request and the bytes behind it.
+type inferBody struct {
+	inferRequest
+
+	tail []byte
+}
+
+func readInfer(r *http.Request) (*inferBody, error) {
+	split := r.Header.Get(headerLength)
+	if split == "" {
+		out := &inferBody{}
+		return out, api.DecodeJSON(r, MaxBody, &out.inferRequest)
+	}
+	all, err := readAll(r)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.Atoi(split)
+	if err != nil || n < 0 || n > len(all) {
+		return nil, core.Errorf(core.CodeInvalidRequest, "%s is %.40q; it must be the length of the JSON, which is at most the body's %d bytes.", headerLength, split, len(all))
+	}
+	out := &inferBody{tail: all[n:]}
+	return out, api.Strict(all[:n], &out.inferRequest)
+}
+
+// readAll reads a body into one piece of memory, since tensors stay where they were read.
+func readAll(r *http.Request) ([]byte, error) {
+	body := http.MaxBytesReader(nil, r.Body, MaxBody)
+	if r.ContentLength < 0 || r.ContentLength > MaxBody {
+		b, err := io.ReadAll(body)
+		return b, api.BodyError(r, err)
+	}
+	b := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(body, b)
+	return b, api.BodyError(r, err)
+}
+
+// wish is what the request asks for, without the model.
+func (b *inferBody) wish() (*Wish, error) {
+	switch {
+	case len(b.ID) > maxID:
+		return nil, core.Invalid("id", "id has %d bytes; at most %d are allowed.", len(b.ID), maxID)
+	case len(b.Inputs) > maxTensors || len(b.Outputs) > maxTensors:
+		return nil, core.Invalid("inputs", "The request has %d inputs and %d outputs; at most %d are allowed.", len(b.Inputs), len(b.Outputs), maxTensors)
+	case b.Parameters.Timeout < 0 || b.Parameters.Timeout > maxTimeout.Microseconds():
+		return nil, core.Invalid("parameters.timeout", "parameters.timeout is %d; it must be between 0 and %d microseconds.", b.Parameters.Timeout, maxTimeout.Microseconds())
+	}
+	w := &Wish{ID: b.ID, Timeout: time.Duration(b.Parameters.Timeout) * time.Microsecond}
+	rest := b.tail
+	for i := range b.Inputs {
+		in := &b.Inputs[i]
+		t := core.Tensor{Name: in.Name, Type: in.Datatype, Shape: in.Shape}
+		var err error
+		if t.Data, rest, err = in.bytes(rest); err != nil {
+			return nil, err
+		}
+		if err := t.Check(); err != nil {
+			return nil, err
+		}
+		w.Inputs = append(w.Inputs, t)
+	}
+	if len(rest) > 0 {
+		return nil, core.Errorf(core.CodeInvalidRequest, "The body has %d bytes behind the JSON that belong to no input; binary_data_size says how many an input has.", len(rest))
+	}
+	for _, o := range b.Outputs {
+		if o.Parameters.Classes < 0 {
+			return nil, core.Invalid("outputs", "classification of the output %.80q is %d; it must not be negative.", o.Name, o.Parameters.Classes)
+		}
+		w.Outputs = append(w.Outputs, Output{Name: o.Name, Classes: o.Parameters.Classes})
+	}
+	return w, nil
+}
+
+// bytes are those of an input: of its data, or the next ones behind the JSON.
+func (in *inferInput) bytes(tail []byte) (data, rest []byte, err error) {
+	if !in.Datatype.Known() {
+		return nil, nil, core.Invalid(in.Name, "The input %.80q has the datatype %.40q, which does not exist.", in.Name, in.Datatype)
+	}
+	if size := in.Parameters.Size; size != nil {
+		switch {
+		case api.Present(in.Data):
+			return nil, nil, core.Invalid(in.Name, "The input %.80q has data and binary_data_size; send one of them.", in.Name)
+		case *size < 0 || *size > int64(len(tail)):
+			return nil, nil, core.Invalid(in.Name, "The input %.80q has a binary_data_size of %d; the body has %d bytes left behind the JSON.", in.Name, *size, len(tail))
+		}
+		return tail[:*size:*size], tail[*size:], nil
+	}
+	if !api.Present(in.Data) {
+		return nil, nil, core.Invalid(in.Name, "The input %.80q has no data.", in.Name)
+	}
+	data, err = readValues(in.Name, in.Datatype, in.Data)
+	return data, tail, err
+}
+
+// answer writes the tensors: as JSON, and as bytes behind it where the request asks for them.
+func (b *inferBody) answer(w http.ResponseWriter, model string, got *Answer) error {
+	out := inferAnswer{Model: model, Version: got.Version, ID: b.ID, Outputs: make([]answerOutput, len(got.Outputs))}
+	var tail [][]byte
+	total := 0
+	for i := range got.Outputs {
+		t := &got.Outputs[i]
+		one := answerOutput{Name: t.Name, Datatype: t.Type, Shape: append([]int64{}, t.Shape...)}
+		binary := b.Parameters.Binary
+		if i < len(b.Outputs) && b.Outputs[i].Parameters.Binary != nil {
+			binary = *b.Outputs[i].Parameters.Binary
+		}
+		if binary {
+			one.Parameters = &answerOptions{len(t.Data)}
+			tail = append(tail, t.Data)
+			total += len(t.Data)
+		} else {
+			var err error
+			if one.Data, err = appendValues(nil, t); err != nil {
+				return err
+			}
+		}
+		out.Outputs[i] = one
+	}
+	if tail == nil {
+		return api.WriteJSON(w, http.StatusOK, out)
+	}
+	head, err := json.Marshal(out)
+	if err != nil {
+		return core.Wrap(core.CodeInternal, err, "The server failed to encode its answer.")
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set(headerLength, strconv.Itoa(len(head)))
+	h.Set("Content-Length", strconv.Itoa(len(head)+total))
+	return api.WriteParts(w, append([][]byte{head}, tail...)...)
+}
+
+// place tells in headers where the answer comes from.
+func place(w http.ResponseWriter, p core.Placement) {
+	for _, kv := range [][2]string{{"X-Ashatai-Runtime", p.Runtime}, {"X-Ashatai-Device", p.Device}, {"X-Ashatai-Fallback", p.Fallback}} {
+		if kv[1] != "" {
+			w.Header().Set(kv[0], kv[1])
+		}
+	}
+}

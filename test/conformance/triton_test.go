@@ -1,0 +1,31 @@
+package conformance_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ashatai/test/launch"
+)
+
+// TestTritonClient drives the Open Inference Protocol over HTTP with NVIDIA's client, on a real model of ONNX.
+func TestTritonClient(t *testing.T) {
+	python, from := launch.Given(t, "ASHATAI_TEST_TRITON"), launch.Given(t, "ASHATAI_TEST_MINILM")
+	home := t.TempDir()
+	folder := filepath.Join(home, "models", "minilm")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"model.onnx", "tokenizer.json"} {
+		b, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addr, _ := launch.In(t, launch.Given(t, "ASHATAI_TEST_BIN"), home)
+	passed(t, program(t, nil, python, "triton/http_client.py", strings.TrimPrefix(addr, "http://")))
+}
