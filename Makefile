@@ -33,6 +33,8 @@ export ASHATAI_TEST_ORT_HEADER   := $(wildcard $(CURDIR)/.cache/onnxruntime-head
 export ASHATAI_TEST_TENSORFLOW   := $(wildcard $(CURDIR)/share/ashatai/lib/tensorflow)
 export ASHATAI_TEST_TENSORFLOW_HEADERS := $(ASHATAI_TEST_TENSORFLOW)
 export ASHATAI_TEST_TENSORFLOW_MODELS  := $(CURDIR)/.cache/tensorflow-models
+export ASHATAI_TEST_VULKAN       := $(wildcard $(CURDIR)/share/ashatai/lib/llamacpp-vulkan/libggml-vulkan.so)
+export ASHATAI_TEST_ICD          := $(firstword $(wildcard /usr/share/vulkan/icd.d/lvp_icd*.json))
 export ASHATAI_TEST_TOKENIZERS   := $(CURDIR)/.cache/tokenizers
 export ASHATAI_TEST_MINILM       := $(CURDIR)/.cache/minilm
 export ASHATAI_TEST_TENSOR_MODELS := $(CURDIR)/.cache/tensor-models
@@ -58,6 +60,9 @@ FRESH := ./internal/archtest/... ./test/...
 NOT_MEASURED := ^ashatai/(cmd|test)/|test$$|(sqlite|postgres)/query$$
 # What serves TensorFlow's models is tested where its libraries are installed (bin/ashatai runtime install tensorflow).
 NOT_MEASURED := $(NOT_MEASURED)$(if $(ASHATAI_TEST_TENSORFLOW),,|/(engine/tensorflow|native/tf|native/litert)$$)
+
+# What puts models on devices is tested where there is one: Vulkan on the processor (bin/ashatai runtime install llamacpp-vulkan).
+NOT_MEASURED := $(NOT_MEASURED)$(if $(and $(ASHATAI_TEST_VULKAN),$(ASHATAI_TEST_ICD)),,|/llamacpp/offload$$)
 
 .PHONY: help setup setup-test run build test check lint gen gen-check cross bench fuzz soak clean
 

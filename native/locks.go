@@ -8,4 +8,6 @@ import "embed"
 //
 //go:embed onnxruntime/package.json onnxruntime/package-lock.json onnxruntime/.npmrc onnxruntime/*.sha256
 //go:embed tensorflow/requirements.txt tensorflow/*.sha256
+//go:embed llamacpp-vulkan/package.json llamacpp-vulkan/package-lock.json llamacpp-vulkan/.npmrc llamacpp-vulkan/*.sha256
+//go:embed llamacpp-cuda/package.json llamacpp-cuda/package-lock.json llamacpp-cuda/.npmrc llamacpp-cuda/*.sha256
 var Files embed.FS

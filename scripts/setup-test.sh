@@ -240,6 +240,17 @@ slow_clients() {
 	did=1
 }
 
+# software_vulkan finds a Vulkan device that the processor plays, or installs Debian's.
+software_vulkan() {
+	compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' >/dev/null && return 0
+	if ! can_apt; then
+		say "there is no Vulkan device that the processor plays, so models are not tested on a device; as root, this script installs one (Debian's mesa-vulkan-drivers)"
+		return 0
+	fi
+	debian mesa-vulkan-drivers
+	did=1
+}
+
 need curl curl "by the README's first example"
 need node nodejs "by the browser test"
 headers
@@ -259,6 +270,7 @@ packages test/idp "the identity provider of the tests"
 browser
 postgres
 slow_clients
+software_vulkan
 if [ $did = 1 ]; then
 	say "done; the tests have what they need"
 else

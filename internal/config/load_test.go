@@ -120,11 +120,11 @@ func TestOldSettings(t *testing.T) {
 		key, _, _ := strings.Cut(rest, " ")
 		keys = append(keys, key)
 	}
-	want := []string{"gpu.backend", "gpu.enabled", "gpu.layer_offload", "https.certificate_path"}
+	want := []string{"https.certificate_path"}
 	if diff := cmp.Diff(want, keys); diff != "" {
 		t.Errorf("notices: %s\n%q", diff, s.Notices)
 	}
-	if !strings.Contains(s.Notices[0], "appsettings.json, line 10: gpu.backend") {
+	if !strings.Contains(s.Notices[0], "appsettings.json, line 9: https.certificate_path") {
 		t.Errorf("a notice does not say where: %q", s.Notices[0])
 	}
 }

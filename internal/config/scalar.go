@@ -145,6 +145,8 @@ func checkPattern(pattern, s string) (string, error) {
 			return "", errors.New(strings.TrimSuffix(core.AsError(err).Message, "."))
 		}
 		return n.Short(), nil
+	case "device", "gpu_layers", "tensor_split", "device_limit", "gpu_variable":
+		return checkGPU(pattern, s)
 	case "kv_type", "own_kv_type":
 		if s == "" && pattern == "own_kv_type" {
 			return s, nil

@@ -38,7 +38,7 @@ type Settings struct {
 	APIKey          APIKey           `key:"api_key" reload:"true" doc:"Paths that need credentials also while there are no accounts."`
 	TLS             TLS              `key:"tls" reload:"true" doc:"The server's own certificate. With both files it speaks HTTPS and HTTP/2 at server.addr, and nothing else. At SIGHUP it reads the files again; turning TLS on or off needs a restart."`
 	HTTPS           HTTPS            `key:"https" doc:"What older servers were told of TLS. Not read: see tls."`
-	GPU             GPU              `key:"gpu" doc:"Graphics cards. Not in force in this version: models run on the CPU."`
+	GPU             GPU              `key:"gpu" doc:"Devices besides the processor: graphics cards. See docs/gpu.md."`
 	FineTuning      FineTuning       `key:"fine_tuning" doc:"Fine-tuning. Not in force in this version."`
 	Features        Features         `key:"features" reload:"true" doc:"For whom the server's features are open: on, off, or roles with commas between them. Empty: what an admin said with PUT /api/v1/flags, else by the feature's phase: off in alpha, on in beta and stable."`
 
@@ -65,19 +65,24 @@ type Server struct {
 
 // Model settings of one model.
 type Model struct {
-	Context   int            `key:"context" min:"0" max:"16777216" doc:"Tokens per sequence; 0: as engine.context."`
-	Sequences int            `key:"sequences" min:"0" max:"256" doc:"Sequences served at once; 0: as engine.sequences."`
-	Threads   int            `key:"threads" min:"0" max:"1024" doc:"CPU threads; 0: as engine.threads."`
-	KeepAlive *time.Duration `key:"keep_alive" min:"0s" max:"8760h" doc:"Idle time until the model is unloaded; absent: as fleet.keep_alive."`
-	Weights   string         `key:"weights" pattern:"own_weights" doc:"As engine.weights, for this model; empty: as there."`
-	Pinned    bool           `key:"pinned" doc:"Never unload the model to save memory or because it is idle."`
-	Runtime   string         `key:"runtime" pattern:"runtime" doc:"Runtime that loads the model; empty: as runtime.type."`
-	Aliases   []string       `key:"aliases" pattern:"model" doc:"Other names that requests may use for the model, such as gpt-4o; none is the name of a model or of two of them."`
-	System    string         `key:"system" doc:"System prompt where a caller gives none; empty: the model's own."`
-	Template  string         `key:"template" doc:"Chat template, in Jinja; empty: the model's own."`
-	Stop      []string       `key:"stop" doc:"Strings that end every answer, besides the model's own and the caller's."`
-	Engine    ModelEngine    `key:"engine" doc:"How the model runs, where it is not as engine says."`
-	Sampling  Sampling       `key:"sampling" doc:"Sampling where a request does not say."`
+	Context     int            `key:"context" min:"0" max:"16777216" doc:"Tokens per sequence; 0: as engine.context."`
+	Sequences   int            `key:"sequences" min:"0" max:"256" doc:"Sequences served at once; 0: as engine.sequences."`
+	Threads     int            `key:"threads" min:"0" max:"1024" doc:"CPU threads; 0: as engine.threads."`
+	KeepAlive   *time.Duration `key:"keep_alive" min:"0s" max:"8760h" doc:"Idle time until the model is unloaded; absent: as fleet.keep_alive."`
+	Weights     string         `key:"weights" pattern:"own_weights" doc:"As engine.weights, for this model; empty: as there."`
+	Pinned      bool           `key:"pinned" doc:"Never unload the model to save memory or because it is idle."`
+	Runtime     string         `key:"runtime" pattern:"runtime" doc:"Runtime that loads the model; empty: as runtime.type."`
+	Aliases     []string       `key:"aliases" pattern:"model" doc:"Other names that requests may use for the model, such as gpt-4o; none is the name of a model or of two of them."`
+	System      string         `key:"system" doc:"System prompt where a caller gives none; empty: the model's own."`
+	Template    string         `key:"template" doc:"Chat template, in Jinja; empty: the model's own."`
+	Stop        []string       `key:"stop" doc:"Strings that end every answer, besides the model's own and the caller's."`
+	GPUPolicy   string         `key:"gpu_policy" enum:",cpu,prefer-gpu,require-gpu" doc:"As gpu.policy, for this model; empty: as there."`
+	Devices     []string       `key:"devices" pattern:"device" doc:"Devices of the model, as vulkan0; several share its layers. Empty: as gpu says."`
+	GPULayers   string         `key:"gpu_layers" pattern:"gpu_layers" doc:"Layers on devices, the output counted: a number, or auto for all that fit; empty: as gpu.layer_offload."`
+	Split       string         `key:"split" enum:",layer,row" doc:"How several devices share the model: whole layers, or the rows of each matrix; empty: layer."`
+	TensorSplit string         `key:"tensor_split" pattern:"tensor_split" doc:"Parts of the devices, as 3,1; empty: by what they have free."`
+	Engine      ModelEngine    `key:"engine" doc:"How the model runs, where it is not as engine says."`
+	Sampling    Sampling       `key:"sampling" doc:"Sampling where a request does not say."`
 
 	Replicas []string `key:"replicas" pattern:"replica" doc:"Places that serve the model, each a line of words: remote=NAME model=THEIRS; or runtime=NAME copies=N, or model=OTHER, for this machine; with weight=N, and vocabulary= and template= where those cannot be asked. Empty: one, here."`
 	Balance  string   `key:"balance" enum:",best,round-robin,weighted,least-work,prefix" doc:"How requests are spread over the replicas; empty: best, by a score."`
@@ -262,11 +267,15 @@ type HTTPS struct {
 
 // GPU settings.
 type GPU struct {
-	Enabled      bool   `key:"enabled" doc:"Whether to use a graphics card."`
-	Backend      string `key:"backend" enum:",auto,cuda,vulkan,rocm,metal,cpu" doc:"Which interface to use."`
-	DeviceID     int    `key:"device_id" min:"0" max:"1024" doc:"Which card."`
-	LayerOffload int    `key:"layer_offload" min:"-1" max:"10000" doc:"Layers on the card; -1: all."`
-	BatchSize    int    `key:"batch_size" min:"1" max:"65536" doc:"Tokens computed in one step on the card."`
+	Enabled      bool     `key:"enabled" doc:"Whether models use a device where one can be used, and the processor else: the policy prefer-gpu."`
+	Policy       string   `key:"policy" enum:",cpu,prefer-gpu,require-gpu" doc:"Where models run: cpu; prefer-gpu, with the processor where no device serves; require-gpu, which refuses then. Empty: as enabled says."`
+	Backend      string   `key:"backend" enum:",auto,cuda,vulkan,rocm,metal,cpu" doc:"Which interface to use."`
+	DeviceID     int      `key:"device_id" min:"0" max:"1024" doc:"Which device of the backend; where no backend is named, 0 is the best one, 1 the next."`
+	LayerOffload int      `key:"layer_offload" min:"-1" max:"10000" doc:"Layers on the device, the output counted; 0 and -1: all that fit."`
+	BatchSize    int      `key:"batch_size" min:"1" max:"65536" doc:"Tokens computed in one step where a device computes and engine.batch says nothing."`
+	MemoryLimits []string `key:"memory_limits" pattern:"device_limit" doc:"Most memory that all models together take of a device, as vulkan0=4GiB; of others, what is free."`
+	Library      string   `key:"library" doc:"File of a build of your own of ggml's library for devices, as /opt/llama/libggml-hip.so; its folder may hold what it needs. It is native code that is not compared with any sum."`
+	Environment  []string `key:"environment" pattern:"gpu_variable" doc:"Variables that the processes on devices get, as CUDA_VISIBLE_DEVICES=0 or LD_LIBRARY_PATH=/opt/cuda/lib64; the server's own are not passed on."`
 }
 
 // FineTuning settings.

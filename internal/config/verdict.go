@@ -35,8 +35,6 @@ func notices(s *Settings, from map[string]origin) []string {
 	for _, key := range slices.Sorted(maps.Keys(from)) {
 		// A section that is off gets what it asks for; there is nothing to tell.
 		switch section, _, _ := strings.Cut(key, "."); {
-		case section == "gpu" && s.GPU.Enabled:
-			add(key, "this version runs models on the CPU.")
 		case section == "fine_tuning" && s.FineTuning.Enabled:
 			add(key, "this version does not fine-tune.")
 		case section == "https" && key != "https.enabled":

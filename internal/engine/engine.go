@@ -55,6 +55,7 @@ type LoadSpec struct {
 	Scratch   string            `json:"scratch,omitempty"`   // folder of this model alone that the runtime may write in; empty: none
 	Embedding bool              `json:"embedding,omitempty"` // load for embeddings, or for scores where the model makes those, instead of generation
 	Options   map[string]string `json:"options,omitempty"`   // what only one runtime knows; unknown keys are refused
+	Offload   *Offload          `json:"offload,omitempty"`   // what it may use besides the processor; nil: nothing
 	Fallback  string            `json:"-"`                   // why the caller asks for less than it was set to; worker/host puts it before Facts.Fallback
 }
 
@@ -79,6 +80,7 @@ type Facts struct {
 	Capabilities []core.Capability `json:"capabilities"`
 	Template     string            `json:"template,omitempty"` // SHA-256 of the chat template, where the runtime brings its own
 	Fallback     string            `json:"fallback,omitempty"` // why something weaker than asked for is in force
+	Offload      []DeviceUse       `json:"offload,omitempty"`  // what lies on devices besides the processor
 	Inputs       []core.TensorInfo `json:"inputs,omitempty"`   // of a TensorModel
 	Outputs      []core.TensorInfo `json:"outputs,omitempty"`
 	Labels       []string          `json:"labels,omitempty"` // of the classes that a TensorModel tells apart

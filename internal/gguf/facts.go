@@ -3,6 +3,7 @@ package gguf
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -47,6 +48,34 @@ func (f *File) KVBytesPerToken(keys, values Type) int64 {
 		sum += k + v // at most 512 layers of 2^32 elements each
 	}
 	return int64(sum)
+}
+
+// LayerBytes are the bytes of the weights of each repeating layer, of the output after them, and of the rest, which is the
+// table of the input's tokens and what else belongs to no layer. Where the output has no weights of its own it uses that
+// table, which is then counted in both.
+func (f *File) LayerBytes() (layers []int64, output, rest int64) {
+	layers = make([]int64, f.BlockCount())
+	for i := range f.Tensors {
+		t := &f.Tensors[i]
+		number, inLayer := strings.CutPrefix(t.Name, "blk.")
+		number, _, _ = strings.Cut(number, ".")
+		n, err := strconv.Atoi(number)
+		switch {
+		case inLayer && err == nil && n >= 0 && n < len(layers):
+			layers[n] += t.Size
+		case strings.HasPrefix(t.Name, "output"):
+			output += t.Size
+		default:
+			rest += t.Size
+		}
+	}
+	if !slices.ContainsFunc(f.Tensors, func(t Tensor) bool { return t.Name == "output.weight" }) {
+		i := slices.IndexFunc(f.Tensors, func(t Tensor) bool { return t.Name == "token_embd.weight" })
+		if i >= 0 {
+			output += f.Tensors[i].Size
+		}
+	}
+	return layers, output, rest
 }
 
 // ChatTemplate is the Jinja source of the model's chat template; empty when it has none.

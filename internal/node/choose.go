@@ -17,6 +17,7 @@ import (
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
+	"ashatai/internal/node/devices"
 	"ashatai/internal/node/view"
 	"ashatai/internal/node/wish"
 )
@@ -84,6 +85,9 @@ func (n *Node) engineOptions(m *core.Manifest, own config.Model, e config.Engine
 		"digest": m.Digest, "kv_type": e.KVType, "max_gap": e.MaxGap.String(), "cache_age": e.CacheAge.String(),
 		"repeatable": strconv.FormatBool(e.Repeatable), "speculate": strconv.FormatBool(e.Speculation),
 		"kv_tokens": strconv.Itoa(e.KVTokens), "prefill_threads": strconv.Itoa(e.Prefill), "cache_memory": strconv.FormatInt(int64(e.CacheMemory), 10), "cache_disk": strconv.FormatInt(int64(e.CacheDisk), 10),
+	}
+	if spec.Offload = devices.Wish(n.set.GPU, own); spec.Offload != nil && spec.Batch == 0 {
+		spec.Batch = n.set.GPU.BatchSize
 	}
 	n.chooseWeights(m, s)
 	spec.Scratch = filepath.Join(n.set.Home, "cache", "models", strings.ReplaceAll(m.Digest, ":", "-"))

@@ -22,6 +22,7 @@ import (
 	"ashatai/internal/netx"
 	"ashatai/internal/node/checkup"
 	"ashatai/internal/node/datadir"
+	"ashatai/internal/node/devices"
 	"ashatai/internal/proc"
 	"ashatai/internal/store"
 	"ashatai/internal/worker/host"
@@ -44,6 +45,10 @@ func Doctor(ctx context.Context, opt Options) []Finding {
 	for _, desc := range catalog.Workers() {
 		d.runtime(ctx, desc.Name)
 	}
+	reg, _ := devices.New(devices.Options{
+		Host: hostConfig(opt, d.set, slog.New(slog.DiscardHandler), budget(d.set)), Share: filepath.Dir(llamaLibraries(opt.Program)), Settings: d.set, Log: slog.New(slog.DiscardHandler),
+	})
+	d.found = append(d.found, devices.Findings(ctx, reg, devices.Policy(d.set.GPU))...)
 	d.home(ctx)
 	d.address(ctx)
 	d.found = slices.Concat(d.found, checkup.Home(d.set.Home), checkup.Secrets(d.set), checkup.TLS(d.set, d.accounts, time.Now()), checkup.Features(d.set))

@@ -22,6 +22,7 @@ import (
 	"ashatai/internal/config"
 	"ashatai/internal/convo"
 	"ashatai/internal/core"
+	"ashatai/internal/device/fallback"
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/engine/remote"
@@ -34,6 +35,7 @@ import (
 	"ashatai/internal/netx"
 	"ashatai/internal/node/borrow"
 	"ashatai/internal/node/datadir"
+	"ashatai/internal/node/devices"
 	"ashatai/internal/node/figures"
 	"ashatai/internal/node/live"
 	"ashatai/internal/node/sso"
@@ -93,6 +95,7 @@ type Node struct {
 	optimize *optimize.Service
 	weights  func(m *core.Manifest) (*optimize.Weights, string) // which a load is to use, see optimize.Service.Use
 	runtimes map[string]engine.Runtime
+	devices  *fallback.Registry
 }
 
 // Serve builds a server, runs it until ctx ends, and takes it down: no new work, running streams finish within the drain
@@ -201,11 +204,15 @@ func budget(s *config.Settings) int64 {
 func (n *Node) makeFleet(context.Context) error {
 	total := budget(n.set)
 	n.budget = total
-	h := host.New(hostConfig(n.opt, n.set, n.log, total))
+	hc := hostConfig(n.opt, n.set, n.log, total)
+	h := host.New(hc)
 	runtimes := map[string]engine.Runtime{}
 	for _, d := range catalog.Workers() {
 		runtimes[d.Name] = h.Runtime(d.Name, d)
 	}
+	n.devices, runtimes[catalog.LlamaCpp] = devices.New(devices.Options{
+		Host: hc, Share: filepath.Dir(llamaLibraries(n.opt.Program)), Settings: n.set, Fell: n.metrics.Fallback, Log: n.log,
+	})
 	runtimes[catalog.Remote] = n.remote
 	n.runtimes = runtimes
 	n.fleet = fleet.New(fleet.Config{

@@ -15,6 +15,8 @@ func Recipes() []Recipe {
 				"linux/amd64": "onnxruntime-node/bin/napi-v6/linux/x64", "linux/arm64": "onnxruntime-node/bin/napi-v6/linux/arm64",
 			}},
 		},
+		gpu("vulkan", "Vulkan's", "a package of 24 MB, 43 MB on disk"),
+		gpu("cuda", "CUDA's", "a package of 143 MB, 159 MB on disk; the driver and CUDA 13 are yours"),
 		{
 			Name: "tensorflow", Title: "the libraries of TensorFlow and LiteRT (296 MB to fetch, 861 MB on disk)", Folder: "tensorflow",
 			Platforms: []string{"linux/amd64"},
@@ -42,4 +44,15 @@ func tensorflowMembers() map[string]string {
 		m[h] = "tensorflow/include/tensorflow/c/" + h
 	}
 	return m
+}
+
+// gpu is ggml's library for a kind of device. It fits the libraries that set-up brings: both are of one release.
+func gpu(backend, whose, size string) Recipe {
+	return Recipe{
+		Name: "llamacpp-" + backend, Title: whose + " library for llama.cpp (" + size + ")", Folder: "llamacpp-" + backend,
+		Platforms: []string{"linux/amd64"},
+		Source: NPM{Locks: native.Files, Lock: "llamacpp-" + backend, From: map[string]string{
+			"linux/amd64": "@node-llama-cpp/linux-x64-" + backend + "/bins/linux-x64-" + backend,
+		}},
+	}
 }

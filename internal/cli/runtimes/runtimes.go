@@ -16,7 +16,7 @@ func Command(on console.Console, deps Deps) *cobra.Command {
 		Use: "runtime", Short: "See what runs models, and install it", Args: on.NoSuch,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(list(on), install(on, deps))
+	cmd.AddCommand(list(on), devices(on), install(on, deps))
 	return cmd
 }
 

@@ -22,6 +22,10 @@ func TestCommands(t *testing.T) {
 		_, _ = io.WriteString(w, `{"runtimes":[{"name":"llamacpp","formats":["gguf"],"devices":["cpu","cuda"],"ready":true,"version":"b1","device":"cpu"},`+
 			`{"name":"onnx","formats":["onnx"],"devices":["cpu"],"ready":false,"missing":"Run it."}]}`)
 	})
+	mux.HandleFunc("GET /api/v1/devices", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"devices":[{"id":"vulkan0","name":"llvmpipe","ready":true,"runtimes":["llamacpp"],"memory":{"total":4194304,"free":3145728,"models":{"used":1048576}}},`+
+			`{"id":"nvidia0","name":"H200","driver":"nvidia 580","ready":false,"runtimes":[],"missing":"Install it."}],"notes":["The driver hangs."]}`)
+	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	none := httptest.NewServer(http.NotFoundHandler())
@@ -32,6 +36,9 @@ func TestCommands(t *testing.T) {
 		want         []string
 	}{
 		{"list", s.URL, 0, []string{"llamacpp", "ready", "cpu, cuda", "onnx", "missing", "Run it.", "-"}},
+		{"devices", s.URL, 0, []string{"vulkan0", "ready", "4 MiB", "3 MiB", "1 MiB", "nvidia 580", "Install it.", "The driver hangs."}},
+		{"devices --json", s.URL, 0, []string{`"id": "vulkan0"`}},
+		{"devices more", s.URL, 2, nil},
 		{"list --json", s.URL, 0, []string{`"version": "b1"`}},
 		{"", s.URL, 0, []string{"list"}},
 		{"list more", s.URL, 2, nil},

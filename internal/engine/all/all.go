@@ -5,6 +5,7 @@ package all
 import (
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/llamacpp"
+	"ashatai/internal/engine/llamacpp/offload"
 	"ashatai/internal/engine/mock"
 	"ashatai/internal/engine/onnx"
 	"ashatai/internal/engine/tensorflow"
@@ -15,12 +16,13 @@ type Options struct {
 	LlamaCpp   string // folder of llama.cpp's libraries; empty: the one that set-up fills
 	ONNX       string // folder of ONNX Runtime's library; empty: the one that set-up fills
 	TensorFlow string // folder of the libraries of TensorFlow and LiteRT; empty: the one that their installation fills
+	Devices    string // its libraries for devices besides the processor, as offload.Parse reads them
 }
 
 // Runtimes makes every runtime. It opens no library.
 func Runtimes(o Options) []engine.Runtime {
 	return []engine.Runtime{
-		llamacpp.New(o.LlamaCpp),
+		llamacpp.New(o.LlamaCpp, offload.Parse(o.Devices)),
 		onnx.New(o.ONNX),
 		tensorflow.New(o.TensorFlow),
 		mock.New(),

@@ -24,7 +24,7 @@ func Descriptors() []engine.Descriptor {
 		{
 			Name: LlamaCpp, Title: "llama.cpp", Formats: []string{"gguf"},
 			Capabilities: []core.Capability{core.CapGenerate, core.CapChat, core.CapEmbed, core.CapRerank},
-			Devices:      []string{"cpu"}, Cost: 10,
+			Devices:      []string{"cpu", "cuda", "vulkan", "rocm", "metal"}, Cost: 10,
 		},
 		{
 			Name: ONNX, Title: "ONNX Runtime", Formats: []string{"onnx"},

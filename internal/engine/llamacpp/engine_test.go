@@ -191,7 +191,7 @@ func TestALongPromptDoesNotStopStreams(t *testing.T) {
 }
 
 func TestMissingLibrariesAreASentence(t *testing.T) {
-	rt := New(t.TempDir())
+	rt := New(t.TempDir(), nil)
 	if s := rt.Probe(t.Context()); s.Ready || !strings.Contains(s.Missing, "make setup") {
 		t.Errorf("%+v", s)
 	}

@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // shared is one runtime for all tests: the libraries open once in a process.
-var shared = sync.OnceValue(func() *Runtime { return New(os.Getenv("ASHATAI_TEST_LIB")) })
+var shared = sync.OnceValue(func() *Runtime { return New(os.Getenv("ASHATAI_TEST_LIB"), nil) })
 
 // libraries returns the runtime with the libraries that set-up installed.
 func libraries(t *testing.T) *Runtime {

@@ -18,6 +18,7 @@ import (
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/engine/llamacpp/guide"
 	"ashatai/internal/engine/llamacpp/layout"
+	"ashatai/internal/engine/llamacpp/offload"
 	"ashatai/internal/gguf"
 	"ashatai/internal/native"
 	"ashatai/internal/native/llama"
@@ -27,14 +28,15 @@ import (
 // Runtime loads models with the libraries in one folder, which it opens at the first use.
 type Runtime struct {
 	dir    string
+	more   offload.Libraries
 	open   func() (*llama.Library, error)
 	guides *guide.Library
 }
 
 // New makes a runtime that uses the libraries in dir; an empty dir means share/ashatai/lib/llamacpp beside the program's
-// folder.
-func New(dir string) *Runtime {
-	r := &Runtime{dir: dir, guides: guide.NewLibrary(beside(dir))}
+// folder. The libraries in more are opened for the devices that a load names.
+func New(dir string, more offload.Libraries) *Runtime {
+	r := &Runtime{dir: dir, more: more, guides: guide.NewLibrary(beside(dir))}
 	r.open = sync.OnceValues(func() (*llama.Library, error) {
 		d, err := r.folder()
 		if err != nil {
@@ -114,7 +116,11 @@ func (r *Runtime) Load(ctx context.Context, spec engine.LoadSpec, progress func(
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	loaded, err := lib.LoadModel(spec.Path, lib.ModelDefaults())
+	plan, use, err := r.offload(lib, spec, &opt, facts, plan)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := read(lib, spec.Path, use)
 	if err != nil {
 		return nil, core.Wrap(core.CodeBadModel, err, "llama.cpp cannot load %s: %s. The file may be for a newer release than %s, or damaged; download it again.",
 			spec.Path, reason(err), llama.Release)
@@ -127,6 +133,7 @@ func (r *Runtime) Load(ctx context.Context, spec engine.LoadSpec, progress func(
 		loaded.Close()
 		return nil, err
 	}
+	place(lib, use, &m.facts)
 	if progress != nil {
 		progress(1)
 	}

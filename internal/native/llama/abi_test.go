@@ -16,7 +16,7 @@ func TestBindingsMatchTheHeaders(t *testing.T) {
 		t.Skip("ASHATAI_TEST_HEADERS is not set; make test sets it")
 	}
 	var texts []string
-	for _, name := range []string{"llama.h", "ggml.h", "ggml-backend.h", "ggml-cpu.h"} {
+	for _, name := range []string{"llama.h", "ggml.h", "ggml-backend.h", "ggml-alloc.h", "ggml-cpu.h"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -26,6 +26,7 @@ func TestBindingsMatchTheHeaders(t *testing.T) {
 	h := abicheck.Parse(texts...)
 	structs := map[string]reflect.Type{
 		"llama_model_params": reflect.TypeFor[ModelParams](), "llama_context_params": reflect.TypeFor[ContextParams](),
+		"ggml_backend_dev_props": reflect.TypeFor[cDevProps](), "ggml_backend_dev_caps": reflect.TypeFor[cDevCaps](), "ggml_init_params": reflect.TypeFor[cInitParams](),
 		"llama_batch": reflect.TypeFor[cBatch](), "llama_token_data": reflect.TypeFor[TokenData](),
 		"llama_model_quantize_params": reflect.TypeFor[cQuantizeParams](),
 		"llama_token_data_array":      reflect.TypeFor[cTokenDataArray](), "ggml_threadpool_params": reflect.TypeFor[cThreadPoolParams](),

@@ -145,13 +145,58 @@ type poolFunctions struct {
 	Free func(pool uintptr)                 `c:"ggml_threadpool_free"`
 }
 
+// cDevProps mirrors struct ggml_backend_dev_props.
+type cDevProps struct {
+	Name        *byte
+	Description *byte
+	MemoryFree  uint64
+	MemoryTotal uint64
+	Type        int32
+	_           [4]byte
+	DeviceID    *byte
+	Caps        cDevCaps
+	_           [3]byte
+}
+
+// cDevCaps mirrors struct ggml_backend_dev_caps.
+type cDevCaps struct{ Async, HostBuffer, BufferFromHostPtr, Events, MmapSupport bool }
+
+// cInitParams mirrors struct ggml_init_params.
+type cInitParams struct {
+	MemSize   uint64
+	MemBuffer uintptr
+	NoAlloc   bool
+	_         [7]byte
+}
+
 // functions holds one Go function per C function that the product calls. The tag is the C name; Open fills the fields,
 // and the auditor in native/abicheck compares each field's type with the prototype in the headers of the pinned release.
 type functions struct {
 	BackendLoadAll func(dir string)                       `c:"ggml_backend_load_all_from_path"`
 	DevCount       func() uint64                          `c:"ggml_backend_dev_count"`
+	BackendLoad    func(path string) uintptr              `c:"ggml_backend_load"`
+	DevGet         func(i uint64) uintptr                 `c:"ggml_backend_dev_get"`
+	DevProps       func(dev uintptr, p *cDevProps)        `c:"ggml_backend_dev_get_props"`
+	DevReg         func(dev uintptr) uintptr              `c:"ggml_backend_dev_backend_reg"`
+	DevInit        func(dev, params uintptr) uintptr      `c:"ggml_backend_dev_init"`
+	BackendFree    func(backend uintptr)                  `c:"ggml_backend_free"`
+	RegName        func(reg uintptr) string               `c:"ggml_backend_reg_name"`
 	RegByName      func(name string) uintptr              `c:"ggml_backend_reg_by_name"`
 	RegProcAddress func(reg uintptr, name string) uintptr `c:"ggml_backend_reg_get_proc_address"`
+
+	Init           func(p cInitParams) uintptr                              `c:"ggml_init"`
+	Free           func(ctx uintptr)                                        `c:"ggml_free"`
+	NewTensor2D    func(ctx uintptr, typ int32, ne0, ne1 int64) uintptr     `c:"ggml_new_tensor_2d"`
+	MulMat         func(ctx, a, b uintptr) uintptr                          `c:"ggml_mul_mat"`
+	NewGraph       func(ctx uintptr) uintptr                                `c:"ggml_new_graph"`
+	GraphExpand    func(graph, tensor uintptr)                              `c:"ggml_build_forward_expand"`
+	AllocTensors   func(ctx, backend uintptr) uintptr                       `c:"ggml_backend_alloc_ctx_tensors"`
+	BufferFree     func(buf uintptr)                                        `c:"ggml_backend_buffer_free"`
+	TensorSet      func(tensor uintptr, data *float32, offset, size uint64) `c:"ggml_backend_tensor_set"`
+	TensorGet      func(tensor uintptr, data *float32, offset, size uint64) `c:"ggml_backend_tensor_get"`
+	GraphCompute   func(backend, graph uintptr) int32                       `c:"ggml_backend_graph_compute"`
+	TensorOverhead func() uint64                                            `c:"ggml_tensor_overhead"`
+	GraphOverhead  func() uint64                                            `c:"ggml_graph_overhead"`
 
 	Version              func() string          `c:"llama_version"`
 	BackendInit          func()                 `c:"llama_backend_init"`
@@ -168,6 +213,7 @@ type functions struct {
 	ModelNCtxTrain  func(model uintptr) int32                `c:"llama_model_n_ctx_train"`
 	ModelNEmbdOut   func(model uintptr) int32                `c:"llama_model_n_embd_out"`
 	ModelNClsOut    func(model uintptr) uint32               `c:"llama_model_n_cls_out"`
+	ModelNLayer     func(model uintptr) int32                `c:"llama_model_n_layer"`
 	ModelSize       func(model uintptr) uint64               `c:"llama_model_size"`
 	ModelHasEncoder func(model uintptr) bool                 `c:"llama_model_has_encoder"`
 	ModelHasDecoder func(model uintptr) bool                 `c:"llama_model_has_decoder"`

@@ -13,6 +13,7 @@ import (
 	"github.com/ebitengine/purego"
 
 	"ashatai/internal/native"
+	pins "ashatai/native"
 )
 
 // Release is the llama.cpp release that the bindings were audited against.
@@ -57,6 +58,24 @@ func Check(dir string) error {
 		return err
 	}
 	return native.Verify(dir, sums)
+}
+
+// CheckBackend compares the library of a backend with the lock, where the file's name is pinned there and it lies where set-up
+// puts it; another is an operator's own.
+func CheckBackend(path string) error {
+	folder := filepath.Base(filepath.Dir(path))
+	text, err := pins.Files.ReadFile(folder + "/" + runtime.GOOS + "-" + runtime.GOARCH + ".sha256")
+	if err != nil {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("%w: %s", native.ErrMissing, path)
+		}
+		return nil
+	}
+	sums, err := native.ParseSums(string(text))
+	if err != nil {
+		return err
+	}
+	return native.Verify(filepath.Dir(path), sums)
 }
 
 // Open verifies and opens the libraries in dir and binds their functions. Errors wrap native.ErrMissing or

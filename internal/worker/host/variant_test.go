@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/device"
 	"ashatai/internal/engine"
 )
 
@@ -35,6 +36,39 @@ func (weighing) Variant(ctx context.Context, spec engine.VariantSpec, step func(
 		time.Sleep(time.Hour) //nolint:forbidigo // native code that looks at nothing
 	}
 	return engine.Variant{Type: spec.Type, Divergence: 0.5}, ctx.Err()
+}
+
+func (weighing) Devices(_ context.Context, backend string) (device.Report, error) {
+	switch backend {
+	case "dies":
+		os.Exit(3)
+	case "waits":
+		time.Sleep(time.Hour) //nolint:forbidigo // a driver that hangs
+	}
+	return device.Report{Devices: []device.Device{{ID: backend + "0"}}}, nil
+}
+
+// TestDevices: a driver that crashes or hangs costs the process that asked it, and is told.
+func TestDevices(t *testing.T) {
+	p, ok := New(config(t, "good")).Runtime("weighing", engine.Descriptor{Name: "weighing"}).(engine.Prober)
+	if !ok {
+		t.Fatal("the host's runtimes look for no devices")
+	}
+	r, err := p.Devices(t.Context(), "vulkan")
+	if err != nil || len(r.Devices) != 1 || r.Devices[0].ID != "vulkan0" {
+		t.Errorf("%+v %v", r, err)
+	}
+	if _, err := p.Devices(t.Context(), "dies"); core.CodeOf(err) != core.CodeWorkerDied {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := p.Devices(ctx, "waits"); core.CodeOf(err) != core.CodeDeadline {
+		t.Error(err)
+	}
+	if _, err := New(config(t, "good")).Runtime("mock", engine.Descriptor{Name: "mock"}).(engine.Prober).Devices(t.Context(), "x"); core.CodeOf(err) != core.CodeUnsupported {
+		t.Error(err)
+	}
 }
 
 func TestVariant(t *testing.T) {

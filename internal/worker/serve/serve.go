@@ -212,6 +212,8 @@ func (s *server) dispatch(ctx context.Context, f wire.Frame) error {
 		return s.start(ctx, f.Call, 0, s.detokenize(ids))
 	case wire.KindVariant:
 		return decoded(f, func(h *engine.VariantSpec) error { return s.start(ctx, f.Call, 0, s.variant(h)) })
+	case wire.KindDevices:
+		return decoded(f, func(h *wire.Devices) error { return s.start(ctx, f.Call, 0, s.devices(h)) })
 	case wire.KindStats:
 		return s.start(ctx, f.Call, 0, s.stats)
 	case wire.KindShare:

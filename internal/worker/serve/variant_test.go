@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ashatai/internal/core"
+	"ashatai/internal/device"
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/mock"
 	"ashatai/internal/worker/wire"
@@ -27,6 +28,31 @@ func (weigher) Variant(_ context.Context, spec engine.VariantSpec, step func(str
 		return engine.Variant{}, core.Errorf(core.CodeUnsupported, "No.")
 	}
 	return engine.Variant{Type: spec.Type, Tokens: 5}, nil
+}
+
+func (weigher) Devices(_ context.Context, backend string) (device.Report, error) {
+	if backend == "bad" {
+		return device.Report{}, core.Errorf(core.CodeUnavailable, "No.")
+	}
+	return device.Report{Devices: []device.Device{{ID: backend + "0"}}}, nil
+}
+
+func TestDevices(t *testing.T) {
+	at := launch()
+	at.Runtime = "weigher"
+	p := run(t, at, weigher{mock.New()})
+	p.want(wire.KindHello)
+	p.send(wire.KindDevices, wire.Devices{Backend: "vulkan"}, nil)
+	f, err := p.conn.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r device.Report
+	if err := f.Decode(&r); err != nil || f.Kind != wire.KindDeviceList || len(r.Devices) != 1 || r.Devices[0].ID != "vulkan0" {
+		t.Fatalf("%s %+v %v", f.Kind, r, err)
+	}
+	p.send(wire.KindDevices, wire.Devices{Backend: "bad"}, nil)
+	p.wantError(core.CodeUnavailable)
 }
 
 func TestVariant(t *testing.T) {

@@ -62,6 +62,8 @@
 //	                                                             tensor, in order
 //	  29  tensors      worker  Tensors                           a part for each  -
 //	                                                             tensor, in order
+//	  30  devices      server  Devices                           -                device_list, or error
+//	  31  device_list  worker  device.Report                     -                -
 //
 // The headers are the structs of this package with their JSON keys; durations are integers of the unit that the key
 // names. Error codes are those of package core. A call with timeout_ms set ends with deadline_exceeded by itself.

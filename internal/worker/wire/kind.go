@@ -48,6 +48,8 @@ const (
 	KindRerank
 	KindInfer
 	KindTensors
+	KindDevices
+	KindDeviceList
 
 	kindEnd
 )
@@ -60,7 +62,7 @@ func (k Kind) String() string {
 		KindError: "error", KindCancel: "cancel", KindEmbed: "embed", KindVectors: "vectors", KindTokenize: "tokenize", KindTokens: "tokens",
 		KindDetokenize: "detokenize", KindBytes: "bytes", KindStats: "stats", KindStatsNow: "stats_now", KindClose: "close",
 		KindVariant: "variant", KindVariantMade: "variant_made", KindShare: "share", KindRerank: "rerank",
-		KindInfer: "infer", KindTensors: "tensors",
+		KindInfer: "infer", KindTensors: "tensors", KindDevices: "devices", KindDeviceList: "device_list",
 	}
 	if k == 0 || k >= kindEnd {
 		return "kind " + strconv.Itoa(int(k))

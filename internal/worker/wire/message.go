@@ -38,6 +38,11 @@ type Status struct {
 	NoGuide string `json:"no_guide"`
 }
 
+// Devices asks for the devices that a backend finds.
+type Devices struct {
+	Backend string `json:"backend"`
+}
+
 // Fatal is a worker's last word: it met a defect of its own and ends.
 type Fatal struct {
 	Class  string `json:"class"` // "panic"

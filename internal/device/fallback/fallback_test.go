@@ -1,0 +1,266 @@
+package fallback
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"ashatai/internal/core"
+	"ashatai/internal/device"
+	"ashatai/internal/engine"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fake is a runtime and a finder of devices. Its models take 100 bytes of each device.
+type fake struct {
+	mu    sync.Mutex
+	gpu   bool
+	fail  error         // of every load
+	hang  bool          // in every load, until its end
+	found device.Report // what Devices finds
+	lost  error         // of Devices
+	loads []engine.LoadSpec
+	looks int
+}
+
+func (f *fake) Descriptor() engine.Descriptor { return engine.Descriptor{Name: "fake"} }
+
+func (f *fake) Probe(context.Context) engine.Status { return engine.Status{Ready: true, Device: "cpu"} }
+
+func (f *fake) Devices(_ context.Context, backend string) (device.Report, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looks++
+	if backend == device.System {
+		return device.Report{Processor: &device.Processor{Name: "p"}}, nil
+	}
+	return f.found, f.lost
+}
+
+func (f *fake) Load(ctx context.Context, spec engine.LoadSpec, _ func(float64)) (engine.Model, error) {
+	f.mu.Lock()
+	f.loads = append(f.loads, spec)
+	f.mu.Unlock()
+	if f.hang {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if f.fail != nil {
+		return nil, f.fail
+	}
+	m := &model{done: make(chan struct{}), facts: engine.Facts{Device: "cpu", Fallback: spec.Fallback}}
+	if f.gpu {
+		m.facts.Device = spec.Offload.Devices[0].ID
+		for _, d := range spec.Offload.Devices {
+			m.facts.Offload = append(m.facts.Offload, engine.DeviceUse{ID: d.ID, Weights: 100, Planned: 70})
+		}
+	}
+	return m, nil
+}
+
+func (f *fake) Variant(_ context.Context, spec engine.VariantSpec, _ func(string, float64)) (engine.Variant, error) {
+	if spec.Load.Offload != nil {
+		return engine.Variant{}, errors.New("on a device")
+	}
+	return engine.Variant{Type: spec.Type}, nil
+}
+
+type model struct {
+	facts engine.Facts
+	once  sync.Once
+	done  chan struct{}
+}
+
+func (m *model) Facts() engine.Facts   { return m.facts }
+func (m *model) Done() <-chan struct{} { return m.done }
+func (m *model) Close() error          { m.once.Do(func() { close(m.done) }); return nil }
+
+func ready(ids ...string) device.Report {
+	var r device.Report
+	for _, id := range ids {
+		r.Devices = append(r.Devices, device.Device{ID: id, Backend: strings.TrimRight(id, "0123456789"), Kind: device.KindGPU, Runtimes: []string{"fake"}})
+	}
+	return r
+}
+
+type world struct {
+	cpu, gpu *fake
+	reg      *Registry
+	run      *Runtime
+	fell     []string
+}
+
+func newWorld(found device.Report, limits map[string]int64) *world {
+	w := &world{cpu: &fake{}, gpu: &fake{gpu: true, found: found}}
+	log := slog.New(slog.DiscardHandler)
+	w.reg = NewRegistry(RegistryConfig{
+		Finder: w.gpu, Backends: []string{device.System, "vulkan"}, Limits: limits, Age: time.Minute, Timeout: time.Minute, Now: time.Now, Log: log,
+	})
+	w.run = New(Config{CPU: w.cpu, GPU: w.gpu, Registry: w.reg, Fell: func(r string) { w.fell = append(w.fell, r) }, Log: log})
+	return w
+}
+
+func spec(o engine.Offload) engine.LoadSpec {
+	return engine.LoadSpec{Path: "/m", Options: map[string]string{"digest": "d"}, Offload: &o}
+}
+
+func TestLoads(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		o     engine.Offload
+		found device.Report
+		limit map[string]int64
+		fail  error
+		want  string // device, or the beginning of an error's code
+		says  string // in Facts.Fallback, or in the error
+		fell  string
+	}{
+		{name: "the processor", o: engine.Offload{Policy: device.PolicyCPU}, found: ready("vulkan0"), want: "cpu"},
+		{name: "a device", o: engine.Offload{Policy: device.PolicyPrefer}, found: ready("vulkan0"), want: "vulkan0"},
+		{name: "the one that is named", o: engine.Offload{Policy: device.PolicyRequire, Wanted: []string{"vulkan1"}}, found: ready("vulkan0", "vulkan1"), want: "vulkan1"},
+		{
+			name: "none is there", o: engine.Offload{Policy: device.PolicyPrefer}, want: "cpu",
+			says: "the processor instead of a device: No device of this machine can be used", fell: ReasonMissing,
+		},
+		{name: "none is there, and one must be", o: engine.Offload{Policy: device.PolicyRequire}, want: string(core.CodeUnavailable), says: "require-gpu"},
+		{
+			name: "the driver dies", o: engine.Offload{Policy: device.PolicyPrefer}, found: ready("vulkan0"), fail: core.Errorf(core.CodeBadModel, "The worker ended."),
+			want: "cpu", says: "The worker ended", fell: ReasonFailed,
+		},
+		{
+			name: "the driver went", o: engine.Offload{Policy: device.PolicyPrefer}, found: ready("vulkan0"), fail: core.Errorf(core.CodeUnavailable, "Gone."),
+			want: "cpu", says: "Gone", fell: ReasonMissing,
+		},
+		{
+			name: "no room", o: engine.Offload{Policy: device.PolicyPrefer}, found: ready("vulkan0"), fail: core.Errorf(core.CodeOutOfMemory, "Full."),
+			want: "cpu", says: "Full", fell: ReasonMemory,
+		},
+		{
+			name: "no room, and it must be there", o: engine.Offload{Policy: device.PolicyRequire}, found: ready("vulkan0"), fail: core.Errorf(core.CodeOutOfMemory, "Full."),
+			want: string(core.CodeOutOfMemory), says: "require-gpu",
+		},
+		{
+			name: "a wrong option is no matter of devices", o: engine.Offload{Policy: device.PolicyPrefer}, found: ready("vulkan0"), fail: core.Invalid("x", "Wrong."),
+			want: string(core.CodeInvalidRequest), says: "Wrong",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(c.found, c.limit)
+				w.gpu.fail = c.fail
+				m, err := w.run.Load(t.Context(), spec(c.o), nil)
+				got, said := "", ""
+				if err != nil {
+					got, said = string(core.CodeOf(err)), core.AsError(err).Message
+				} else {
+					got, said = m.Facts().Device, m.Facts().Fallback
+					defer m.Close() //nolint:errcheck // a fake
+				}
+				if got != c.want || !strings.Contains(said, c.says) || (c.says == "") != (said == "") || strings.Join(w.fell, " ") != c.fell {
+					t.Errorf("%s, %q, fell for %v", got, said, w.fell)
+				}
+			})
+		})
+	}
+}
+
+// TestLedger: the limit of a device holds over all models, and what ends gives its part back.
+func TestLedger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(ready("vulkan0"), map[string]int64{"vulkan0": 150})
+		load := func() engine.Model {
+			m, err := w.run.Load(t.Context(), spec(engine.Offload{Policy: device.PolicyPrefer}), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}
+		first, second := load(), load()
+		if d := w.gpu.loads[1].Offload.Devices[0]; w.gpu.loads[0].Offload.Devices[0].Limit != 150 || d.Limit != 50 || d.Beyond != 30 {
+			t.Errorf("the second load was given %+v", d)
+		}
+		third := load()
+		if third.Facts().Device != "cpu" || w.reg.Ledgers()["vulkan0"] != (Ledger{Limit: 150, Used: 200}) {
+			t.Errorf("%+v, %+v", third.Facts(), w.reg.Ledgers())
+		}
+		_ = first.Close()
+		_ = second.Close()
+		synctest.Wait()
+		if w.reg.Ledgers()["vulkan0"].Used != 0 {
+			t.Errorf("%+v", w.reg.Ledgers())
+		}
+		fourth := load()
+		_ = fourth.Close()
+		if fourth.Facts().Device != "vulkan0" {
+			t.Errorf("%+v", fourth.Facts())
+		}
+	})
+}
+
+// TestHangingDriver: a load that hangs leaves half of the time to the processor.
+func TestHangingDriver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(ready("vulkan0"), nil)
+		w.gpu.hang = true
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		m, err := w.run.Load(ctx, spec(engine.Offload{Policy: device.PolicyPrefer}), nil)
+		if err != nil || !strings.Contains(m.Facts().Fallback, "took too long") {
+			t.Fatalf("%v", err)
+		}
+	})
+}
+
+func TestRegistryLooksWhenItMust(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(ready("vulkan0"), nil)
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() { w.reg.Report(t.Context()) })
+		}
+		wg.Wait()
+		if w.gpu.looks != 2 {
+			t.Errorf("%d looks of 2 backends for 8 at once", w.gpu.looks)
+		}
+		if s := w.run.Probe(t.Context()); s.Device != "vulkan0, cpu" {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(2 * time.Minute) // fake time
+		w.gpu.lost = core.Errorf(core.CodeWorkerDied, "The process died.")
+		r := w.reg.Report(t.Context())
+		if w.gpu.looks != 4 || len(r.Devices) != 0 || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "of vulkan: The process died") || r.Processor == nil {
+			t.Errorf("%d looks, %+v", w.gpu.looks, r)
+		}
+		// What is asked for and not known is looked for anew, at once.
+		w.gpu.lost = nil
+		m, err := w.run.Load(t.Context(), spec(engine.Offload{Policy: device.PolicyRequire}), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = m.Close()
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		w.reg.Look(gone)
+		synctest.Wait()
+	})
+}
+
+func TestVariant(t *testing.T) {
+	w := newWorld(device.Report{}, nil)
+	v, err := w.run.Variant(t.Context(), engine.VariantSpec{Type: "q8_0", Load: spec(engine.Offload{})}, nil)
+	if err != nil || v.Type != "q8_0" || w.run.Descriptor().Name != "fake" {
+		t.Errorf("%+v, %v", v, err)
+	}
+	none := New(Config{CPU: struct{ engine.Runtime }{w.cpu}, Registry: w.reg})
+	if _, err := none.Variant(t.Context(), engine.VariantSpec{}, nil); core.CodeOf(err) != core.CodeUnsupported {
+		t.Error(err)
+	}
+}

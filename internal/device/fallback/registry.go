@@ -1,0 +1,170 @@
+// Package fallback lets models use devices besides the processor, and keeps them running where that does not work: it knows
+// what devices there are, keeps a ledger of their memory, loads a model on them, and on the processor when a driver is gone,
+// has no room or dies, saying so. It computes nothing and decides nothing about the processor's memory.
+package fallback
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ashatai/internal/core"
+	"ashatai/internal/device"
+	"ashatai/internal/engine"
+)
+
+// Registry knows the devices of this machine. It looks when somebody asks and what it knows is old, each backend in a process
+// of its own and all at once.
+type Registry struct {
+	cfg RegistryConfig
+
+	mu      sync.Mutex
+	known   device.Report
+	at      time.Time     // zero: nobody looked yet
+	looking chan struct{} // closed when the look that runs now is over; nil: none runs
+	taken   map[string]int64
+	beyond  map[string]int64
+}
+
+// RegistryConfig says how to look.
+type RegistryConfig struct {
+	Finder   engine.Prober
+	Backends []string         // what to look for
+	Notes    []string         // what is known to be missing before anybody looks
+	Limits   map[string]int64 // most bytes that all models together may take of a device; absent: what it has
+	Age      time.Duration    // what is known is used for so long
+	Timeout  time.Duration    // of a look
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// NewRegistry looks at nothing yet.
+func NewRegistry(c RegistryConfig) *Registry {
+	return &Registry{cfg: c, taken: map[string]int64{}, beyond: map[string]int64{}}
+}
+
+// Report is what there is. It looks, or waits for a look that runs, unless what it knows is young.
+func (r *Registry) Report(ctx context.Context) device.Report { return r.report(ctx, r.cfg.Age) }
+
+// Look is Report that always looks anew.
+func (r *Registry) Look(ctx context.Context) device.Report { return r.report(ctx, -1) }
+
+func (r *Registry) report(ctx context.Context, age time.Duration) device.Report {
+	r.mu.Lock()
+	if !r.at.IsZero() && r.cfg.Now().Sub(r.at) <= age {
+		defer r.mu.Unlock()
+		return r.known
+	}
+	wait := r.looking
+	if wait == nil {
+		wait = make(chan struct{})
+		r.looking = wait
+		// A caller who leaves must not end the look for the others.
+		go r.look(context.WithoutCancel(ctx), wait)
+	}
+	r.mu.Unlock()
+	select {
+	case <-wait:
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.known
+}
+
+func (r *Registry) look(ctx context.Context, over chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+	defer cancel()
+	reports := make([]device.Report, len(r.cfg.Backends))
+	var wg sync.WaitGroup
+	for i, b := range r.cfg.Backends {
+		wg.Go(func() {
+			got, err := r.cfg.Finder.Devices(ctx, b)
+			if err != nil {
+				got = device.Report{Notes: []string{"Looking for devices of " + b + ": " + core.AsError(err).Message}}
+				r.cfg.Log.WarnContext(ctx, "devices could not be looked for", slog.String("device", b), slog.Any("error", err))
+			}
+			reports[i] = got
+		})
+	}
+	wg.Wait()
+	known := device.Merge(append(reports, device.Report{Notes: r.cfg.Notes})...)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known, r.at, r.looking = known, r.cfg.Now(), nil
+	close(over)
+}
+
+// Ledger says how much of each device models may take, and take now, in bytes.
+type Ledger struct{ Limit, Used int64 }
+
+// Ledgers are those of the devices that models took memory of, or that have a limit.
+func (r *Registry) Ledgers() map[string]Ledger {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[string]Ledger{}
+	for id, n := range r.cfg.Limits {
+		out[id] = Ledger{Limit: n}
+	}
+	for id, n := range r.taken {
+		l := out[id]
+		l.Used = n
+		out[id] = l
+	}
+	return out
+}
+
+// room is what a model may take of a device: 0 is what it has free, -1 nothing.
+func (r *Registry) room(id string) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	limit, ok := r.cfg.Limits[id]
+	if !ok {
+		return 0
+	}
+	if left := limit - r.taken[id]; left > 0 {
+		return left
+	}
+	return -1
+}
+
+// take adds to the ledgers, or takes back what was added where sign is -1.
+func (r *Registry) take(uses []engine.DeviceUse, sign int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, u := range uses {
+		r.taken[u.ID] += sign * u.Total()
+	}
+}
+
+// learn remembers by how much a load took more of a device than was computed before it.
+func (r *Registry) learn(key string, uses []engine.DeviceUse) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, u := range uses {
+		r.beyond[key+" "+u.ID] = max(0, u.Total()-u.Planned)
+	}
+}
+
+func (r *Registry) learned(key, id string) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.beyond[key+" "+id]
+}
+
+// Ready lists the ids of the devices that can be used.
+func Ready(r device.Report) []string {
+	var out []string
+	for _, d := range r.Devices {
+		if d.Ready() && d.Kind != device.KindCPU {
+			out = append(out, d.ID)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func sentence(s string) string { return strings.TrimSuffix(strings.TrimSpace(s), ".") }

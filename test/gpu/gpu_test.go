@@ -1,0 +1,164 @@
+//go:build linux
+
+// These tests run the built server with a Vulkan device that the processor plays, as docs/gpu.md says.
+package gpu_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"ashatai/internal/gguf/gguftest"
+	"ashatai/test/launch"
+)
+
+// home makes a data folder with two models, one of which must be on a device, and a driver's description that the test can
+// take away.
+func home(t *testing.T) (dir, icd string) {
+	t.Helper()
+	if os.Getenv("ASHATAI_TEST_VULKAN") == "" || os.Getenv("ASHATAI_TEST_ICD") == "" {
+		t.Skip("there is no Vulkan device that the processor plays, or no library for it; docs/gpu.md says how to get both")
+	}
+	dir = t.TempDir()
+	text, err := os.ReadFile(os.Getenv("ASHATAI_TEST_ICD"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	icd = filepath.Join(t.TempDir(), "icd.json")
+	write(t, icd, string(text))
+	write(t, filepath.Join(dir, "ashatai.yaml"), fmt.Sprintf(`
+gpu:
+  enabled: true
+  memory_limits: [vulkan0=1GiB]
+  environment: [GGML_VK_VISIBLE_DEVICES=0, "VK_ICD_FILENAMES=%s"]
+engine: {context: 512, sequences: 1, batch: 32, threads: 1, speculation: false}
+models:
+  must: {gpu_policy: require-gpu}
+`, icd))
+	for _, name := range []string{"may", "must"} {
+		path := filepath.Join(dir, "models", name+".gguf")
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Create(path) //nolint:gosec // the test's own folder
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := gguftest.TinyLlama(f, gguftest.Options{Width: 64, Layers: 2, Context: 512, Name: name, Seed: uint64(len(name))}); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, icd
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// complete asks for a few tokens. The device takes seconds for each, so there is no other limit than the test's.
+func complete(t *testing.T, addr, model string, tokens int, stream bool) *http.Response {
+	t.Helper()
+	body := fmt.Sprintf(`{"model":%q,"prompt":"Once upon a time","max_tokens":%d,"temperature":0,"stream":%v}`, model, tokens, stream)
+	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, addr+"/v1/completions", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req) //nolint:forbidigo // a test is an ordinary client
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	return resp
+}
+
+type instances struct {
+	Instances []struct {
+		Model, Device, Fallback string
+		PID                     int
+	}
+}
+
+// TestDeviceIsLost: a model runs on the device; its process is killed in the middle of an answer, and the driver is gone when
+// it is loaded again. The processor answers, and everything says why; a model that must be on a device is refused.
+func TestDeviceIsLost(t *testing.T) {
+	dir, icd := home(t)
+	s := launch.Start(t, dir)
+	c := launch.Client{Addr: s.Addr}
+	resp := complete(t, s.Addr, "may", 2, false)
+	text, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("X-Ashatai-Device") != "vulkan0" || resp.Header.Get("X-Ashatai-Fallback") != "" {
+		t.Fatalf("%d %v\n%s", resp.StatusCode, resp.Header, text)
+	}
+	var devices struct {
+		Devices []struct {
+			ID     string
+			Ready  bool
+			Memory struct{ Models struct{ Limit, Used int64 } }
+		}
+	}
+	if err := c.Into(t.Context(), http.MethodGet, "/api/v1/devices", "", &devices); err != nil {
+		t.Fatal(err)
+	}
+	if d := devices.Devices; len(d) == 0 || d[0].ID != "vulkan0" || !d[0].Ready || d[0].Memory.Models.Limit != 1<<30 || d[0].Memory.Models.Used <= 0 {
+		t.Errorf("%+v", devices)
+	}
+	if ps := launch.Tell(t, "", "ps", "--server", s.Addr); !strings.Contains(ps, "vulkan0") {
+		t.Error(ps)
+	}
+	var loaded instances
+	if err := c.Into(t.Context(), http.MethodGet, "/api/v1/instances", "", &loaded); err != nil || len(loaded.Instances) != 1 {
+		t.Fatal(loaded, err)
+	}
+	stream := complete(t, s.Addr, "may", 200, true)
+	lines := bufio.NewScanner(stream.Body)
+	if !lines.Scan() {
+		t.Fatal("the stream brought nothing")
+	}
+	if err := os.Remove(icd); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(loaded.Instances[0].PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	last := ""
+	for lines.Scan() {
+		if lines.Text() != "" {
+			last = lines.Text()
+		}
+	}
+	if !strings.Contains(last, "worker_died") {
+		t.Errorf("the stream ended with %s", last)
+	}
+	again := complete(t, s.Addr, "may", 2, false)
+	text, _ = io.ReadAll(again.Body)
+	if again.StatusCode != http.StatusOK || again.Header.Get("X-Ashatai-Device") != "cpu" || !strings.Contains(again.Header.Get("X-Ashatai-Fallback"), "the processor instead of a device") {
+		t.Fatalf("%d %v\n%s", again.StatusCode, again.Header, text)
+	}
+	refused := complete(t, s.Addr, "must", 2, false)
+	var e struct {
+		Error struct{ Code, Message string }
+	}
+	if err := json.NewDecoder(refused.Body).Decode(&e); err != nil || refused.StatusCode != http.StatusServiceUnavailable || !strings.Contains(e.Error.Message, "require-gpu") {
+		t.Errorf("%d %+v %v", refused.StatusCode, e, err)
+	}
+	_, metrics, err := c.Ask(t.Context(), http.MethodGet, "/metrics", "")
+	if err != nil || !strings.Contains(string(metrics), `ashatai_fallbacks_total{reason="device_missing"} 1`) {
+		t.Errorf("the metric is missing: %v", err)
+	}
+	s.Stop(t)
+}
