@@ -69,10 +69,10 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// complete asks for a few tokens. The device takes seconds for each, so there is no other limit than the test's.
+// complete asks for tokens, of which none ends the text. The device takes seconds for each, so there is no other limit than the test's.
 func complete(t *testing.T, addr, model string, tokens int, stream bool) *http.Response {
 	t.Helper()
-	body := fmt.Sprintf(`{"model":%q,"prompt":"Once upon a time","max_tokens":%d,"temperature":0,"stream":%v}`, model, tokens, stream)
+	body := fmt.Sprintf(`{"model":%q,"prompt":"Once upon a time","max_tokens":%d,"temperature":0,"logit_bias":{"0":-100},"stream":%v}`, model, tokens, stream)
 	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, addr+"/v1/completions", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
