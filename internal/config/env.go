@@ -26,6 +26,13 @@ func oldSections() []string {
 	return []string{"database", "runtime", "apikey", "ratelimit", "https", "gpu", "finetuning"}
 }
 
+// standardVars are variables that other programs read in the same sense, and the settings that they say.
+func standardVars() map[string]string {
+	return map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "telemetry.endpoint", "OTEL_EXPORTER_OTLP_HEADERS": "telemetry.headers", "OTEL_SERVICE_NAME": "telemetry.service",
+	}
+}
+
 // readEnv reads ASHATAI__SECTION__KEY and the old server's Section__Key; the prefixed form wins.
 func readEnv(s *Settings, from map[string]origin, env []string) error {
 	vars := map[string]string{}
@@ -40,6 +47,8 @@ func readEnv(s *Settings, from map[string]origin, env []string) error {
 		switch {
 		case strings.HasPrefix(strings.ToUpper(k), prefix):
 			own = append(own, k)
+		case standardVars()[k] != "" && vars[k] != "":
+			old = append(old, k)
 		case nested && rest != "" && slices.Contains(oldSections(), folded(section)), k == "ModelsDirectory":
 			old = append(old, k)
 		}
@@ -48,6 +57,9 @@ func readEnv(s *Settings, from map[string]origin, env []string) error {
 		tree := newTree(FromEnvironment)
 		for _, k := range names {
 			path := strings.Split(k, "__")
+			if setting := standardVars()[k]; setting != "" {
+				path = strings.Split(setting, ".")
+			}
 			if strings.EqualFold(path[0]+"__", prefix) {
 				path = path[1:]
 			}

@@ -26,6 +26,7 @@ type Settings struct {
 	Runtime         Runtime          `key:"runtime" doc:"Which runtime serves."`
 	Worker          Worker           `key:"worker" doc:"Limits of the processes that hold models."`
 	Logs            Logs             `key:"logs" doc:"The log, written to standard error."`
+	Telemetry       Telemetry        `key:"telemetry" doc:"OpenTelemetry traces of requests to models: how long each waited, read its prompt and answered, and nothing of what was written."`
 	Network         Network          `key:"network" doc:"What the server itself may reach."`
 	Pull            Pull             `key:"pull" doc:"Where models come from that are pulled by name."`
 	Database        Database         `key:"database" doc:"The server's own database."`
@@ -194,6 +195,13 @@ type Logs struct {
 	Format string `key:"format" enum:"auto,text,json" doc:"auto: text on a terminal, else one JSON object per line."`
 }
 
+// Telemetry settings. The variables of OpenTelemetry's own name them too; ASHATAI__TELEMETRY__… wins.
+type Telemetry struct {
+	Endpoint string `key:"endpoint" pattern:"url" doc:"Address of a collector that takes traces by OTLP/HTTP, as http://127.0.0.1:4318, to which /v1/traces is added; also OTEL_EXPORTER_OTLP_ENDPOINT. Empty: no traces are made. This host may be reached although it is private."`
+	Headers  string `key:"headers" secret:"true" doc:"What is sent along, name=value with commas between them and other signs escaped as in URLs; also OTEL_EXPORTER_OTLP_HEADERS."`
+	Service  string `key:"service" doc:"Name of this server in traces; also OTEL_SERVICE_NAME."`
+}
+
 // Network settings.
 type Network struct {
 	Allow []string `key:"allow" reload:"true" pattern:"network" doc:"Hosts (host or host:port) and networks (CIDR) that pulls may reach although they are private."`
@@ -301,6 +309,7 @@ func Default() *Settings {
 			Context: 8192, Weights: "as-is", Speculation: true, KVType: "f16", CacheMemory: 512 << 20, CacheDisk: 4 << 30, CacheAge: 7 * 24 * time.Hour,
 		},
 		Logs:      Logs{Level: "info", Format: "auto"},
+		Telemetry: Telemetry{Service: "ashatai"},
 		Pull:      Pull{Streams: 4},
 		Database:  Database{Path: "ashatai.db"},
 		Storage:   Storage{Retention: 30 * 24 * time.Hour},

@@ -18,28 +18,38 @@ type metered struct {
 
 	metrics  *obs.Metrics
 	activity *obs.Activity
+	tracer   *obs.Tracer
 }
 
 // Generate starts an answer and records its figures when it ends by itself.
 func (m metered) Generate(ctx context.Context, req *core.Request) (*core.Stream, error) {
-	w := m.activity.Begin(req)
+	w, span := m.activity.Begin(req), m.tracer.Begin(ctx, req)
 	s, err := m.Service.Generate(ctx, req)
 	if err != nil {
 		m.activity.End(w)
+		span.End(err)
 		return nil, err
 	}
 	m.activity.Accepted(w, s.Placement.Model)
+	span.Accepted(s.Placement)
 	// A stream that nobody ranges over ends with its context.
-	context.AfterFunc(ctx, func() { m.activity.End(w) })
+	context.AfterFunc(ctx, func() {
+		m.activity.End(w)
+		span.End(errLeft())
+	})
 	out := *s
-	out.Events = m.watch(s, req.Principal.Class, w)
+	out.Events = m.watch(s, req.Principal.Class, w, span)
 	return &out, nil
 }
 
-func (m metered) watch(s *core.Stream, class core.Class, w *obs.Work) iter.Seq2[core.Event, error] {
+func (m metered) watch(s *core.Stream, class core.Class, w *obs.Work, span *obs.Answer) iter.Seq2[core.Event, error] {
 	return func(yield func(core.Event, error) bool) {
 		defer m.activity.End(w)
+		var failure error
+		defer func() { span.End(failure) }()
 		for e, err := range s.Events {
+			failure = err
+			span.See(e)
 			switch {
 			case e.Usage != nil:
 				m.metrics.Generated(s.Placement, class, *e.Usage)
@@ -48,11 +58,16 @@ func (m metered) watch(s *core.Stream, class core.Class, w *obs.Work) iter.Seq2[
 				m.activity.Piece(w)
 			}
 			if !yield(e, err) {
+				if e.Usage == nil && failure == nil {
+					failure = errLeft()
+				}
 				return
 			}
 		}
 	}
 }
+
+func errLeft() *core.Error { return core.Errorf(core.CodeCancelled, "The caller left.") }
 
 // metricsHandler answers /metrics, with the figures of what is loaded now.
 func (n *Node) metricsHandler() http.Handler {

@@ -39,6 +39,7 @@ import (
 	"ashatai/internal/node/figures"
 	"ashatai/internal/node/live"
 	"ashatai/internal/node/sso"
+	"ashatai/internal/node/traces"
 	"ashatai/internal/obs"
 	"ashatai/internal/optimize"
 	"ashatai/internal/proc"
@@ -70,7 +71,8 @@ type Node struct {
 	level    *slog.LevelVar
 	metrics  *obs.Metrics
 	activity *obs.Activity
-	budget   int64 // bytes that models may take
+	tracer   *obs.Tracer // nil: no traces are made
+	budget   int64       // bytes that models may take
 	health   *health
 	closers  []func() error
 	db       store.DB
@@ -123,6 +125,11 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
 	}
 	n.metrics, n.activity = obs.NewMetrics(opt.Version), obs.NewActivity(nil)
+	var stopTraces func() error
+	if n.tracer, stopTraces, err = traces.Open(ctx, n.set.Telemetry, opt.Version, n.log); err != nil {
+		return nil, err
+	}
+	n.closers = append(n.closers, stopTraces)
 	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAudit, n.openLive, n.openAccounts, n.openProvider, n.openModels, n.openQuotas, n.openOptimize, n.makeRemotes, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer, n.makeReload} {
 		if err := step(ctx); err != nil {
 			return nil, err

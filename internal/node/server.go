@@ -116,7 +116,7 @@ func (n *Node) limits() gate.LimitOptions {
 
 // dialects lists everything that the server speaks. The OpenAPI document is made of the same list.
 func (n *Node) dialects() []api.Dialect {
-	gen := metered{n.infer, n.metrics, n.activity}
+	gen := metered{n.infer, n.metrics, n.activity, n.tracer}
 	n.oip = oip.NewService(oip.Config{
 		Version: n.opt.Version, Tensors: n.infer, Generator: gen, Catalogue: n.visible(), Ready: n.health.isReady,
 		Repository: repository.Repository{Fleet: n.fleet, Infer: n.infer, Models: n.visible()},

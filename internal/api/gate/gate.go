@@ -97,7 +97,7 @@ func (g *Gate) Wrap(row api.Route, d api.Dialect) http.Handler {
 		h := w.Header()
 		h.Set(api.HeaderRequestID, id)
 		h.Set("X-Content-Type-Options", "nosniff")
-		ctx := obs.WithRequestID(r.Context(), id)
+		ctx := obs.WithTrace(obs.WithRequestID(r.Context(), id), r.Header)
 		if g.o.Proxies.secure(r) {
 			ctx = api.WithSecure(ctx)
 		}
