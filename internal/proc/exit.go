@@ -26,6 +26,9 @@ type Exit struct {
 	OutOfMemory bool   // the kernel's out-of-memory killer worked while the child lived, and a SIGKILL ended it
 }
 
+// pythonFailure is the exit code of a Python program that ends by an exception, after it wrote where that came from.
+const pythonFailure = 1
+
 // goCrash is the exit code of a Go program that ends by a panic, a runtime error or a signal that its runtime caught.
 const goCrash = 2
 
@@ -54,13 +57,34 @@ func (e Exit) Classify(stderr string) (Class, string) {
 			return ClassPanic, line
 		}
 	}
+	if e.Code == pythonFailure {
+		if line, ok := exception(stderr); ok {
+			return ClassPanic, line
+		}
+	}
 	return ClassFailed, fmt.Sprintf("exit code %d", e.Code)
+}
+
+// exception is the last line of the last traceback of a Python program.
+func exception(stderr string) (string, bool) {
+	at := strings.LastIndex(stderr, "Traceback (most recent call last):")
+	if at < 0 {
+		return "", false
+	}
+	last := ""
+	for line := range strings.Lines(stderr[at:]) {
+		if text := strings.TrimRight(line, "\r\n"); text != "" && text[0] != ' ' {
+			last = text
+		}
+	}
+	return strings.ToValidUTF8(last[:min(len(last), maxDetail)], ""), true
 }
 
 func isOutOfMemory(line string) bool {
 	return strings.HasPrefix(line, "fatal error: runtime: out of memory") || strings.HasPrefix(line, "fatal error: out of memory") ||
 		strings.HasPrefix(line, "fatal error: runtime: cannot allocate memory") || strings.HasPrefix(line, "runtime: out of memory") ||
-		strings.Contains(line, "std::bad_alloc")
+		strings.Contains(line, "std::bad_alloc") || line == "MemoryError" || strings.HasPrefix(line, "MemoryError: ") ||
+		strings.Contains(line, "DefaultCPUAllocator: can't allocate memory")
 }
 
 // isSignalReport knows the first line that the Go runtime writes for a fatal signal in native code, "SIGABRT: abort".

@@ -134,6 +134,9 @@ func TestClassifyReadsStandardError(t *testing.T) {
 		{Exit{Code: -1, Signal: "SIGSEGV"}, "panic: not this", ClassSignal, "signal SIGSEGV"},
 		{Exit{Code: -1, Signal: "SIGKILL", Killed: true}, "panic: not this", ClassKilled, "it was killed"},
 		{Exit{Code: 1}, "panic: not this", ClassFailed, "exit code 1"},
+		{Exit{Code: 1}, "Traceback (most recent call last):\n  File \"a.py\", line 1\n    x\nValueError: bad\n", ClassPanic, "ValueError: bad"},
+		{Exit{Code: 1}, "Traceback (most recent call last):\n  File \"a.py\", line 1\nMemoryError\n", ClassOutOfMemory, "MemoryError"},
+		{Exit{Code: 1}, "RuntimeError: DefaultCPUAllocator: can't allocate memory: you tried", ClassOutOfMemory, "RuntimeError: DefaultCPUAllocator: can't allocate memory: you tried"},
 		{Exit{Code: 2}, "usage", ClassFailed, "exit code 2"},
 		{Exit{}, "panic: not this", ClassClean, "it ended by itself"},
 	} {

@@ -21,6 +21,7 @@ type Policy struct {
 	MemoryBytes int64    // private writable memory; 0: no bound
 	OpenFiles   int      // descriptors; 0: no bound of its own
 	ReadPaths   []string // files and folders it may read besides the system's libraries
+	ExecPaths   []string // those that it may also execute
 	WritePaths  []string // folders in which it may make, write, rename and delete files
 	Devices     []string // device files it may read, write and control
 }
@@ -79,6 +80,9 @@ func tierOf(parts []part) Tier {
 	}
 	return Tier(s)
 }
+
+// Reached says in words what stage 1 reached, for a program that does the rest itself.
+func Reached(reached string) Tier { return tierOf(decodeParts(reached)) }
 
 // Inside looks whether this program has passed stage 1. It returns the arguments as they were given to the first
 // program, with the program's name first, and what stage 1 reached, for Seal.

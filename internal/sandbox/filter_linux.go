@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/binary"
 	"fmt"
 	"runtime"
 
@@ -72,6 +73,18 @@ func program() ([]unix.SockFilter, error) {
 		fail(unix.EPERM),
 		ret(unix.SECCOMP_RET_ALLOW),
 	), nil
+}
+
+// Filter is the filter as the kernel takes it, for a program that sets it itself: eight bytes an instruction.
+func Filter() ([]byte, error) {
+	prog, err := program()
+	var out []byte
+	for _, f := range prog {
+		out = binary.LittleEndian.AppendUint16(out, f.Code)
+		out = append(out, f.Jt, f.Jf)
+		out = binary.LittleEndian.AppendUint32(out, f.K)
+	}
+	return out, err
 }
 
 func load(offset uint32) unix.SockFilter {

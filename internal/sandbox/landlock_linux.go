@@ -63,6 +63,9 @@ func rulesFor(p Policy, self string) []rule {
 	} {
 		rules = append(rules, rule{path, readRights})
 	}
+	for _, path := range p.ExecPaths {
+		rules = append(rules, rule{path, execRights})
+	}
 	for _, path := range p.ReadPaths {
 		rules = append(rules, rule{path, readRights})
 	}

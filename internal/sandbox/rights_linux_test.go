@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -194,6 +195,24 @@ func TestFilterDecides(t *testing.T) {
 	for _, nr := range refused() {
 		if got := run(auditArch, nr, 0); got != eperm {
 			t.Errorf("call %d: %#x, want EPERM", nr, got)
+		}
+	}
+}
+
+// TestFilterAsBytes: another program sets what this one would.
+func TestFilterAsBytes(t *testing.T) {
+	prog, err := program()
+	if err != nil {
+		t.Skip(err)
+	}
+	b, err := Filter()
+	if err != nil || len(b) != 8*len(prog) {
+		t.Fatalf("%d bytes for %d instructions, %v", len(b), len(prog), err)
+	}
+	for i, want := range prog {
+		in := b[8*i:]
+		if got := (unix.SockFilter{Code: binary.LittleEndian.Uint16(in), Jt: in[2], Jf: in[3], K: binary.LittleEndian.Uint32(in[4:])}); got != want {
+			t.Errorf("instruction %d is %+v, want %+v", i, got, want)
 		}
 	}
 }

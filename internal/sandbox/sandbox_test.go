@@ -59,3 +59,11 @@ func TestPartsSurviveTheArgument(t *testing.T) {
 		}
 	})
 }
+
+// TestReached says what a first stage reached for a program that does the second by itself.
+func TestReached(t *testing.T) {
+	parts := []part{{name: "limits"}, {name: "landlock", missing: "no kernel for it"}}
+	if got := Reached(encodeParts(parts)); got != tierOf(parts) {
+		t.Errorf("%q", got)
+	}
+}

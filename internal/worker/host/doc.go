@@ -26,6 +26,8 @@ type Config struct {
 	CloseGrace       time.Duration // from close to kill; default 10 s
 	ReadPaths        []string      // what workers may read besides the model's folder: libraries
 	Devices          []string      // device files that workers may use
+
+	Locks map[string]string // SHA-256 of the lock file of a runtime's environment, where it has one
 }
 
 const (

@@ -197,6 +197,7 @@ func TestBadWorkersAreRefusedWithASentence(t *testing.T) {
 		"old-protocol":  {core.CodeUnavailable, "protocol 0"},
 		"other-runtime": {core.CodeUnavailable, `"other"`},
 		"other-build":   {core.CodeUnavailable, `build "another build" and this server is build "test build"`},
+		"stale":         {core.CodeUnavailable, "ashatai runtime install mock"},
 		"silent":        {core.CodeUnavailable, "not ready within"},
 		"wrong-answer":  {core.CodeBadModel, "worker protocol"},
 		"no-call":       {core.CodeBadModel, "worker protocol"},

@@ -88,6 +88,9 @@ func bad(kind string) int {
 	case "other-runtime":
 		hello.Runtime = "other"
 		_ = conn.Send(wire.KindHello, 0, hello, nil)
+	case "stale":
+		hello.Environment = "another lock"
+		_ = conn.Send(wire.KindHello, 0, hello, nil)
 	case "no-call":
 		_ = conn.Send(wire.KindHello, 0, hello, nil)
 		_ = conn.Send(wire.KindEvent, 77, nil, nil)

@@ -89,6 +89,8 @@ func (h *Host) check(hello wire.Hello, runtime string) error {
 		return core.Errorf(core.CodeUnavailable, "The worker program %s is build %q and this server is build %q; install both from one release.", h.cfg.Binary, hello.Build, h.cfg.Build)
 	case hello.Runtime != runtime:
 		return core.Errorf(core.CodeUnavailable, "The worker program %s serves the runtime %q instead of %q.", h.cfg.Binary, hello.Runtime, runtime)
+	case hello.Environment != "" && hello.Environment != h.cfg.Locks[runtime]:
+		return core.Errorf(core.CodeUnavailable, "The environment of the runtime %s was made for another release of this program; run `ashatai runtime install %s`.", runtime, runtime)
 	}
 	return nil
 }

@@ -28,15 +28,27 @@ func Main(ctx context.Context, args []string, opt Options) int {
 		opt.Log.ErrorContext(ctx, "there is no channel to the server", slog.String("error", err.Error()))
 		return wire.ExitUsage
 	}
+	guest, handover := guestOf(launch, opt)
 	if !inside {
+		if handover {
+			if err := carryBundle(guest.Bundle); err != nil {
+				opt.Log.ErrorContext(ctx, "the program for this runtime could not be handed over", slog.String("error", err.Error()))
+				return wire.ExitFailed
+			}
+		}
 		err := sandbox.Enter(sandbox.Policy{
-			MemoryBytes: launch.MemoryBytes, OpenFiles: launch.OpenFiles, ReadPaths: launch.ReadPaths,
-			WritePaths: launch.WritePaths, Devices: launch.Devices,
+			MemoryBytes: launch.MemoryBytes, OpenFiles: launch.OpenFiles, ReadPaths: append(launch.ReadPaths, guest.Read...),
+			ExecPaths: guest.Execute, WritePaths: launch.WritePaths, Devices: launch.Devices,
 		}, args, opt.Env)
 		if !errors.Is(err, errors.ErrUnsupported) {
 			opt.Log.ErrorContext(ctx, "the sandbox could not be entered", slog.String("error", err.Error()))
 			return wire.ExitFailed
 		}
+	}
+	if handover && inside {
+		err := become(guest, launch, reached, opt)
+		opt.Log.ErrorContext(ctx, "the program for this runtime could not be started", slog.String("error", err.Error()))
+		return wire.ExitFailed
 	}
 	conn, err := proc.Inherited()
 	if err != nil {

@@ -15,6 +15,9 @@ type Hello struct {
 	Descriptor Descriptor `json:"descriptor"`
 	PID        int        `json:"pid"`
 	Tier       string     `json:"tier"` // the sandbox in force, with what is missing and why
+
+	// Environment is the SHA-256 of the lock file that the worker's environment was made of, where it has one of its own.
+	Environment string `json:"environment,omitempty"`
 }
 
 // Descriptor is engine.Descriptor with JSON keys; the two convert into each other.
