@@ -30,6 +30,7 @@ export ASHATAI_TEST_LLG_HEADER   := $(wildcard $(CURDIR)/.cache/llguidance-heade
 export ASHATAI_TEST_HEADERS      := $(CURDIR)/.cache/llama.cpp-headers
 export ASHATAI_TEST_ONNX         := $(CURDIR)/share/ashatai/lib/onnxruntime
 export ASHATAI_TEST_ORT_HEADER   := $(wildcard $(CURDIR)/.cache/onnxruntime-header/lib.rs)
+export ASHATAI_TEST_PYTORCH      := $(wildcard $(CURDIR)/share/ashatai/lib/pytorch)
 export ASHATAI_TEST_TENSORFLOW   := $(wildcard $(CURDIR)/share/ashatai/lib/tensorflow)
 export ASHATAI_TEST_TENSORFLOW_HEADERS := $(ASHATAI_TEST_TENSORFLOW)
 export ASHATAI_TEST_TENSORFLOW_MODELS  := $(CURDIR)/.cache/tensorflow-models

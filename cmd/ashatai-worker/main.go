@@ -16,7 +16,7 @@ var build = "unstamped" //nolint:gochecknoglobals // the linker's -X needs a var
 func main() {
 	os.Exit(serve.Main(context.Background(), os.Args, serve.Options{
 		Build:    build,
-		Runtimes: all.Runtimes(all.Options{LlamaCpp: os.Getenv("ASHATAI_LLAMACPP"), Devices: os.Getenv("ASHATAI_LLAMACPP_DEVICES"), ONNX: os.Getenv("ASHATAI_ONNXRUNTIME"), TensorFlow: os.Getenv("ASHATAI_TENSORFLOW")}),
+		Runtimes: all.Runtimes(all.Options{LlamaCpp: os.Getenv("ASHATAI_LLAMACPP"), Devices: os.Getenv("ASHATAI_LLAMACPP_DEVICES"), ONNX: os.Getenv("ASHATAI_ONNXRUNTIME"), PyTorch: os.Getenv("ASHATAI_PYTORCH"), TensorFlow: os.Getenv("ASHATAI_TENSORFLOW")}),
 		Log:      slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Env:      os.Environ(),
 	}))

@@ -47,6 +47,7 @@ import (
 	"ashatai/internal/seal"
 	"ashatai/internal/store"
 	"ashatai/internal/worker/host"
+	"ashatai/python"
 )
 
 // Options say what to build.
@@ -243,7 +244,8 @@ func hostConfig(opt Options, s *config.Settings, log *slog.Logger, total int64) 
 	}
 	return host.Config{
 		Binary: workerProgram(opt.Program), Build: opt.Build, Log: log,
-		Env:       []string{"ASHATAI_LLAMACPP=" + libs, "ASHATAI_ONNXRUNTIME=" + onnxLibrary(opt.Program), "ASHATAI_TENSORFLOW=" + tensorflowLibraries(opt.Program), "TF_CPP_MIN_LOG_LEVEL=2", "GGML_NO_BACKTRACE=1"},
+		Env:       []string{"ASHATAI_LLAMACPP=" + libs, "ASHATAI_ONNXRUNTIME=" + onnxLibrary(opt.Program), "ASHATAI_PYTORCH=" + pytorchEnvironment(opt.Program), "ASHATAI_TENSORFLOW=" + tensorflowLibraries(opt.Program), "TF_CPP_MIN_LOG_LEVEL=2", "GGML_NO_BACKTRACE=1"},
+		Locks:     map[string]string{catalog.PyTorch: python.Lock()},
 		Limits:    proc.Limits{MemoryBytes: limit, OpenFiles: workerFiles},
 		ReadPaths: []string{libs, filepath.Join(filepath.Dir(libs), "llguidance"), onnxLibrary(opt.Program), tensorflowLibraries(opt.Program)},
 	}

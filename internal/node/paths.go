@@ -33,3 +33,7 @@ func onnxLibrary(program string) string {
 func tensorflowLibraries(program string) string {
 	return filepath.Join(shareFolder(program), "lib", "tensorflow")
 }
+
+func pytorchEnvironment(program string) string {
+	return filepath.Join(shareFolder(program), "lib", "pytorch")
+}

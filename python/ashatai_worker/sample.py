@@ -172,5 +172,5 @@ def logprobs(scores: Floats, t: int, n: int) -> tuple[float, list[tuple[int, flo
     """The logarithm of a token's probability under the model itself, and the n most likely tokens with theirs."""
     best = float(scores.max())
     norm = best + float(np.log(np.sum(np.exp((scores - np.float32(best)).astype(np.float64)))))
-    tops = top(scores, n) if n > 0 else []
-    return float(scores[t]) - norm, [(int(i), float(scores[i]) - norm) for i in tops]
+    tops = [int(i) for i in top(scores, n)] if n > 0 else []
+    return float(scores[t]) - norm, [(i, float(scores[i]) - norm) for i in tops]

@@ -15,12 +15,18 @@ from .fault import Broken
 PROTOCOL = 1
 MAX_FRAME = 64 << 20
 FIXED = 9
+PART = 64  # the parts of a tail begin at its multiples
 
 EXIT_CLEAN = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 64
 EXIT_PANIC = 70
 EXIT_PROTOCOL = 76
+
+
+def aligned(n: int) -> int:
+    """Where the next part of a tail begins, behind n bytes."""
+    return n + -n % PART
 
 
 class Kind(IntEnum):

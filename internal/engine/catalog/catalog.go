@@ -14,6 +14,7 @@ const (
 	LlamaCpp   = "llamacpp"
 	ONNX       = "onnx"
 	TensorFlow = "tensorflow"
+	PyTorch    = "pytorch"
 	Remote     = "remote"
 	Mock       = "mock"
 )
@@ -30,6 +31,11 @@ func Descriptors() []engine.Descriptor {
 			Name: ONNX, Title: "ONNX Runtime", Formats: []string{"onnx"},
 			Capabilities: []core.Capability{core.CapGenerate, core.CapChat, core.CapEmbed, core.CapTensors},
 			Devices:      []string{"cpu"}, Cost: 12,
+		},
+		{
+			Name: PyTorch, Title: "PyTorch", Formats: []string{"safetensors", "torch"},
+			Capabilities: []core.Capability{core.CapGenerate, core.CapChat, core.CapEmbed, core.CapTensors},
+			Devices:      []string{"cpu"}, Cost: 15,
 		},
 		{
 			Name: TensorFlow, Title: "TensorFlow", Formats: []string{"savedmodel"},

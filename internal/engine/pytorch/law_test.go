@@ -1,0 +1,145 @@
+package pytorch_test
+
+import (
+	"context"
+	"encoding/binary"
+	"log/slog"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+	"ashatai/internal/engine/catalog"
+	"ashatai/internal/engine/enginetest"
+	"ashatai/internal/engine/pytorch"
+	"ashatai/internal/worker/host"
+	"ashatai/internal/worker/serve"
+	"ashatai/python"
+)
+
+// childName is the program's name by which the test binary is a worker; it outlives the sandbox, which starts the program again.
+const childName = "--pytorch-test-worker"
+
+const build = "test build"
+
+func TestMain(m *testing.M) {
+	if os.Args[0] == childName || len(os.Args) > 1 && os.Args[1] == childName {
+		args := os.Args
+		if args[0] != childName {
+			args = append([]string{childName}, args[2:]...)
+		}
+		os.Exit(serve.Main(context.Background(), args, serve.Options{ //nolint:forbidigo // a main of its own
+			Build: build, Runtimes: []engine.Runtime{pytorch.New(os.Getenv("ASHATAI_PYTORCH"))}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Env: os.Environ(),
+		}))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// environment is the installed one; tests that need it are skipped where there is none.
+func environment(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("ASHATAI_TEST_PYTORCH")
+	if dir == "" {
+		t.Skip("ASHATAI_TEST_PYTORCH is not set: `ashatai runtime install pytorch` was not run; make test sets it where it was")
+	}
+	return dir
+}
+
+// made are the small models, which Python makes once.
+var made = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "pytorch-models-")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command(filepath.Join(os.Getenv("ASHATAI_TEST_PYTORCH"), "bin", "python"), "-I", "-W", "ignore", "testdata/make.py", dir)
+	cmd.Stderr = os.Stderr
+	return dir, cmd.Run()
+})
+
+func models(t *testing.T) string {
+	t.Helper()
+	environment(t)
+	dir, err := made()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func runtimeIn(t *testing.T, dir string) engine.Runtime {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := catalog.Get(catalog.PyTorch)
+	return host.New(host.Config{
+		Binary: self, Args: []string{childName}, Build: build, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo})),
+		Env: []string{"ASHATAI_PYTORCH=" + dir, "GORACE=atexit_sleep_ms=0"}, Locks: map[string]string{catalog.PyTorch: python.Lock()},
+	}).Runtime(catalog.PyTorch, d)
+}
+
+func TestLaw(t *testing.T) {
+	dir := models(t)
+	bad := filepath.Join(t.TempDir(), "model.safetensors")
+	if err := os.WriteFile(bad, []byte("no weights at all"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	enginetest.Run(t, func(t *testing.T) engine.Runtime { t.Helper(); return runtimeIn(t, environment(t)) }, enginetest.Options{
+		Spec:      engine.LoadSpec{Path: filepath.Join(dir, "llama", "model.safetensors"), Context: 256, Batch: 64},
+		Embedding: &engine.LoadSpec{Path: filepath.Join(dir, "bert", "model.safetensors"), Embedding: true},
+		BadFile:   bad, Control: "<|end|>", Bound: 30 * time.Second,
+	})
+}
+
+func tensor(name string, values ...float32) core.Tensor {
+	t := core.Tensor{Name: name, Type: core.FP32, Shape: []int64{1, int64(len(values))}}
+	for _, v := range values {
+		t.Data = binary.LittleEndian.AppendUint32(t.Data, math.Float32bits(v))
+	}
+	return t
+}
+
+func TestPrograms(t *testing.T) {
+	dir := filepath.Join(models(t), "program")
+	rt := runtimeIn(t, environment(t))
+	for file, options := range map[string]map[string]string{"model.pt2": nil, "model.pt": {"trusted": "true"}} {
+		m, err := rt.Load(t.Context(), engine.LoadSpec{Path: filepath.Join(dir, file), Options: options}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close() //nolint:errcheck,revive // it only frees
+		tm, ok := m.(engine.TensorModel)
+		if !ok {
+			t.Fatal("it takes no tensors")
+		}
+		if f := m.Facts(); len(f.Inputs) != 1 || f.Inputs[0].Name != "x" || f.Inputs[0].Type != core.FP32 || len(f.Outputs) != 1 {
+			t.Errorf("%s: inputs %+v, outputs %+v", file, f.Inputs, f.Outputs)
+		}
+		out, err := tm.Infer(t.Context(), []core.Tensor{tensor("x", 1, 1, 2)}, nil)
+		if err != nil || len(out) != 1 || string(out[0].Data) != string(tensor("y", 9.5, 1).Data) {
+			t.Errorf("%s: %+v, %v", file, out, err)
+		}
+		for name, in := range map[string][]core.Tensor{"none": nil, "another": {tensor("x", 1, 1, 2), tensor("y", 1)}, "too long": {tensor("x", 1, 2, 3, 4)}} {
+			if _, err := tm.Infer(t.Context(), in, nil); core.CodeOf(err) != core.CodeInvalidRequest {
+				t.Errorf("%s: %s: %v", file, name, err)
+			}
+		}
+		if _, err := tm.Infer(t.Context(), []core.Tensor{tensor("x", 1, 1, 2)}, []string{"z"}); core.CodeOf(err) != core.CodeInvalidRequest {
+			t.Errorf("%s: an output that does not exist: %v", file, err)
+		}
+	}
+	for file, part := range map[string]string{"model.pt": "trusted", "pickle.pt": "pickle"} {
+		if _, err := rt.Load(t.Context(), engine.LoadSpec{Path: filepath.Join(dir, file)}, nil); core.CodeOf(err) != core.CodeBadModel || !strings.Contains(err.Error(), part) {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}

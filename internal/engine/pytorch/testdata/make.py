@@ -1,0 +1,59 @@
+"""Makes small models for the tests: make.py FOLDER. It runs in the environment of the PyTorch runtime."""
+
+import codecs
+import contextlib
+import io
+import json
+import sys
+from pathlib import Path
+
+with contextlib.redirect_stdout(io.StringIO()):
+    import this
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
+
+out = Path(sys.argv[1])
+torch.manual_seed(7)
+tok = Tokenizer(models.BPE())
+tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+tok.decoder = decoders.ByteLevel()
+text = codecs.decode(this.s, "rot13")
+tok.train_from_iterator([text] * 4, trainers.BpeTrainer(vocab_size=600, special_tokens=["<s>", "</s>", "<|end|>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+tok.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+size = tok.get_vocab_size()
+
+llama = out / "llama"
+LlamaForCausalLM(
+    LlamaConfig(
+        vocab_size=size, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
+        bos_token_id=0, eos_token_id=1, initializer_range=0.2,
+    )
+).save_pretrained(llama)
+tok.save(str(llama / "tokenizer.json"))
+(llama / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": "</s>", "chat_template": "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}<|end|>{% endfor %}"}))
+
+bert = out / "bert"
+tok.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
+BertModel(BertConfig(vocab_size=size, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=64)).save_pretrained(bert)
+tok.save(str(bert / "tokenizer.json"))
+
+
+class Net(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = torch.nn.Linear(3, 2)
+        with torch.no_grad():
+            self.line.weight.copy_(torch.tensor([[1.0, 2.0, 3.0], [-1.0, 0.0, 1.0]]))
+            self.line.bias.copy_(torch.tensor([0.5, 0.0]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.line(x))
+
+
+net = Net().eval()
+(out / "program").mkdir()
+torch.jit.script(net).save(str(out / "program" / "model.pt"))
+torch.export.save(torch.export.export(net, (torch.ones(1, 3),)), str(out / "program" / "model.pt2"))
+torch.save(net.state_dict(), str(out / "program" / "pickle.pt"))

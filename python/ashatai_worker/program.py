@@ -1,0 +1,185 @@
+"""Programs that take and give tensors: those of torch.export (.pt2), and archives of TorchScript (.pt), which an administrator
+must have named trusted, since loading one runs code of its maker."""
+
+from __future__ import annotations
+
+import pickle  # only the error: nothing is unpickled
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .fault import bad_model, invalid
+
+TYPES: dict[str, torch.dtype] = {
+    "BOOL": torch.bool, "UINT8": torch.uint8, "INT8": torch.int8, "INT16": torch.int16, "INT32": torch.int32, "INT64": torch.int64,
+    "FP16": torch.float16, "BF16": torch.bfloat16, "FP32": torch.float32, "FP64": torch.float64,
+}
+NAMES = {v: k for k, v in TYPES.items()}
+
+_load_torch = torch.load
+
+
+def _load_weights(*args: Any, **options: Any) -> Any:
+    """torch.load that reads tensors and nothing else. torch.export itself asks for the one that runs what a pickle says."""
+    return _load_torch(*args, **{**options, "weights_only": True})
+
+
+torch.load = _load_weights
+
+
+def last(e: Exception) -> str:
+    """The last line of an error, where the libraries say what is wrong."""
+    lines = [line.strip() for line in str(e).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(e).__name__
+
+
+def _members(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as z:
+            return z.namelist()
+    except (zipfile.BadZipFile, OSError) as e:
+        raise bad_model(f"{path.name} is no archive of PyTorch: {e}. Export the program again.") from None
+
+
+def load(path: Path, trusted: bool) -> Program:
+    """Loads a program by its file's name."""
+    members = _members(path)
+    if path.suffix == ".pt2":
+        return Exported(path, members)
+    if not any(m.endswith("/constants.pkl") for m in members) or not any("/code/" in m for m in members):
+        raise bad_model(f"{path.name} is a pickle and no TorchScript; pickles run code when they are read, so they are refused. Save the weights as safetensors.")
+    if not trusted:
+        raise bad_model(f"{path.name} is TorchScript, which can run code of its maker. Use torch.export instead, or set models.NAME.trusted for this model.")
+    return Script(path)
+
+
+class Program:
+    """A loaded program."""
+
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+
+    def call(self, values: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Runs it."""
+        raise NotImplementedError
+
+    def infer(self, given: list[dict[str, Any]], tail: bytes, wanted: list[str] | None) -> list[tuple[dict[str, Any], bytes]]:
+        """Tensors in, tensors out, by name."""
+        values = {g["name"]: self._tensor(g, tail[g["at"] : g["at"] + g["size"]]) for g in given}
+        names = [i["name"] for i in self.inputs]
+        if missing := [n for n in names if n not in values]:
+            raise invalid("inputs", f"The input {missing[0]} is missing; this model takes {', '.join(names)}.")
+        if more := [n for n in values if n not in names]:
+            raise invalid("inputs", f"There is no input {more[0]:.80}; this model takes {', '.join(names)}.")
+        try:
+            out = self.call([values[n] for n in names])
+        except (RuntimeError, ValueError, TypeError, AssertionError) as e:
+            raise invalid("inputs", f"The model cannot take these tensors: {last(e)}") from e
+        have = {o["name"]: v for o, v in zip(self.outputs, out, strict=False)}
+        for i, v in enumerate(out[len(self.outputs) :], len(self.outputs)):
+            have[f"output_{i}"] = v
+        for n in wanted or []:
+            if n not in have:
+                raise invalid("outputs", f"There is no output {n:.80}; this model gives {', '.join(have)}.")
+        return [_head(n, have[n]) for n in (have if wanted is None else wanted)]
+
+    @staticmethod
+    def _tensor(g: dict[str, Any], data: bytes) -> torch.Tensor:
+        kind = TYPES.get(g["type"])
+        if kind is None:
+            raise invalid("inputs", f"The tensor {g['name']:.80} is of the type {g['type']:.20}, which the runtime pytorch does not take.")
+        if not data:
+            return torch.zeros(g["shape"], dtype=kind)
+        return torch.frombuffer(bytearray(data), dtype=kind).reshape(g["shape"])
+
+
+def _head(name: str, v: torch.Tensor) -> tuple[dict[str, Any], bytes]:
+    v = v.detach().contiguous()
+    if v.dtype not in NAMES:
+        v = v.float()
+    data = v.view(torch.uint8).numpy().tobytes() if v.dim() else v.reshape(1).view(torch.uint8).numpy().tobytes()
+    return {"name": name, "type": NAMES[v.dtype], "shape": list(v.shape), "size": len(data)}, data
+
+
+def _flat(out: Any) -> list[torch.Tensor]:
+    if isinstance(out, torch.Tensor):
+        return [out]
+    if isinstance(out, (int, float, bool)):
+        return [torch.tensor(out)]
+    if isinstance(out, dict):
+        return [t for v in out.values() for t in _flat(v)]
+    if isinstance(out, (list, tuple)):
+        return [t for v in out for t in _flat(v)]
+    raise TypeError(f"the model gives a {type(out).__name__}, which is no tensor")
+
+
+class Exported(Program):
+    """A program of torch.export."""
+
+    def __init__(self, path: Path, members: list[str]) -> None:
+        try:
+            # Code that was compiled before is not loaded, and pickles are read as tensors only, see above.
+            if any(m.endswith((".so", ".cpp", ".pyd")) for m in members):
+                raise bad_model(f"{path.name} holds native code; export the program without compiling it (torch.export.save).")
+            program = torch.export.load(path)
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as e:
+            raise bad_model(f"{path.name} cannot be read as a program of torch.export: {str(e)[:200]}. Export it again with PyTorch {torch.__version__.split('+')[0]}.") from e
+        self._run = program.module()
+        nodes = {n.name: n for n in program.graph.nodes}
+        signature = program.graph_signature
+        self.inputs = [self._info(str(n), nodes[str(n)].meta.get("val")) for n in signature.user_inputs if str(n) in nodes]
+        self.outputs = [self._info(f"output_{i}", nodes[str(n)].meta.get("val") if str(n) in nodes else None) for i, n in enumerate(signature.user_outputs)]
+
+    @staticmethod
+    def _info(name: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, torch.Tensor):
+            return {"name": name, "type": "FP32", "shape": []}
+        return {"name": name, "type": NAMES.get(value.dtype, "FP32"), "shape": [d if isinstance(d, int) else -1 for d in value.shape]}
+
+    def call(self, values: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Runs it."""
+        return _flat(self._run(*values))
+
+
+class Script(Program):
+    """An archive of TorchScript. What it remembers between calls is forgotten before each, where it offers that."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._run = torch.jit.load(str(path), map_location="cpu").eval()
+        except RuntimeError as e:
+            raise bad_model(f"{path.name} cannot be read as TorchScript: {str(e).strip().splitlines()[-1][:200]}. Save it again.") from e
+        self._kinds: list[str] = []
+        self.inputs, self.outputs = [], []
+        schema = self._run.forward.schema
+        for a in schema.arguments[1:]:
+            kind = str(a.type)
+            if a.has_default_value():
+                break
+            if kind not in ("Tensor", "int", "float", "bool"):
+                raise bad_model(f"The program's argument {a.name} is a {kind}; only tensors and numbers can be given.")
+            self._kinds.append(kind)
+            number = {"int": "INT64", "float": "FP64", "bool": "BOOL"}.get(kind)
+            self.inputs.append({"name": a.name, "type": number or "FP32", "shape": [1] if number else [-1], "any": number is None})
+        self.outputs = [{"name": "output_0", "type": "FP32", "shape": [-1], "any": True}]
+        self._reset = getattr(self._run, "reset_states", None)
+
+    def call(self, values: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Runs it."""
+        if self._reset is not None:
+            self._reset()
+        args: list[Any] = [v if k == "Tensor" else v.reshape(-1)[0].item() for k, v in zip(self._kinds, values, strict=True)]
+        return _flat(self._run(*args))
+
+
+def weights(program: Program) -> int:
+    """Bytes of its weights, as far as they can be seen."""
+    run: Any = getattr(program, "_run", None)
+    seen = [*run.parameters(), *run.buffers()] if run is not None else []
+    return int(np.sum([t.numel() * t.element_size() for t in seen])) if seen else 0
