@@ -4,7 +4,6 @@ import (
 	"io"
 	"os"
 	"path"
-	"slices"
 
 	"ashatai/internal/core"
 	"ashatai/internal/savedmodel"
@@ -15,8 +14,6 @@ const formatSavedModel = "savedmodel"
 // folderMains are the names of the files that make a folder of the models folder a model.
 func folderMains() []string { return []string{onnxMain, savedmodel.Main} }
 
-func isFolderMain(file string) bool { return slices.Contains(folderMains(), file) }
-
 // mainOf is the name of the model file of a folder; empty where it is no model. Of several, the first counts.
 func mainOf(root *os.Root, folder string) string {
 	for _, name := range folderMains() {
@@ -24,12 +21,12 @@ func mainOf(root *os.Root, folder string) string {
 			return name
 		}
 	}
-	return ""
+	return torchMain(root, folder)
 }
 
 // folderOr is the folder of a model file that stands for its folder, and the file itself otherwise.
 func folderOr(file string) string {
-	if dir, base := path.Split(file); dir != "" && isFolderMain(base) {
+	if dir, _ := path.Split(file); dir != "" {
 		return path.Clean(dir)
 	}
 	return file

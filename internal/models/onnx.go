@@ -23,10 +23,17 @@ const (
 
 // factsOf reads a model file by its format; name is its path below root.
 func factsOf(root *os.Root, name string, r io.ReaderAt, size int64) (*core.Manifest, error) {
+	folder, err := fs.Sub(root.FS(), path.Dir(name))
+	if err != nil {
+		return nil, core.Wrap(core.CodeBadModel, err, "The folder of %q cannot be read; check its permissions.", name)
+	}
 	switch {
 	case path.Base(name) == savedmodel.Main:
 		return savedFacts(r, size)
 	case !strings.HasSuffix(name, onnxSuffix):
+		if man, ok, err := torchFacts(folder, name, r, size); ok {
+			return man, err
+		}
 		return readFacts(r, size)
 	}
 	f, err := onnxfile.Read(r, size)
@@ -34,10 +41,6 @@ func factsOf(root *os.Root, name string, r io.ReaderAt, size int64) (*core.Manif
 		return nil, err
 	}
 	man := &core.Manifest{Format: formatONNX, Architecture: formatONNX, Parameters: f.Parameters, Capabilities: []core.Capability{core.CapTensors}}
-	folder, err := fs.Sub(root.FS(), path.Dir(name))
-	if err != nil {
-		return nil, core.Wrap(core.CodeBadModel, err, "The folder of %q cannot be read; check its permissions.", name)
-	}
 	_, err = fs.Stat(folder, "tokenizer.json")
 	switch {
 	case err != nil: // it takes tensors only

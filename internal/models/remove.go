@@ -86,7 +86,7 @@ func (m *Models) removeFile(e *entry) error {
 	root, err := os.OpenRoot(m.cfg.ModelsDir)
 	if err == nil {
 		gone := removeName
-		if isFolderMain(filepath.Base(e.path)) {
+		if filepath.Base(e.path) != e.file { // the model is its folder
 			gone = (*os.Root).RemoveAll
 		}
 		err = errors.Join(gone(root, e.file), removeName(root, e.file+sidecarSuffix), root.Close())

@@ -71,11 +71,17 @@ func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
 	return s
 }
 
-// engineOptions sets what only the llama.cpp runtime knows.
+// engineOptions sets what only one runtime knows.
 func (n *Node) engineOptions(m *core.Manifest, own config.Model, e config.Engine, s *infer.Settings) {
 	runtime := own.Runtime
 	if runtime == "" {
 		runtime = n.runtimeOf(m)
+	}
+	if runtime == catalog.PyTorch {
+		s.Load.Options = map[string]string{"trusted": strconv.FormatBool(own.Trusted)}
+		if own.DType != "" {
+			s.Load.Options["dtype"] = own.DType
+		}
 	}
 	if runtime != catalog.LlamaCpp {
 		return
