@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ashatai/internal/core"
+	"ashatai/internal/onnxfile"
 )
 
 const (
@@ -63,7 +64,7 @@ func firstShard(root *os.Root, name string) string {
 	var index struct {
 		Files map[string]string `json:"weight_map"`
 	}
-	if beside(folder, tensorsIndex, &index) != nil {
+	if onnxfile.ReadJSON(folder, tensorsIndex, &index) != nil {
 		return ""
 	}
 	first := ""
@@ -106,7 +107,7 @@ func tensorsFacts(folder fs.FS, r io.ReaderAt, size int64) (*core.Manifest, erro
 		Architectures []string `json:"architectures"`
 		Type          string   `json:"model_type"`
 	}
-	if err := beside(folder, "config.json", &config); err != nil {
+	if err := onnxfile.ReadJSON(folder, "config.json", &config); err != nil {
 		return nil, err
 	}
 	if len(config.Architectures) == 0 || config.Type == "" {

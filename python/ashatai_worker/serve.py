@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata, util
 from typing import TYPE_CHECKING, Any
 
 from .fault import Broken, Fault, invalid, is_out_of_memory, unsupported
@@ -258,14 +259,15 @@ class Server:
             self._running.pop(call, None)
 
     def _probe(self, t: Task) -> None:
+        # The packages are looked at and not loaded, which takes seconds; a load that fails says why.
         missing, version = "", ""
         try:
-            import torch
-            import transformers
-
-            version = f"{torch.__version__.split('+')[0]} (transformers {transformers.__version__})"
-        except Exception as e:
-            missing = f"PyTorch's environment is broken: {str(e)[:200]}. Run `ashatai runtime install pytorch` after removing its folder."
+            version = f"{metadata.version('torch').split('+')[0]} (transformers {metadata.version('transformers')})"
+            for name in ("torch", "transformers", "tokenizers", "safetensors", "numpy"):
+                if util.find_spec(name) is None:
+                    raise ImportError(f"the package {name} is missing")
+        except ImportError as e:  # PackageNotFoundError is one
+            missing = f"PyTorch's environment is broken: {str(e)[:200]}. Remove its folder and run `ashatai runtime install pytorch`."
         self._forget(t.call)
         self._channel.send(Kind.STATUS, t.call, {"ready": not missing, "version": version, "device": "" if missing else "cpu", "missing": missing, "guide": "", "no_guide": ""})
 
