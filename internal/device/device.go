@@ -86,19 +86,7 @@ func Merge(reports ...Report) Report {
 		}
 	}
 	for _, c := range cards {
-		used := false
-		for i := range out.Devices {
-			d := &out.Devices[i]
-			if c.PCI == "" || !strings.EqualFold(d.PCI, c.PCI) && !(d.PCI == "" && sameName(d.Name, c.Name)) {
-				continue
-			}
-			used = used || d.Ready()
-			d.Driver, d.Vendor = cmp.Or(c.Driver, d.Driver), cmp.Or(c.Vendor, d.Vendor)
-			if c.Total > 0 && d.Total == 0 {
-				d.Total, d.Free = c.Total, c.Free
-			}
-		}
-		if !used {
+		if !complete(out.Devices, c) {
 			c.Missing = lacking(c)
 			out.Devices = append(out.Devices, c)
 		}
@@ -107,6 +95,24 @@ func Merge(reports ...Report) Report {
 		return cmp.Or(cmp.Compare(order(a), order(b)), cmp.Compare(a.ID, b.ID))
 	})
 	return out
+}
+
+// complete puts what the system knows of a card into the devices that a backend found on it, and says whether one of them can
+// be used.
+func complete(found []Device, c Device) bool {
+	used := false
+	for i := range found {
+		d := &found[i]
+		if c.PCI == "" || !strings.EqualFold(d.PCI, c.PCI) && (d.PCI != "" || !sameName(d.Name, c.Name)) {
+			continue
+		}
+		used = used || d.Ready()
+		d.Driver, d.Vendor = cmp.Or(c.Driver, d.Driver), cmp.Or(c.Vendor, d.Vendor)
+		if c.Total > 0 && d.Total == 0 {
+			d.Total, d.Free = c.Total, c.Free
+		}
+	}
+	return used
 }
 
 func sameName(a, b string) bool {

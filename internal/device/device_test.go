@@ -78,9 +78,13 @@ func TestChoose(t *testing.T) {
 
 func TestOrder(t *testing.T) {
 	best := []Device{
-		{Backend: CUDA, Kind: KindGPU, Runtimes: []string{"x"}}, {Backend: Vulkan, Kind: KindGPU, Runtimes: []string{"x"}},
-		{Backend: "other", Kind: KindGPU, Runtimes: []string{"x"}}, {Backend: Vulkan, Kind: KindIntegrated, Runtimes: []string{"x"}},
-		{Backend: Vulkan, Kind: KindGPU, Software: true, Runtimes: []string{"x"}}, {Backend: CPU, Kind: KindCPU, Runtimes: []string{"x"}}, {Backend: CUDA, Kind: KindGPU},
+		{Backend: CUDA, Kind: KindGPU, Runtimes: []string{"x"}},
+		{Backend: Vulkan, Kind: KindGPU, Runtimes: []string{"x"}},
+		{Backend: "other", Kind: KindGPU, Runtimes: []string{"x"}},
+		{Backend: Vulkan, Kind: KindIntegrated, Runtimes: []string{"x"}},
+		{Backend: Vulkan, Kind: KindGPU, Software: true, Runtimes: []string{"x"}},
+		{Backend: CPU, Kind: KindCPU, Runtimes: []string{"x"}},
+		{Backend: CUDA, Kind: KindGPU},
 	}
 	for i := 1; i < len(best); i++ {
 		if order(best[i-1]) >= order(best[i]) {

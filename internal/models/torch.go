@@ -135,7 +135,7 @@ func readTensors(r io.ReaderAt, size int64) (parameters int64, kind string, err 
 		return 0, "", bad("is shorter than its header")
 	}
 	n := binary.LittleEndian.Uint64(length[:])
-	if n < 2 || n > maxTensorsHeader || int64(n) > size-8 { //nolint:gosec // bounded just before
+	if n < 2 || n > maxTensorsHeader || int64(n) > size-8 {
 		return 0, "", bad("states a header that it cannot have")
 	}
 	data := size - 8 - int64(n)

@@ -107,7 +107,7 @@ func (t *Tracer) Begin(ctx context.Context, req *core.Request) *Answer {
 		operation = "text_completion"
 	}
 	a := &Answer{tracer: t.tracer, began: time.Now()}
-	a.ctx, a.span = t.tracer.Start(ctx, operation, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(a.began), trace.WithAttributes(
+	a.ctx, a.span = t.tracer.Start(ctx, operation, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(a.began), trace.WithAttributes( //nolint:spancheck // End ends it
 		attribute.String("gen_ai.operation.name", operation), attribute.String("gen_ai.provider.name", "ashatai"),
 		attribute.String("ashatai.request.id", req.ID), attribute.String("ashatai.queue.class", req.Principal.Class.String()),
 	))

@@ -43,10 +43,10 @@ func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.headers = r.Header
-	for _, rs := range in.ResourceSpans {
-		c.about = rs.Resource.Attributes
-		for _, ss := range rs.ScopeSpans {
-			c.spans = append(c.spans, ss.Spans...)
+	for _, rs := range in.GetResourceSpans() {
+		c.about = rs.GetResource().GetAttributes()
+		for _, ss := range rs.GetScopeSpans() {
+			c.spans = append(c.spans, ss.GetSpans()...)
 		}
 	}
 }
@@ -68,7 +68,7 @@ func (c *receiver) start(t *testing.T, log io.Writer) *obs.Tracer {
 func (c *receiver) named(name string) []*tracepb.Span {
 	var out []*tracepb.Span
 	for _, s := range c.spans {
-		if s.Name == name {
+		if s.GetName() == name {
 			out = append(out, s)
 		}
 	}
@@ -78,7 +78,7 @@ func (c *receiver) named(name string) []*tracepb.Span {
 func values(all []*common.KeyValue) map[string]string {
 	out := map[string]string{}
 	for _, kv := range all {
-		out[kv.Key] = strings.TrimSpace(strings.SplitN(kv.Value.String(), ":", 2)[1])
+		out[kv.GetKey()] = strings.TrimSpace(strings.SplitN(kv.GetValue().String(), ":", 2)[1])
 	}
 	return out
 }
@@ -113,7 +113,7 @@ func TestTrace(t *testing.T) {
 	if len(c.spans) != 8 || len(chat) != 1 || len(c.named("queue")) != 3 {
 		t.Fatalf("%d spans: %v", len(c.spans), c.spans)
 	}
-	got := values(chat[0].Attributes)
+	got := values(chat[0].GetAttributes())
 	for k, want := range map[string]string{
 		"gen_ai.operation.name": `"chat"`, "gen_ai.response.model": `"m:latest"`, "gen_ai.request.max_tokens": "9", "gen_ai.request.temperature": "0.5",
 		"gen_ai.usage.input_tokens": "7", "gen_ai.usage.output_tokens": "3", "ashatai.request.id": `"req_1"`,
@@ -122,19 +122,19 @@ func TestTrace(t *testing.T) {
 			t.Errorf("%s is %s, want %s", k, got[k], want)
 		}
 	}
-	if chat[0].Kind != tracepb.Span_SPAN_KIND_SERVER || chat[0].TraceId[0] != 0x0a || chat[0].ParentSpanId[0] != 0xb7 || chat[0].Status.GetCode() == tracepb.Status_STATUS_CODE_ERROR {
+	if chat[0].GetKind() != tracepb.Span_SPAN_KIND_SERVER || chat[0].GetTraceId()[0] != 0x0a || chat[0].GetParentSpanId()[0] != 0xb7 || chat[0].GetStatus().GetCode() == tracepb.Status_STATUS_CODE_ERROR {
 		t.Errorf("%v", chat[0])
 	}
-	at := chat[0].StartTimeUnixNano
+	at := chat[0].GetStartTimeUnixNano()
 	for i, name := range []string{"queue", "prefill", "decode"} {
 		s := c.named(name)[0]
-		if s.StartTimeUnixNano != at || s.EndTimeUnixNano-at != uint64(i+1)*1e9 || !slices.Equal(s.ParentSpanId, chat[0].SpanId) {
-			t.Errorf("%s: from %d to %d, parent %x", name, s.StartTimeUnixNano-at, s.EndTimeUnixNano-at, s.ParentSpanId)
+		if s.GetStartTimeUnixNano() != at || s.GetEndTimeUnixNano()-at != uint64(i+1)*1e9 || !slices.Equal(s.GetParentSpanId(), chat[0].GetSpanId()) {
+			t.Errorf("%s: from %d to %d, parent %x", name, s.GetStartTimeUnixNano()-at, s.GetEndTimeUnixNano()-at, s.GetParentSpanId())
 		}
-		at = s.EndTimeUnixNano
+		at = s.GetEndTimeUnixNano()
 	}
 	failed := c.named("text_completion")
-	if s := failed[0]; s.Status.Code != tracepb.Status_STATUS_CODE_ERROR || values(s.Attributes)["error.type"] != `"queue_full"` {
+	if s := failed[0]; s.GetStatus().GetCode() != tracepb.Status_STATUS_CODE_ERROR || values(s.GetAttributes())["error.type"] != `"queue_full"` {
 		t.Errorf("%v", s)
 	}
 	if values(c.about)["service.name"] != `"here"` || c.headers.Get("X-Team") != "lab" {

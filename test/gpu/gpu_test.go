@@ -48,7 +48,7 @@ models:
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		f, err := os.Create(path) //nolint:gosec // the test's own folder
+		f, err := os.Create(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,6 +100,7 @@ func TestDeviceIsLost(t *testing.T) {
 	s := launch.Start(t, dir)
 	c := launch.Client{Addr: s.Addr}
 	resp := complete(t, s.Addr, "may", 2, false)
+	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("X-Ashatai-Device") != "vulkan0" || resp.Header.Get("X-Ashatai-Fallback") != "" {
 		t.Fatalf("%d %v\n%s", resp.StatusCode, resp.Header, text)
@@ -125,6 +126,7 @@ func TestDeviceIsLost(t *testing.T) {
 		t.Fatal(loaded, err)
 	}
 	stream := complete(t, s.Addr, "may", 200, true)
+	defer stream.Body.Close()
 	lines := bufio.NewScanner(stream.Body)
 	if !lines.Scan() {
 		t.Fatal("the stream brought nothing")
@@ -145,13 +147,17 @@ func TestDeviceIsLost(t *testing.T) {
 		t.Errorf("the stream ended with %s", last)
 	}
 	again := complete(t, s.Addr, "may", 2, false)
+	defer again.Body.Close()
 	text, _ = io.ReadAll(again.Body)
 	if again.StatusCode != http.StatusOK || again.Header.Get("X-Ashatai-Device") != "cpu" || !strings.Contains(again.Header.Get("X-Ashatai-Fallback"), "the processor instead of a device") {
 		t.Fatalf("%d %v\n%s", again.StatusCode, again.Header, text)
 	}
 	refused := complete(t, s.Addr, "must", 2, false)
+	defer refused.Body.Close()
 	var e struct {
-		Error struct{ Code, Message string }
+		Error struct {
+			Message string `json:"message"`
+		} `json:"error"`
 	}
 	if err := json.NewDecoder(refused.Body).Decode(&e); err != nil || refused.StatusCode != http.StatusServiceUnavailable || !strings.Contains(e.Error.Message, "require-gpu") {
 		t.Errorf("%d %+v %v", refused.StatusCode, e, err)

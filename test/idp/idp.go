@@ -59,10 +59,16 @@ func Start(t *testing.T, redirects ...string) *Provider {
 }
 
 // Rotate gives the provider another key to sign with, and takes the old one away.
-func (p *Provider) Rotate(t *testing.T) { p.tell(t, "/test/rotate") }
+func (p *Provider) Rotate(t *testing.T) {
+	t.Helper()
+	p.tell(t, "/test/rotate")
+}
 
 // Expire lets all codes grow too old.
-func (p *Provider) Expire(t *testing.T) { p.tell(t, "/test/expire") }
+func (p *Provider) Expire(t *testing.T) {
+	t.Helper()
+	p.tell(t, "/test/expire")
+}
 
 func (p *Provider) tell(t *testing.T, path string) {
 	t.Helper()

@@ -113,7 +113,7 @@ func (f *fake) handler(t *testing.T) http.Handler {
 }
 
 func send(h http.Handler, method, path, body string, head ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body))
+	r := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body)) //nolint:forbidigo // nothing waits for it
 	for i := 0; i+1 < len(head); i += 2 {
 		r.Header.Set(head[i], head[i+1])
 	}

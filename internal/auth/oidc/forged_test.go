@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -57,16 +58,18 @@ func (l *liar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	write := func(v any) { _ = json.NewEncoder(w).Encode(v) }
+	write := func(v any) {
+		if err := json.NewEncoder(w).Encode(v); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	}
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
 		m := map[string]any{
 			"issuer": l.URL, "authorization_endpoint": l.URL + "/auth", "token_endpoint": l.URL + "/token", "jwks_uri": l.URL + "/keys",
 			"userinfo_endpoint": l.URL + "/me", "id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"},
 		}
-		for k, v := range l.meta {
-			m[k] = v
-		}
+		maps.Copy(m, l.meta)
 		write(m)
 	case "/keys":
 		write(map[string]any{"keys": []any{map[string]any{
@@ -86,9 +89,7 @@ func (l *liar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (l *liar) token() string {
 	head := map[string]any{"alg": "RS256", "kid": "k"}
-	for k, v := range l.head {
-		head[k] = v
-	}
+	maps.Copy(head, l.head)
 	claims := map[string]any{
 		"iss": l.URL, "sub": "sub-1", "aud": idp.ClientID, "exp": time.Now().Add(time.Minute).Unix(), "iat": time.Now().Unix(), "nonce": l.nonce,
 		"email": "ann@example.org", "email_verified": "true", "preferred_username": "ann", "groups": "team",
@@ -98,8 +99,14 @@ func (l *liar) token() string {
 			delete(claims, k)
 		}
 	}
-	a, _ := json.Marshal(head)
-	b, _ := json.Marshal(claims)
+	a, err := json.Marshal(head)
+	if err != nil {
+		return err.Error()
+	}
+	b, err := json.Marshal(claims)
+	if err != nil {
+		return err.Error()
+	}
 	text := b64(a) + "." + b64(b)
 	if l.sign != nil {
 		return text + "." + b64(l.sign(text))

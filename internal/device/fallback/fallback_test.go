@@ -157,7 +157,7 @@ func TestLoads(t *testing.T) {
 				w := newWorld(c.found, c.limit)
 				w.gpu.fail = c.fail
 				m, err := w.run.Load(t.Context(), spec(c.o), nil)
-				got, said := "", ""
+				var got, said string
 				if err != nil {
 					got, said = string(core.CodeOf(err)), core.AsError(err).Message
 				} else {
@@ -233,7 +233,7 @@ func TestRegistryLooksWhenItMust(t *testing.T) {
 		if s := w.run.Probe(t.Context()); s.Device != "vulkan0, cpu" {
 			t.Errorf("%+v", s)
 		}
-		time.Sleep(2 * time.Minute) // fake time
+		<-time.After(2 * time.Minute)
 		w.gpu.lost = core.Errorf(core.CodeWorkerDied, "The process died.")
 		r := w.reg.Report(t.Context())
 		if w.gpu.looks != 4 || len(r.Devices) != 0 || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "of vulkan: The process died") || r.Processor == nil {

@@ -91,7 +91,7 @@ func (r *Registry) look(ctx context.Context, over chan struct{}) {
 		})
 	}
 	wg.Wait()
-	known := device.Merge(append(reports, device.Report{Notes: r.cfg.Notes})...)
+	known := device.Merge(slices.Concat(reports, []device.Report{{Notes: r.cfg.Notes}})...)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.known, r.at, r.looking = known, r.cfg.Now(), nil

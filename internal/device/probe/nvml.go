@@ -98,7 +98,7 @@ func (fn *nvml) list() device.Report {
 		}
 		var m nvmlMemory
 		if fn.Memory(dev, &m) == 0 {
-			d.Total, d.Free = int64(min(m.Total, 1<<62)), int64(min(m.Free, m.Total, 1<<62)) //nolint:gosec // bounded here
+			d.Total, d.Free = int64(min(m.Total, 1<<62)), int64(min(m.Free, m.Total, 1<<62))
 		}
 		var p nvmlPCI
 		if fn.PCI(dev, &p) == 0 {

@@ -64,7 +64,7 @@ func standIn(t *testing.T, flags ...string) string {
 	}
 	out := filepath.Join(t.TempDir(), "libnvidia-ml.so.1")
 	args := append([]string{"-shared", "-fPIC", "-o", out, "testdata/nvml.c"}, flags...)
-	if text, err := exec.CommandContext(t.Context(), cc, args...).CombinedOutput(); err != nil { //nolint:gosec // the test's own file
+	if text, err := exec.CommandContext(t.Context(), cc, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	return out

@@ -40,8 +40,14 @@ func TestMain(m *testing.M) {
 			Build: build, Runtimes: []engine.Runtime{pytorch.New(os.Getenv("ASHATAI_PYTORCH"))}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Env: os.Environ(),
 		}))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(madeIn)
+		os.Exit(code)
+	}))
 }
+
+// madeIn is the folder of made; empty while there is none.
+var madeIn string
 
 // environment is the installed one; tests that need it are skipped where there is none.
 func environment(t *testing.T) string {
@@ -59,7 +65,8 @@ var made = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command(filepath.Join(os.Getenv("ASHATAI_TEST_PYTORCH"), "bin", "python"), "-I", "-W", "ignore", "testdata/make.py", dir)
+	madeIn = dir
+	cmd := exec.Command(filepath.Join(os.Getenv("ASHATAI_TEST_PYTORCH"), "bin", "python"), "-I", "-W", "ignore", "testdata/make.py", dir) //nolint:forbidigo // made once, for no single test
 	cmd.Stderr = os.Stderr
 	return dir, cmd.Run()
 })

@@ -42,8 +42,8 @@ func (r *Runtime) Probe(context.Context) engine.Status {
 }
 
 // Load implements engine.Runtime, likewise.
-func (r *Runtime) Load(context.Context, engine.LoadSpec, func(float64)) (engine.Model, error) {
-	return nil, core.Errorf(core.CodeUnavailable, "%s", r.Probe(context.Background()).Missing) //nolint:forbidigo // it is not looked at
+func (r *Runtime) Load(ctx context.Context, _ engine.LoadSpec, _ func(float64)) (engine.Model, error) {
+	return nil, core.Errorf(core.CodeUnavailable, "%s", r.Probe(ctx).Missing)
 }
 
 // stamp is what an environment says of itself; provision writes it.

@@ -29,7 +29,7 @@ func fake(t *testing.T, lock string) string {
 		t.Fatal(err)
 	}
 	for name, data := range map[string][]byte{"environment.json": b, "bin/python": []byte("#!/bin/sh\n")} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o700); err != nil { //nolint:gosec // one is a program
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

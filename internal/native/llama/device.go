@@ -65,7 +65,7 @@ func (l *Library) Devices() []Device {
 		l.fn.DevProps(ptr, &p)
 		d := Device{
 			Name: text(p.Name), Description: strings.TrimSpace(text(p.Description)), PCI: text(p.DeviceID), Kind: DeviceKind(p.Type),
-			Free: int64(min(p.MemoryFree, math.MaxInt64)), Total: int64(min(p.MemoryTotal, math.MaxInt64)), ptr: ptr, //nolint:gosec // bounded here
+			Free: int64(min(p.MemoryFree, math.MaxInt64)), Total: int64(min(p.MemoryTotal, math.MaxInt64)), ptr: ptr,
 		}
 		if reg := l.fn.DevReg(ptr); reg != 0 {
 			d.Backend = l.fn.RegName(reg)

@@ -84,7 +84,7 @@ func (s *Session) Run(in []Port, values []*Value, out []Port, limit time.Duratio
 	}
 	var run handle
 	if limit > 0 {
-		b := number(nil, 2, uint64(max(limit.Milliseconds(), 1)))                //nolint:gosec // not negative
+		b := number(nil, 2, uint64(max(limit.Milliseconds(), 1)))
 		run = l.fn.BufferOf(unsafe.Pointer(unsafe.SliceData(b)), uint64(len(b))) //nolint:gosec // memory of this call, which the library copies
 		defer l.fn.DeleteBuffer(run)
 	}

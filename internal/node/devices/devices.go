@@ -166,7 +166,7 @@ func driverOf(path string) []string {
 	var d struct {
 		ICD struct {
 			Path string `json:"library_path"`
-		} `json:"ICD"`
+		} `json:"ICD"` //nolint:tagliatelle // the loader's own name
 	}
 	if json.Unmarshal(text, &d) != nil || !strings.Contains(d.ICD.Path, "/") {
 		return nil

@@ -29,15 +29,23 @@ func TestWish(t *testing.T) {
 	}{
 		{"nothing is said", config.GPU{}, config.Model{}, nil},
 		{"enabled", config.GPU{Enabled: true, Backend: "auto"}, config.Model{}, &engine.Offload{Policy: device.PolicyPrefer, Layers: -1}},
-		{"the old block", config.GPU{Enabled: true, Backend: "cuda", DeviceID: 1, LayerOffload: 20}, config.Model{},
-			&engine.Offload{Policy: device.PolicyPrefer, Backend: "cuda", Wanted: []string{"cuda1"}, Layers: 20}},
+		{
+			"the old block",
+			config.GPU{Enabled: true, Backend: "cuda", DeviceID: 1, LayerOffload: 20},
+			config.Model{},
+			&engine.Offload{Policy: device.PolicyPrefer, Backend: "cuda", Wanted: []string{"cuda1"}, Layers: 20},
+		},
 		{"the old block for the processor", config.GPU{Enabled: true, Backend: "cpu"}, config.Model{}, nil},
 		{"a policy", config.GPU{Policy: device.PolicyRequire}, config.Model{}, &engine.Offload{Policy: device.PolicyRequire, Layers: -1}},
 		{"a policy over enabled", config.GPU{Enabled: true, Policy: device.PolicyCPU}, config.Model{}, nil},
 		{"one model on the processor", config.GPU{Enabled: true}, config.Model{GPUPolicy: device.PolicyCPU}, nil},
 		{"one model without layers", config.GPU{Enabled: true}, config.Model{GPULayers: "0"}, nil},
-		{"one model alone", config.GPU{}, config.Model{Devices: []string{"cuda0", "cuda1"}, Split: "row", TensorSplit: "3,1", GPULayers: "auto"},
-			&engine.Offload{Policy: device.PolicyPrefer, Wanted: []string{"cuda0", "cuda1"}, Layers: -1, Row: true, Split: []float64{3, 1}}},
+		{
+			"one model alone",
+			config.GPU{},
+			config.Model{Devices: []string{"cuda0", "cuda1"}, Split: "row", TensorSplit: "3,1", GPULayers: "auto"},
+			&engine.Offload{Policy: device.PolicyPrefer, Wanted: []string{"cuda0", "cuda1"}, Layers: -1, Row: true, Split: []float64{3, 1}},
+		},
 		{"one model with its number", config.GPU{Enabled: true, LayerOffload: 3}, config.Model{GPULayers: "7"}, &engine.Offload{Policy: device.PolicyPrefer, Layers: 7}},
 	} {
 		if d := cmp.Diff(c.want, Wish(c.g, c.m)); d != "" {

@@ -62,6 +62,14 @@ func settings(issuer string) config.OIDC {
 	return s
 }
 
+// answer is what a browser was sent.
+type answer struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
+	cookies    []*http.Cookie
+}
+
 // TestABrowsersWay goes from the server's call through the provider's pages and back, and looks at who that is then.
 func TestABrowsersWay(t *testing.T) {
 	real := idp.Start(t, callback)
@@ -72,7 +80,7 @@ func TestABrowsersWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := func(path string, with ...*http.Cookie) *http.Response {
+	ask := func(path string, with ...*http.Cookie) answer {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 		r.RemoteAddr, r.Host = "203.0.113.9:4711", "127.0.0.1:1"
 		for _, c := range with {
@@ -80,16 +88,18 @@ func TestABrowsersWay(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, r)
-		return w.Result()
+		res := w.Result()
+		defer res.Body.Close()
+		return answer{res.StatusCode, res.Status, res.Header, res.Cookies()}
 	}
 	begun := ask("/api/v1/oidc/login")
-	if begun.StatusCode != http.StatusSeeOther || len(begun.Cookies()) != 1 {
+	if begun.StatusCode != http.StatusSeeOther || len(begun.cookies) != 1 {
 		t.Fatalf("%+v", begun)
 	}
 	back := real.LogIn(t, begun.Header.Get("Location"), "team.ann")
-	ended := ask(back.RequestURI(), begun.Cookies()[0])
+	ended := ask(back.RequestURI(), begun.cookies[0])
 	var token string
-	for _, c := range ended.Cookies() {
+	for _, c := range ended.cookies {
 		if c.Name == gate.SessionCookie {
 			token = c.Value
 		}
@@ -98,7 +108,7 @@ func TestABrowsersWay(t *testing.T) {
 	if err != nil || ended.StatusCode != http.StatusSeeOther || who.Role != core.AccountPublisher {
 		t.Fatalf("%+v, %v, %+v", ended, err, who)
 	}
-	if again := ask(back.RequestURI(), begun.Cookies()[0]); again.StatusCode != http.StatusBadRequest {
+	if again := ask(back.RequestURI(), begun.cookies[0]); again.StatusCode != http.StatusBadRequest {
 		t.Errorf("a replay answered %s", again.Status)
 	}
 	off := true
@@ -106,7 +116,7 @@ func TestABrowsersWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun = ask("/api/v1/oidc/login")
-	if out := ask(real.LogIn(t, begun.Header.Get("Location"), "team.ann").RequestURI(), begun.Cookies()[0]); out.StatusCode != http.StatusForbidden {
+	if out := ask(real.LogIn(t, begun.Header.Get("Location"), "team.ann").RequestURI(), begun.cookies[0]); out.StatusCode != http.StatusForbidden {
 		t.Errorf("a disabled account answered %s", out.Status)
 	}
 }

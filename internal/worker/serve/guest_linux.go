@@ -2,6 +2,7 @@ package serve
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"strconv"
 	"syscall"
@@ -41,7 +42,7 @@ func carryBundle(bundle []byte) error {
 func become(p engine.Program, launch wire.Launch, reached string, opt Options) error {
 	filter, err := sandbox.Filter()
 	if err != nil {
-		opt.Log.Warn("the system call filter is missing", "error", err.Error())
+		opt.Log.Warn("the system call filter is missing", slog.String("error", err.Error()))
 		filter = nil
 	}
 	args, err := guestArgs(p, launch, string(sandbox.Reached(reached)), filter, opt)

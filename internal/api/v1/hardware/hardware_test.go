@@ -41,8 +41,10 @@ func TestList(t *testing.T) {
 	want := DeviceList{
 		Processor: &Processor{Name: "p", Cores: 4, Usable: 2, Nodes: 1, Features: []string{"avx2"}, Memory: 5}, Notes: []string{"n"},
 		Devices: []Device{
-			{ID: "vulkan0", Backend: "vulkan", Kind: "gpu", Name: "llvmpipe", Software: true, Ready: true, Error: 0.001, Runtimes: []string{"llamacpp"},
-				Memory: Memory{Total: 8, Free: 7, Models: Ledger{Limit: 9, Used: 3}}},
+			{
+				ID: "vulkan0", Backend: "vulkan", Kind: "gpu", Name: "llvmpipe", Software: true, Ready: true, Error: 0.001, Runtimes: []string{"llamacpp"},
+				Memory: Memory{Total: 8, Free: 7, Models: Ledger{Limit: 9, Used: 3}},
+			},
 			{ID: "nvidia0", Backend: "nvml", Kind: "gpu", Runtimes: []string{}, Missing: "No library."},
 		},
 	}

@@ -54,7 +54,7 @@ func site(t *testing.T, c sso.Config) http.Handler {
 	return mux
 }
 
-func get(t *testing.T, h http.Handler, path string, change func(r *http.Request)) *http.Response {
+func get(t *testing.T, h http.Handler, path string, change func(r *http.Request)) answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 	r.RemoteAddr, r.Host = "203.0.113.9:4711", "ai.example.org"
@@ -63,12 +63,24 @@ func get(t *testing.T, h http.Handler, path string, change func(r *http.Request)
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	return w.Result()
+	res := w.Result()
+	defer res.Body.Close()
+	var whole strings.Builder
+	_ = res.Write(&whole)
+	return answer{StatusCode: res.StatusCode, Header: res.Header, set: res.Cookies(), whole: whole.String()}
 }
 
-func cookies(res *http.Response) map[string]*http.Cookie {
+// answer is what a browser was sent.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+	set        []*http.Cookie
+	whole      string // with its headers
+}
+
+func cookies(res answer) map[string]*http.Cookie {
 	out := map[string]*http.Cookie{}
-	for _, c := range res.Cookies() {
+	for _, c := range res.set {
 		out[c.Name] = c
 	}
 	return out
@@ -119,9 +131,7 @@ func TestWhatWentWrong(t *testing.T) {
 	browser := func(r *http.Request) { r.Header.Set("Accept", "text/html,application/xhtml+xml") }
 	for _, path := range []string{"/api/v1/oidc/login", "/api/v1/oidc/callback?code=c"} {
 		res := get(t, h, path, browser)
-		var b strings.Builder
-		_ = res.Write(&b)
-		text := b.String()
+		text := res.whole
 		for _, part := range []string{"Nothing for &lt;b&gt;you&lt;/b&gt;.", `href="/api/v1/oidc/login"`, `href="/"`, "default-src 'none'", "frame-ancestors 'none'", "text/html", "nosniff"} {
 			if !strings.Contains(text, part) {
 				t.Errorf("%s: no %s in %s", path, part, text)

@@ -26,27 +26,38 @@ func TestGrammar(t *testing.T) {
 		want   string
 	}{
 		"a section": {
-			lark.Demand{Tools: []core.Tool{tool}}, lark.Thought{}, func(g *lark.Grammar) { g.Calls(section) },
+			lark.Demand{Tools: []core.Tool{tool}},
+			lark.Thought{},
+			func(g *lark.Grammar) { g.Calls(section) },
 			"start: body\nbody: calls\ncalls: <[7]> \"[\" call (\",\" call)* \"]\" <[8]>\ncall: call_0\ncall_0: \"f\" /[0-9]/ " + args + "\n",
 		},
 		"free, one": {
-			lark.Demand{Tools: []core.Tool{tool}, Free: true, Single: true}, lark.Thought{}, func(g *lark.Grammar) { g.Calls(section) },
+			lark.Demand{Tools: []core.Tool{tool}, Free: true, Single: true},
+			lark.Thought{},
+			func(g *lark.Grammar) { g.Calls(section) },
 			"start: body\nbody: text\n  | text_before calls\ntext: /(?s:.*)/\ntext_before: /(?s:.*)/ <[7]>\ncalls: \"[\" call \"]\" <[8]>\ncall: call_0\ncall_0: \"f\" /[0-9]/ " + args + "\n",
 		},
 		"the whole answer": {
-			lark.Demand{Tools: []core.Tool{{Name: "g"}}, Free: true, Exact: true}, lark.Thought{Open: "<t>", Close: "</t>"}, func(g *lark.Grammar) { g.Whole(section) },
+			lark.Demand{Tools: []core.Tool{{Name: "g"}}, Free: true, Exact: true},
+			lark.Thought{Open: "<t>", Close: "</t>"},
+			func(g *lark.Grammar) { g.Whole(section) },
 			"start: body\nbody: call\n  | /([^{](?s:.*))?/\ncall: call_0\ncall_0: \"g\" /[0-9]/ %json {\"type\": \"object\", \"properties\": {}, \"additionalProperties\": false, \"x-guidance\": {\"item_separator\": \", \", \"key_separator\": \": \", \"whitespace_flexible\": false}}\n",
 		},
 		"bounded reasoning, then a schema": {
-			lark.Demand{Answer: "{}", Thinks: true, Budget: 9}, lark.Thought{Open: "<a>", Label: "x", Close: "</a>"}, (*lark.Grammar).Only,
+			lark.Demand{Answer: "{}", Thinks: true, Budget: 9},
+			lark.Thought{Open: "<a>", Label: "x", Close: "</a>"},
+			(*lark.Grammar).Only,
 			"start: body\n  | opening thought body\nbody: answer\nopening: <[7]> \"x\"\nreasoning: bounded <[8]>\nbounded[max_tokens=9]: /(?s:.*)/\nthought: reasoning /\\n{0,2}/\nanswer: %json {}\n",
 		},
 		"within reasoning whose mark is text": {
-			lark.Demand{Answer: "{}", Opened: true}, lark.Thought{Open: "<t>", Close: "</t>"}, (*lark.Grammar).Only,
+			lark.Demand{Answer: "{}", Opened: true},
+			lark.Thought{Open: "<t>", Close: "</t>"},
+			(*lark.Grammar).Only,
 			"start: thought body\nbody: answer\nreasoning[suffix=\"</t>\"]: /(?s:.*)/\nthought: reasoning /\\n{0,2}/\nanswer: %json {}\n",
 		},
 		"a call or an answer": {
-			lark.Demand{Answer: "{}", Tools: []core.Tool{{Name: "h", Parameters: json.RawMessage(`{"allOf":[]}`)}}, Exact: true}, lark.Thought{},
+			lark.Demand{Answer: "{}", Tools: []core.Tool{{Name: "h", Parameters: json.RawMessage(`{"allOf":[]}`)}}, Exact: true},
+			lark.Thought{},
 			func(g *lark.Grammar) { g.Whole(section) },
 			"start: body\nbody: call\n  | answer\ncall: call_0\ncall_0: \"h\" /[0-9]/ %json {\"allOf\":[],\"type\":\"object\",\"x-guidance\":{\"item_separator\":\", \",\"key_separator\":\": \",\"whitespace_flexible\":false}}\nanswer: %json {}\n",
 		},

@@ -58,7 +58,7 @@ func vulkan(t *testing.T) Libraries {
 func tiny(t *testing.T) (string, *gguf.File) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tiny.gguf")
-	f, err := os.Create(path) //nolint:gosec // the test's own folder
+	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func tiny(t *testing.T) (string, *gguf.File) {
 func params(lib *llama.Library, kv gguf.Type) llama.ContextParams {
 	p := lib.ContextDefaults()
 	p.NCtx, p.NBatch, p.NUbatch, p.NSeqMax, p.NThreads, p.NThreadsBatch = 512, 32, 32, 1, 1, 1
-	p.TypeK, p.TypeV = int32(kv), int32(kv) //nolint:gosec // small numbers of the format
+	p.TypeK, p.TypeV = int32(kv), int32(kv)
 	p.FlashAttnType = llama.FlashAttnOff
 	return p
 }
