@@ -133,9 +133,10 @@ func (m *machine) finish() {
 	m.open = false
 }
 
-// fail says that the begun call cannot be finished.
+// fail says that the begun call cannot be finished. Where the text was cut short that says nothing of the model: what was fed in
+// was good so far, and only its end is missing.
 func (m *machine) fail() bool {
-	m.broken = true
+	m.broken = !m.cut
 	return false
 }
 

@@ -193,6 +193,8 @@ func samples() []sample {
 		{"coder gives up", code, "<tool_call><function=weather>x", got{Text: "weather>x"}, with, false},
 		{"coder breaks", code, "<tool_call><function=weather><parameter=city>a</parameter>x", got{Calls: []core.ToolCall{made(0, "weather", `{"city":"a"`)}, Broken: true}, with, false},
 		{"coder with an object", code, "<tool_call><function=weather>" + args + "</function></tool_call>", got{Calls: one}, with, false},
+		{"coder cut in a tag", code, "<tool_call><function=weather><parameter=city>Oslo</parameter><param", got{Calls: []core.ToolCall{made(0, "weather", `{"city":"Oslo"`)}, Open: true}, with, true},
+		{"coder cut in a key", code, "<tool_call><function=weather><parameter=ci", got{Calls: []core.ToolCall{made(0, "weather", `{`)}, Open: true}, with, true},
 		{"coder no call", code, "<tool_call>x<function=a b>y", got{Text: "xa b>y"}, with, false},
 		{"harmony", oss, "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Yes. <|return|>", got{Reasoning: "Hm.", Text: "Yes. "}, Options{}, false},
 		{"harmony calls", oss, "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary<|message|>Ok.<|end|><|start|>assistant<|channel|>commentary to=functions.weather <|constrain|>json<|message|>" + args + "<|call|><|start|>assistant to=functions.now<|channel|>commentary json<|message|>{}", got{Reasoning: "Hm.", Text: "Ok.", Calls: two}, with, false},
@@ -239,6 +241,8 @@ func moreSamples() []sample {
 		{"glm ends in the name", glm4, "<tool_call>wea", got{Text: "wea"}, with, false},
 		{"glm breaks", glm4, "<tool_call>now\n<arg_key>a</arg_key>x", got{Calls: []core.ToolCall{made(0, "now", `{"a":`)}, Broken: true}, with, false},
 		{"glm cut", glm4, "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Os</arg_v", got{Calls: []core.ToolCall{made(0, "weather", `{"city":"Os`)}, Open: true}, with, true},
+		{"glm cut in a tag", glm4, "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_v", got{Calls: []core.ToolCall{made(0, "weather", `{"city":`)}, Open: true}, with, true},
+		{"glm cut in a key", glm4, "<tool_call>weather\n<arg_key>ci", got{Calls: []core.ToolCall{made(0, "weather", `{`)}, Open: true}, with, true},
 		{"hunyuan", hy3, "<think:opensource>Hm.</think:opensource><tool_calls:opensource>\n<tool_call:opensource>weather<tool_sep:opensource>\n<arg_key:opensource>city</arg_key:opensource>\n<arg_value:opensource>Oslo</arg_value:opensource>\n<arg_key:opensource>days</arg_key:opensource>\n<arg_value:opensource>3</arg_value:opensource>\n</tool_call:opensource>\n<tool_call:opensource>now<tool_sep:opensource>\n</tool_call:opensource>\n</tool_calls:opensource>", got{Reasoning: "Hm.", Calls: tagged2}, with, false},
 		{"minimax", mini, "Ok.\n<minimax:tool_call>\n<invoke name=\"weather\">\n<parameter name=\"city\">Oslo</parameter>\n<parameter name=\"days\">3</parameter>\n</invoke>\n<invoke name=\"now\">\n</invoke>\n</minimax:tool_call>\n", got{Text: "Ok.", Calls: tagged2}, with, false},
 		{"minimax with an object", mini, "<minimax:tool_call>\n<invoke name=\"weather\">\n" + args + "\n</invoke>\n</minimax:tool_call>", got{Calls: one}, with, false},
@@ -272,6 +276,7 @@ func moreSamples() []sample {
 		{"lfm no arguments", lfm, "<|tool_call_start|>[weather(Oslo)]<|tool_call_end|>", got{Text: "weather(Oslo)]"}, with, false},
 		{"lfm empty", lfm, "<|tool_call_start|>[]<|tool_call_end|>x", got{Text: "x"}, with, false},
 		{"lfm breaks", lfm, "<|tool_call_start|>[weather(city='a' days=3)]", got{Calls: []core.ToolCall{made(0, "weather", `{"city":"a"`)}, Broken: true}, with, false},
+		{"lfm cut in a name", lfm, "<|tool_call_start|>[weather(city='a', da", got{Calls: []core.ToolCall{made(0, "weather", `{"city":"a"`)}, Open: true}, with, true},
 		{"lfm cut", lfm, "<|tool_call_start|>[weather(city='a\\", got{Calls: []core.ToolCall{made(0, "weather", `{"city":"a`)}, Open: true}, with, true},
 	}
 }
