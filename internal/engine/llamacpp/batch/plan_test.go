@@ -261,6 +261,26 @@ func TestEverNewTenants(t *testing.T) {
 	}
 }
 
+// TestOneAfterTheOther: tenants that come one after the other, each alone, do not put the one back that was served before them.
+func TestOneAfterTheOther(t *testing.T) {
+	var turns Turns
+	alone := func(tenant string, tokens int) {
+		turns.Arrive(0, tenant)
+		turns.Served(Plan{Prompts: []int{0}, Waiting: []int{0}, Tokens: tokens})
+	}
+	for range 100 {
+		alone("early", 512)
+	}
+	for i := range 200 {
+		alone(strconv.Itoa(i), 8)
+	}
+	turns.Arrive(0, "early")
+	turns.Arrive(1, "late")
+	if behind := turns.Of(0).Tenant - turns.Of(1).Tenant; behind > lead+512 {
+		t.Errorf("one that comes now is served %v tokens before the one that came first", behind)
+	}
+}
+
 func (w *loop) left() map[int]int {
 	out := map[int]int{}
 	for _, p := range w.prompts {

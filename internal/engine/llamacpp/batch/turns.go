@@ -9,7 +9,7 @@ type Turns struct {
 	now int // where the sequence stood that was served last; never falls
 	of  map[int]int
 
-	fair    float64 // what a tenant that always waits would have got
+	fair    float64 // what a tenant that always waits would have got; never falls
 	tenants map[string]float64
 	owner   map[int]string // whose prompt a sequence computes, or computed last
 }
@@ -78,7 +78,7 @@ func (t *Turns) Served(p Plan) {
 	if n := t.waiting(p); n > 1 {
 		t.fair += float64(p.Tokens*len(p.Prompts)) / float64(n)
 	} else {
-		t.fair = low.Tenant
+		t.fair = max(t.fair, low.Tenant) // who has a lead is below it
 	}
 	for _, seq := range p.Prompts {
 		t.of[seq] += p.Tokens
