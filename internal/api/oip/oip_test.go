@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"iter"
 	"math"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
@@ -373,6 +376,40 @@ func TestText(t *testing.T) {
 	if w := send(h, "POST", "/v2/models/talk/generate_stream", `{"text_input":"x"}`); w.Code != 400 {
 		t.Errorf("%d", w.Code)
 	}
+}
+
+// slow has a queue in which requests wait for long.
+type slow struct{ *fake }
+
+func (s slow) Generate(ctx context.Context, req *core.Request) (*core.Stream, error) {
+	<-time.After(12 * time.Second)
+	return s.fake.Generate(ctx, req)
+}
+
+// TestTextWaits: a stream that waits for long is told where it stands, and then of a failure too.
+func TestTextWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		h := &handler{s: NewService(Config{Version: "v", Tensors: f, Generator: slow{f}, Catalogue: f, Repository: f, Ready: func() bool { return true }})}
+		wait := &core.Wait{}
+		wait.By(func() int { return 3 })
+		ask := func() string {
+			r := httptest.NewRequestWithContext(core.WithWait(t.Context(), wait), http.MethodPost, "/", strings.NewReader(`{"text_input":"x"}`))
+			r.SetPathValue("model", "talk")
+			w := httptest.NewRecorder()
+			if err := h.generateStream(w, r); !errors.Is(err, f.fails) {
+				t.Error(err)
+			}
+			return w.Body.String()
+		}
+		if got := ask(); !strings.HasPrefix(got, ": queue position 3\n\ndata: {") {
+			t.Errorf("%s", got)
+		}
+		f.fails = core.Errorf(core.CodeWorkerDied, "It died.")
+		if got := ask(); got != ": queue position 3\n\ndata: {\"error\":\"It died.\"}\n\n" {
+			t.Errorf("%s", got)
+		}
+	})
 }
 
 func TestHalf(t *testing.T) {

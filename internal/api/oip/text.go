@@ -1,6 +1,7 @@
 package oip
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -65,13 +66,13 @@ func (b *textRequest) request(stream bool) (*core.Request, error) {
 	return req, nil
 }
 
-// start reads a request for text and begins its answer.
-func (h *handler) start(w http.ResponseWriter, r *http.Request, stream bool) (*core.Stream, textAnswer, error) {
+// start reads a request for text and begins its answer; one that is not streamed has no sse.
+func (h *handler) start(w http.ResponseWriter, r *http.Request, sse *api.SSE) (*core.Stream, textAnswer, error) {
 	var body textRequest
 	if err := api.DecodeJSON(r, MaxBody, &body); err != nil {
 		return nil, textAnswer{}, err
 	}
-	req, err := body.request(stream)
+	req, err := body.request(sse != nil)
 	if err != nil {
 		return nil, textAnswer{}, err
 	}
@@ -80,7 +81,7 @@ func (h *handler) start(w http.ResponseWriter, r *http.Request, stream bool) (*c
 		return nil, textAnswer{}, err
 	}
 	req.ID, req.Principal, req.Model = w.Header().Get(api.HeaderRequestID), core.PrincipalFrom(r.Context()), m.Name
-	s, err := h.s.cfg.Generator.Generate(r.Context(), req)
+	s, err := sse.Queued(r.Context(), sse != nil, func(ctx context.Context) (*core.Stream, error) { return h.s.cfg.Generator.Generate(ctx, req) })
 	if err != nil {
 		return nil, textAnswer{}, err
 	}
@@ -91,7 +92,7 @@ func (h *handler) start(w http.ResponseWriter, r *http.Request, stream bool) (*c
 
 // generate answers POST …/generate.
 func (h *handler) generate(w http.ResponseWriter, r *http.Request) error {
-	s, out, err := h.start(w, r, false)
+	s, out, err := h.start(w, r, nil)
 	if err != nil {
 		return err
 	}
@@ -106,19 +107,16 @@ func (h *handler) generate(w http.ResponseWriter, r *http.Request) error {
 	return api.WriteJSON(w, http.StatusOK, out)
 }
 
-// generateStream answers POST …/generate_stream. A failure after the first piece is the stream's last event.
+// generateStream answers POST …/generate_stream. A failure after the first piece, or after a long wait, is the stream's last event.
 func (h *handler) generateStream(w http.ResponseWriter, r *http.Request) error {
-	s, out, err := h.start(w, r, true)
-	if err != nil {
-		return err
-	}
 	sse := api.NewSSE(w, 0)
+	s, out, err := h.start(w, r, sse)
+	if err != nil {
+		return fail(sse, err)
+	}
 	for ev, err := range s.Events {
 		if err != nil {
-			if sse.Started() {
-				_ = sse.JSON("", errorBody{core.AsError(err).Message}) // a client that left needs no word
-			}
-			return err
+			return fail(sse, err)
 		}
 		if ev.Text == "" && ev.Finish == "" {
 			continue
@@ -129,4 +127,12 @@ func (h *handler) generateStream(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return nil
+}
+
+// fail tells err to a stream that has begun. The error is returned in any case: to be answered, or only logged.
+func fail(sse *api.SSE, err error) error {
+	if sse.Started() {
+		_ = sse.JSON("", errorBody{core.AsError(err).Message}) // a client that left needs no word
+	}
+	return err
 }
