@@ -167,7 +167,7 @@ func (h *handler) logged(sse *api.SSE, r *http.Request, p *plan, src *source, st
 	o, add, err := h.object(p)
 	if err != nil {
 		src.stop()
-		return err
+		return broken(sse, err)
 	}
 	err = h.Runs.Run(r.Context(), p.req.Principal, o, add, func(ctx context.Context, emit func(core.StoredEvent)) core.StoredEnd {
 		defer context.AfterFunc(ctx, func() { stop(context.Cause(ctx)) })()
@@ -180,7 +180,7 @@ func (h *handler) logged(sse *api.SSE, r *http.Request, p *plan, src *source, st
 	})
 	if err != nil {
 		src.stop()
-		return err
+		return broken(sse, err)
 	}
 	err = h.follow(sse, r, p.resp.ID, reading{after: -1, padded: p.padded})
 	if err != nil { // the client left, or the log cannot be read: nobody waits for the rest
