@@ -14,7 +14,7 @@ type Features struct {
 	Rerank     string `key:"rerank" pattern:"exposure" doc:"Beta. Sorting documents by a query, at /v1/rerank."`
 	Anthropic  string `key:"anthropic" pattern:"exposure" doc:"Stable. Anthropic's messages at /v1/messages."`
 	Ollama     string `key:"ollama" pattern:"exposure" doc:"Stable. Ollama's API under /api."`
-	OIP        string `key:"oip" pattern:"exposure" doc:"Beta. The Open Inference Protocol under /v2 and over gRPC."`
+	OIP        string `key:"oip" pattern:"exposure" doc:"Beta. The Open Inference Protocol under /v2."`
 	Legacy     string `key:"legacy" pattern:"exposure" doc:"Stable. The calls of earlier ASHATAI servers under /api/ai, /api/auth, /api/user and /api/admin."`
 	Page       string `key:"page" pattern:"exposure" doc:"Stable. The page for browsers."`
 	Chats      string `key:"chats" pattern:"exposure" doc:"Stable. Chats of the page, kept on the server."`

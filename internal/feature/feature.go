@@ -64,7 +64,7 @@ func All() []Flag {
 		{Rerank, Beta, "Sorting documents by a query, at /v1/rerank."},
 		{Anthropic, Stable, "Anthropic's messages at /v1/messages."},
 		{Ollama, Stable, "Ollama's API under /api."},
-		{OIP, Beta, "The Open Inference Protocol under /v2 and over gRPC."},
+		{OIP, Beta, "The Open Inference Protocol under /v2."},
 		{Legacy, Stable, "The calls of earlier ASHATAI servers under /api/ai, /api/auth, /api/user and /api/admin."},
 		{Page, Stable, "The page for browsers."},
 		{Chats, Stable, "Chats of the page, kept on the server."},

@@ -55,7 +55,7 @@ func Dialect(s *Service) api.Dialect {
 		http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 	}
 	d := api.Dialect{
-		Name: "oip", Title: "Open Inference Protocol", About: "What clients of KServe and Triton call below /v2; docs/oip.md tells of gRPC.",
+		Name: "oip", Title: "Open Inference Protocol", About: "What clients of KServe and Triton call below /v2; see docs/oip.md.",
 		Feature: feature.OIP, Prefixes: []string{"/v2/", "/v2"}, Absent: absent(), Error: errorBody{}, WriteError: WriteError,
 		Routes: []api.Route{
 			{Method: http.MethodGet, Path: "/v2/health/live", Summary: "Tell whether the server runs.", Scope: core.ScopePublic, Produces: plain, Handle: h.live},
