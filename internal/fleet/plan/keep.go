@@ -59,7 +59,7 @@ func (s *State) went(r *request, served bool) {
 }
 
 // kept is how many of an instance's free sequences are kept from r: for tenants whose next request would be served before it, and
-// half of all at most. What has waited for long is not kept waiting.
+// half of all at most, so that an only one never stands idle. What has waited for long is not kept waiting.
 func (s *State) kept(in *instance, r *request) int {
 	m, n := in.m, 0
 	if s.now-r.queuedAt >= s.cfg.Age {
@@ -75,7 +75,7 @@ func (s *State) kept(in *instance, r *request) int {
 			n++
 		}
 	}
-	return min(n, max(1, in.sequences/2))
+	return min(n, in.sequences/2)
 }
 
 // keepsUntil is the next time at which a sequence is kept no longer that somebody waits for; 0: none is.

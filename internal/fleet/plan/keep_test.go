@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 	"time"
@@ -22,7 +23,8 @@ type crowd struct {
 	sent  map[ID]time.Duration
 	waits map[string][]time.Duration
 	think func(tenant string) time.Duration
-	busy  time.Duration // sequences times time
+	cost  map[string]int // of a tenant's requests, 100 where nothing is said
+	busy  time.Duration  // sequences times time
 }
 
 type ask struct {
@@ -78,7 +80,7 @@ func (c *crowd) play(end time.Duration) {
 					c.asks = append(c.asks[:i:i], c.asks[i+1:]...)
 					c.next++
 					c.of[c.next], c.sent[c.next] = a.tenant, a.at
-					c.apply(Submit{At: At(a.at), Model: Model{Key: "m", Name: "m"}, Request: Request{ID: c.next, Tenant: a.tenant, Class: core.ClassStandard, Cost: 100, Sequences: 1}})
+					c.apply(Submit{At: At(a.at), Model: Model{Key: "m", Name: "m"}, Request: Request{ID: c.next, Tenant: a.tenant, Class: core.ClassStandard, Cost: cmp.Or(c.cost[a.tenant], 100), Sequences: 1}})
 				}
 			}
 		}
@@ -152,4 +154,29 @@ func TestNothingIsKeptForNobody(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTheOnlySequenceIsNotKept: a model that computes one request at a time, as one of embeddings does, is never idle while somebody
+// waits, however small the requests of a tenant that comes back at once are.
+func TestTheOnlySequenceIsNotKept(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := newCrowd(t, 1)
+		c.cost = map[string]int{"small": rapid.IntRange(1, 50).Draw(t, "cost")}
+		pause := time.Duration(rapid.IntRange(1, 450).Draw(t, "think_ms")) * time.Millisecond
+		c.think = func(tenant string) time.Duration {
+			if tenant == "small" {
+				return pause
+			}
+			return 0
+		}
+		for range rapid.IntRange(2, 6).Draw(t, "clients") {
+			c.asks = append(c.asks, ask{time.Millisecond, "large"})
+		}
+		c.asks = append(c.asks, ask{time.Second, "small"})
+		c.play(30 * time.Second)
+		// What began in the last second counts whole.
+		if c.busy < 30*time.Second-time.Millisecond {
+			t.Fatalf("the sequence computed for %s of %s", c.busy, 30*time.Second)
+		}
+	})
 }
