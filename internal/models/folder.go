@@ -7,12 +7,17 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/savedmodel"
+	"ashatai/internal/tflite"
 )
 
-const formatSavedModel = "savedmodel"
+const (
+	formatSavedModel = "savedmodel"
+	formatLite       = "tflite"
+	liteMain         = "model" + tflite.Suffix
+)
 
 // folderMains are the names of the files that make a folder of the models folder a model.
-func folderMains() []string { return []string{onnxMain, savedmodel.Main} }
+func folderMains() []string { return []string{onnxMain, savedmodel.Main, liteMain} }
 
 // mainOf is the name of the model file of a folder; empty where it is no model. Of several, the first counts.
 func mainOf(root *os.Root, folder string) string {
@@ -38,4 +43,12 @@ func savedFacts(r io.ReaderAt, size int64) (*core.Manifest, error) {
 		return nil, err
 	}
 	return &core.Manifest{Format: formatSavedModel, Architecture: formatSavedModel, Capabilities: []core.Capability{core.CapTensors}}, nil
+}
+
+// liteFacts reads a file of TensorFlow Lite.
+func liteFacts(r io.ReaderAt, size int64) (*core.Manifest, error) {
+	if _, err := tflite.Read(r, size); err != nil {
+		return nil, err
+	}
+	return &core.Manifest{Format: formatLite, Architecture: formatLite, Capabilities: []core.Capability{core.CapTensors}}, nil
 }

@@ -30,6 +30,8 @@ func factsOf(root *os.Root, name string, r io.ReaderAt, size int64) (*core.Manif
 	switch {
 	case path.Base(name) == savedmodel.Main:
 		return savedFacts(r, size)
+	case path.Base(name) == liteMain:
+		return liteFacts(r, size)
 	case !strings.HasSuffix(name, onnxSuffix):
 		if man, ok, err := torchFacts(folder, name, r, size); ok {
 			return man, err

@@ -38,7 +38,7 @@ func Descriptors() []engine.Descriptor {
 			Devices:      []string{"cpu"}, Cost: 15,
 		},
 		{
-			Name: TensorFlow, Title: "TensorFlow", Formats: []string{"savedmodel"},
+			Name: TensorFlow, Title: "TensorFlow", Formats: []string{"savedmodel", "tflite"},
 			Capabilities: []core.Capability{core.CapTensors},
 			Devices:      []string{"cpu"}, Cost: 14,
 		},

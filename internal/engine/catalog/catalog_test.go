@@ -3,7 +3,7 @@ package catalog
 import "testing"
 
 func TestCatalog(t *testing.T) {
-	for format, want := range map[string]string{"gguf": LlamaCpp, "onnx": ONNX, "safetensors": PyTorch, "torch": PyTorch, "savedmodel": TensorFlow, "mock": Mock, "remote": Remote} {
+	for format, want := range map[string]string{"gguf": LlamaCpp, "onnx": ONNX, "safetensors": PyTorch, "torch": PyTorch, "savedmodel": TensorFlow, "tflite": TensorFlow, "mock": Mock, "remote": Remote} {
 		name, ok := ForFormat(format)
 		if d, known := Get(name); !ok || name != want || !known || d.Name != want {
 			t.Errorf("%s is served by %q", format, name)

@@ -14,14 +14,17 @@ import (
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/native"
+	"ashatai/internal/native/litert"
 	"ashatai/internal/native/tf"
 	"ashatai/internal/proc"
 	"ashatai/internal/savedmodel"
+	"ashatai/internal/tflite"
 )
 
 // Runtime loads models with the libraries in one folder, each of which it opens at the first use.
 type Runtime struct {
-	open func() (*tf.Library, error)
+	open     func() (*tf.Library, error)
+	openLite func() (*litert.Library, error)
 }
 
 // New makes a runtime that uses the libraries in dir; an empty dir means share/ashatai/lib/tensorflow beside the program's
@@ -33,6 +36,12 @@ func New(dir string) *Runtime {
 			return nil, err
 		}
 		return tf.Open(dir)
+	}), openLite: sync.OnceValues(func() (*litert.Library, error) {
+		dir, err := folder(dir)
+		if err != nil {
+			return nil, err
+		}
+		return litert.Open(dir)
 	})}
 }
 
@@ -55,7 +64,7 @@ func (r *Runtime) Probe(context.Context) engine.Status {
 	if err != nil {
 		return engine.Status{Missing: libraryError(err, "TensorFlow", tf.Release).Message}
 	}
-	return engine.Status{Ready: true, Version: lib.Version(), Device: "cpu"}
+	return engine.Status{Ready: true, Version: lib.Version() + " and LiteRT " + litert.Release, Device: "cpu"}
 }
 
 // libraryError says what is wrong with a library and what to do.
@@ -109,7 +118,10 @@ func (r *Runtime) Load(ctx context.Context, spec engine.LoadSpec, progress func(
 	if strings.EqualFold(filepath.Base(spec.Path), savedmodel.Main) {
 		return r.loadSaved(ctx, spec, threads, tell)
 	}
-	return nil, core.Errorf(core.CodeBadModel, "%s is no model of TensorFlow; name the %s of a SavedModel.", spec.Path, savedmodel.Main)
+	if strings.EqualFold(filepath.Ext(spec.Path), tflite.Suffix) {
+		return r.loadLite(ctx, spec, tell)
+	}
+	return nil, core.Errorf(core.CodeBadModel, "%s is no model of TensorFlow; name the %s of a SavedModel, or a file that ends in %s.", spec.Path, savedmodel.Main, tflite.Suffix)
 }
 
 // loadSaved loads a SavedModel.
@@ -178,7 +190,7 @@ func fits(f engine.Facts, allowed int64) error {
 
 // reason is the part of an error that the library itself gave, in one line.
 func reason(err error) string {
-	s := strings.TrimPrefix(err.Error(), tf.ErrFailed.Error()+": ")
+	s := strings.TrimPrefix(strings.TrimPrefix(err.Error(), tf.ErrFailed.Error()+": "), litert.ErrFailed.Error()+": ")
 	s = strings.Join(strings.Fields(s), " ")
 	if len(s) > 400 {
 		s = strings.ToValidUTF8(s[:400], "") + "…"
