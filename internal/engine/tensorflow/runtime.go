@@ -1,6 +1,6 @@
-// Package tensorflow serves models of TensorFlow by tensors: SavedModels through TensorFlow's own library. A SavedModel is a
-// folder; one of its signatures is served. It reads nothing outside of that folder, and hands nothing to the library that package
-// savedmodel has not accepted.
+// Package tensorflow serves models of TensorFlow by tensors: SavedModels through TensorFlow's own library, and files of
+// TensorFlow Lite through LiteRT. A SavedModel is a folder; one of its signatures is served. It reads nothing outside of that
+// folder, and hands nothing to the libraries that packages savedmodel and tflite have not accepted.
 package tensorflow
 
 import (
