@@ -182,7 +182,7 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	whole := file(small())
-	for n := range len(whole) {
+	for n := range whole {
 		if f, err := Read(bytes.NewReader(whole[:n]), int64(n)); (f == nil) != (err != nil) || err != nil && core.CodeOf(err) != core.CodeBadModel {
 			t.Errorf("cut at %d: %v", n, err)
 		}

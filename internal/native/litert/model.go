@@ -33,7 +33,7 @@ const (
 func (l *Library) Load(path string, signature int) (*Model, error) {
 	m := &Model{l: l, sig: uint64(signature)} //nolint:gosec // not negative
 	name := append([]byte(path), 0)
-	if err := l.check("load the file", l.fn.LoadModel(l.env, unsafe.SliceData(name), &m.model)); err != nil {
+	if err := l.check("load the file", l.fn.LoadModel(l.env, unsafe.SliceData(name), &m.model)); err != nil { //nolint:gosec // ends with a zero
 		return nil, err
 	}
 	if err := m.compile(); err != nil {
@@ -94,7 +94,7 @@ func (m *Model) buffers(sig handle, count func(handle, *uint64) status, name fun
 				return list, err
 			}
 		}
-		b.Name, b.size = goText(text), int(size) //nolint:gosec // in memory
+		b.Name, b.size = goText(text), int(size)
 		list = append(list, b)
 	}
 	return list, nil
@@ -139,7 +139,7 @@ func (b *Buffer) with(mode int32, f func(memory []byte)) error {
 // Run computes the outputs from the inputs.
 func (m *Model) Run() error {
 	in, out := handles(m.In), handles(m.Out)
-	return m.l.check("run the model", m.l.fn.Run(m.compiled, m.sig, uint64(len(in)), unsafe.SliceData(in), uint64(len(out)), unsafe.SliceData(out)))
+	return m.l.check("run the model", m.l.fn.Run(m.compiled, m.sig, uint64(len(in)), unsafe.SliceData(in), uint64(len(out)), unsafe.SliceData(out))) //nolint:gosec // of these lengths
 }
 
 func handles(list []*Buffer) []handle {
