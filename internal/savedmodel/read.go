@@ -134,6 +134,7 @@ func (r *reader) serving() (*metaGraph, error) {
 	var found []*metaGraph
 	for _, m := range r.graphs {
 		slices.Sort(m.tags)
+		m.tags = slices.Compact(m.tags) // the library compares sets, and loads the first graph that fits
 		if slices.Equal(m.tags, []string{serve}) || len(r.graphs) == 1 {
 			found = append(found, m)
 		}

@@ -106,7 +106,8 @@ func TestRefused(t *testing.T) {
 		"two functions":          {with(func(g *st.Graph) { g.Functions = []st.Function{{Name: "f"}, {Name: "f"}} }), "that of another"},
 		"an asset elsewhere":     {with(func(g *st.Graph) { g.Assets = []string{"../x"} }), "folder of assets"},
 		"two graphs":             {st.Model(st.Linear(), st.Linear()), "2 graphs"},
-		"none that serves":       {st.Model(st.Graph{Tags: []string{"a"}}, st.Graph{Tags: []string{"b"}}), "0 are tagged"},
+		"a tag is given twice, so that the library loads another graph than the one that is looked at": {st.Model(st.Graph{Tags: []string{"serve", "serve"}}, st.Linear()), "2 graphs"},
+		"none that serves": {st.Model(st.Graph{Tags: []string{"a"}}, st.Graph{Tags: []string{"b"}}), "0 are tagged"},
 		"too many dimensions": {with(func(g *st.Graph) {
 			g.Signatures["more"] = st.Signature{Inputs: map[string]st.Value{"i": {Node: "x:0", Shape: make([]int64, 100)}}}
 		}), "dimensions"},
