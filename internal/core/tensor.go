@@ -74,7 +74,8 @@ type Signature struct {
 // MaxRank is the largest number of dimensions of a tensor.
 const MaxRank = 16
 
-// TensorInfo says what a model takes or gives under a name. A dimension of −1 is free.
+// TensorInfo says what a model takes or gives under a name. A dimension of −1 is free; a nil Shape says nothing, where an empty
+// one is that of a single value.
 type TensorInfo struct {
 	Name  string   `json:"name"`
 	Type  DataType `json:"type"`
@@ -184,6 +185,9 @@ func Fits(inputs []TensorInfo, given []Tensor) error {
 }
 
 func allows(want, have []int64) bool {
+	if want == nil {
+		return true // a shape that is none is found by Check
+	}
 	return len(want) == len(have) && !slices.ContainsFunc(have, func(d int64) bool { return d < 0 }) &&
 		slices.EqualFunc(want, have, func(w, h int64) bool { return w < 0 || w == h })
 }

@@ -60,6 +60,16 @@ func TestFits(t *testing.T) {
 			t.Errorf("%q: %v", want, err)
 		}
 	}
+	free := []TensorInfo{{"ids", Int64, nil}}
+	if err := Fits(free, []Tensor{ids}); err != nil {
+		t.Errorf("an input of any shape: %v", err)
+	}
+	if err := Fits(free, []Tensor{with(ids, func(t *Tensor) { t.Shape = []int64{-1, 4} })}); err == nil {
+		t.Error("no shape is a shape")
+	}
+	if err := Fits([]TensorInfo{{"ids", Int64, []int64{}}}, []Tensor{ids}); err == nil {
+		t.Error("a single value has two dimensions")
+	}
 	for _, c := range []struct {
 		names []string
 		want  []int

@@ -80,8 +80,7 @@ def _facts(spec: dict[str, Any], threads: int, **more: Any) -> dict[str, Any]:
 def _program(path: Path, spec: dict[str, Any], trusted: bool, threads: int) -> Loaded:
     program = load_program(path, trusted)
     memory = {"weights": max(program_weights(program), path.stat().st_size), "kv": 0, "compute": RESERVE, "cache": 0}
-    info = [[{k: v for k, v in i.items() if k != "any"} for i in side] for side in (program.inputs, program.outputs)]
-    return Loaded(None, None, program, None, _facts(spec, threads, memory=memory, capabilities=["tensors"], inputs=info[0], outputs=info[1]))
+    return Loaded(None, None, program, None, _facts(spec, threads, memory=memory, capabilities=["tensors"], inputs=program.inputs, outputs=program.outputs))
 
 
 def check_weights(folder: Path) -> int:

@@ -166,8 +166,8 @@ class Script(Program):
                 raise bad_model(f"The program's argument {a.name} is a {kind}; only tensors and numbers can be given.")
             self._kinds.append(kind)
             number = {"int": "INT64", "float": "FP64", "bool": "BOOL"}.get(kind)
-            self.inputs.append({"name": a.name, "type": number or "FP32", "shape": [1] if number else [-1], "any": number is None})
-        self.outputs = [{"name": "output_0", "type": "FP32", "shape": [-1], "any": True}]
+            self.inputs.append({"name": a.name, "type": number or "FP32", "shape": [1] if number else None})
+        self.outputs = [{"name": "output_0", "type": "FP32", "shape": None}]
         self._reset = getattr(self._run, "reset_states", None)
 
     def call(self, values: list[torch.Tensor]) -> list[torch.Tensor]:

@@ -131,6 +131,9 @@ func TestPrograms(t *testing.T) {
 		if f := m.Facts(); len(f.Inputs) != 1 || f.Inputs[0].Name != "x" || f.Inputs[0].Type != core.FP32 || len(f.Outputs) != 1 {
 			t.Errorf("%s: inputs %+v, outputs %+v", file, f.Inputs, f.Outputs)
 		}
+		if err := core.Fits(m.Facts().Inputs, []core.Tensor{tensor("x", 1, 1, 2)}); err != nil {
+			t.Errorf("%s: the server refuses what the model takes: %v", file, err)
+		}
 		out, err := tm.Infer(t.Context(), []core.Tensor{tensor("x", 1, 1, 2)}, nil)
 		if err != nil || len(out) != 1 || string(out[0].Data) != string(tensor("y", 9.5, 1).Data) {
 			t.Errorf("%s: %+v, %v", file, out, err)

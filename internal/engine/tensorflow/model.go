@@ -102,7 +102,7 @@ func (m *model) alive(ctx context.Context) error {
 // Infer implements engine.TensorModel. The libraries do not look between operators whether a run is still wanted, so a call
 // whose ctx ends returns at once, and its run keeps its place until it ends by itself.
 func (m *model) Infer(ctx context.Context, inputs []core.Tensor, outputs []string) ([]core.Tensor, error) {
-	if err := core.Fits(m.takes(inputs), inputs); err != nil {
+	if err := core.Fits(m.facts.Inputs, inputs); err != nil {
 		return nil, err
 	}
 	places, err := core.Wanted(m.facts.Outputs, outputs)
@@ -139,22 +139,6 @@ func (m *model) Infer(ctx context.Context, inputs []core.Tensor, outputs []strin
 	case <-m.gone:
 	}
 	return nil, m.alive(ctx)
-}
-
-// takes is what the model takes, where an input of any shape is of the shape that is given.
-func (m *model) takes(given []core.Tensor) []core.TensorInfo {
-	list := slices.Clone(m.facts.Inputs)
-	for i, in := range list {
-		if in.Shape != nil {
-			continue
-		}
-		for _, t := range given {
-			if t.Name == in.Name {
-				list[i].Shape = t.Shape
-			}
-		}
-	}
-	return list
 }
 
 // Stats implements engine.Statter.

@@ -137,6 +137,9 @@ func TestTexts(t *testing.T) {
 		t.Errorf("%+v", f.Inputs)
 	}
 	for _, shape := range [][]int64{{2}, {2, 1}} {
+		if err := core.Fits(m.Facts().Inputs, []core.Tensor{texts("text", shape, "loud", "néw")}); err != nil {
+			t.Errorf("the server refuses what the model takes: %v", err)
+		}
 		out, err := tm.Infer(t.Context(), []core.Tensor{texts("text", shape, "loud", "néw")}, nil)
 		if err != nil || len(out[0].Shape) != len(shape) || strings.Join(core.Texts(out[0].Data), " ") != "LOUD NéW" {
 			t.Errorf("%v: %+v, %v", shape, out, err)
