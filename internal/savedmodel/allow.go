@@ -66,13 +66,63 @@ func (r *reader) allowed(m *metaGraph) error {
 	if m.restore != "" {
 		load.start(m.restore)
 	}
-	return load.all(func(n *node, in *function) error {
-		is, loads := ofWeights(n.op)
-		if is && (!loads || len(n.inputs) == 0 || !m.givenPath(n.inputs[0], in)) {
-			return refused(n.op, "reads or writes other files than the model's weights")
-		}
+	var all []place
+	if err := load.all(func(n *node, in *function) error {
+		all = append(all, place{n, in})
 		return nil
-	})
+	}); err != nil {
+		return err
+	}
+	if !m.follow(all) {
+		return core.Errorf(core.CodeBadModel, "The SavedModel is refused: the functions that load its weights call each other more than %d deep. Export the model again.", maxDepth)
+	}
+	for _, p := range all {
+		is, loads := ofWeights(p.n.op)
+		if is && (!loads || len(p.n.inputs) == 0 || !m.givenPath(p.n.inputs[0], p.in)) {
+			return refused(p.n.op, "reads or writes other files than the model's weights")
+		}
+	}
+	return nil
+}
+
+// place is an operator where it stands: in a function, or in the graph.
+type place struct {
+	n  *node
+	in *function
+}
+
+// follow finds out which arguments of functions are the path that the loader gives in each of these calls. It says whether it
+// came to an end.
+func (m *metaGraph) follow(calls []place) bool {
+	for range maxDepth {
+		news := false
+		for _, p := range calls {
+			news = m.given(p.n, p.in) || news
+		}
+		if !news {
+			return true
+		}
+	}
+	return false
+}
+
+// given notes what a call gives to functions besides the path, and says whether that was not known.
+func (m *metaGraph) given(n *node, in *function) (news bool) {
+	for i, name := range append([]string{n.op}, n.calls...) {
+		fn := m.functions[name]
+		if fn == nil {
+			continue
+		}
+		// Other operators give a function something else than their own inputs, in their order.
+		plain := !fn.lists && (i == 0 || len(n.calls) == 1 && (n.op == "PartitionedCall" || n.op == "StatefulPartitionedCall"))
+		for k, arg := range fn.args {
+			if fn.other[arg] || plain && k < len(n.inputs) && m.givenPath(n.inputs[k], in) {
+				continue
+			}
+			fn.other[arg], news = true, true
+		}
+	}
+	return news
 }
 
 func refused(op, why string) *core.Error {
@@ -88,17 +138,22 @@ func (f *function) weightsOf() string {
 	return ""
 }
 
-// givenPath says whether an input is the path that the loader gives: the tensor of that name, or an argument.
+// givenPath says whether an input is the path that the loader gives: the tensor of that name, or an argument that is it.
 func (m *metaGraph) givenPath(input string, in *function) bool {
-	path, _, _ := output(m.filename)
+	path, at, _ := output(m.filename)
 	nodes := m.graph.nodes
 	if in != nil {
 		nodes = in.nodes
 	}
 	for range 16 {
-		name, _, _ := output(input)
-		if in == nil && name == path || in != nil && in.args[name] {
-			return true
+		name, index, _ := output(input)
+		if in == nil && name == path {
+			return index == at
+		}
+		if in != nil {
+			if other, is := in.other[name]; is {
+				return index == 0 && !other
+			}
 		}
 		n := nodes[name]
 		if n == nil || n.op != "Identity" || len(n.inputs) == 0 {

@@ -46,7 +46,7 @@ const (
 	maxGraphs    = 64
 	maxRank      = 64
 	maxTensors   = 1 << 12
-	maxDepth     = 40 // of attributes in attributes
+	maxDepth     = 40 // of attributes in attributes, and of functions that load weights in each other
 )
 
 // initSignature is a signature that is run at the load and by nobody else.
@@ -98,8 +98,10 @@ type scope struct {
 
 type function struct {
 	scope
-	args   map[string]bool
-	chosen bool // the library may put it into the place of another by itself
+	args   []string
+	lists  bool            // an argument stands for several values, or may
+	other  map[string]bool // by argument: whether a call may give it something else than the path of the weights
+	chosen bool            // the library may put it into the place of another by itself
 }
 
 // node is a NodeDef: an operator in a graph.
@@ -280,7 +282,7 @@ func (r *reader) pair(m protobuf.Field, value func(f protobuf.Field) error) (key
 
 // function reads a FunctionDef.
 func (r *reader) function(m protobuf.Field, g *metaGraph) error {
-	fn, name := &function{scope: scope{nodes: map[string]*node{}}, args: map[string]bool{}}, ""
+	fn, name := &function{scope: scope{nodes: map[string]*node{}}, other: map[string]bool{}}, ""
 	err := r.message(m, func(f protobuf.Field) error {
 		switch f.Number {
 		case 1: // an OpDef
@@ -289,14 +291,7 @@ func (r *reader) function(m protobuf.Field, g *metaGraph) error {
 				case 1:
 					name, err = r.Text(f)
 				case 2:
-					return r.message(f, func(f protobuf.Field) error {
-						if f.Number != 1 {
-							return nil
-						}
-						arg, err := r.Text(f)
-						fn.args[arg] = true
-						return err
-					})
+					return r.argument(f, fn)
 				}
 				return err
 			})
@@ -313,6 +308,22 @@ func (r *reader) function(m protobuf.Field, g *metaGraph) error {
 		err = protobuf.Damaged(m.Start, "a function has no name, or that of another: %.80q", name)
 	}
 	g.functions[name] = fn
+	return err
+}
+
+// argument reads an ArgDef: an input of a function.
+func (r *reader) argument(m protobuf.Field, fn *function) error {
+	name := ""
+	err := r.message(m, func(f protobuf.Field) (err error) {
+		switch f.Number {
+		case 1:
+			name, err = r.Text(f)
+		case 5, 6: // the attribute that says how many there are
+			fn.lists = true
+		}
+		return err
+	})
+	fn.args, fn.other[name] = append(fn.args, name), false
 	return err
 }
 

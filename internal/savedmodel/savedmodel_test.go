@@ -55,6 +55,9 @@ func TestRefused(t *testing.T) {
 		g.Signatures["more"] = st.Signature{Outputs: map[string]st.Value{"o": {Node: name, Type: st.Float}}}
 	}
 	restore := st.Node{Name: "r", Op: "RestoreV2", In: []string{"path"}}
+	call := func(name, function string, in ...string) st.Node {
+		return st.Node{Name: name, Op: "StatefulPartitionedCall", In: in, Attrs: map[string]st.Attr{"f": st.Call(function)}}
+	}
 	for name, c := range map[string]struct {
 		b    []byte
 		says string
@@ -92,6 +95,29 @@ func TestRefused(t *testing.T) {
 		"another checkpoint is loaded": {with(func(g *st.Graph) {
 			g.Nodes = append(g.Nodes, st.Node{Name: "own", Op: "Placeholder"}, st.Node{Name: "path", Op: "Const"}, restore)
 			g.Filename, g.Restore = "own:0", "r"
+		}), "other files"},
+		"the output beside the path is loaded": {with(func(g *st.Graph) {
+			g.Nodes = append(g.Nodes, st.Node{Name: "own", Op: "IdentityN"}, st.Node{Name: "r", Op: "RestoreV2", In: []string{"own:1"}})
+			g.Filename, g.Restore = "own:0", "r"
+		}), "other files"},
+		"a function is given another path": {with(func(g *st.Graph) {
+			g.Functions = []st.Function{{Name: "f", Args: []string{"path"}, Nodes: []st.Node{restore}}}
+			g.Nodes = append(g.Nodes, st.Node{Name: "own", Op: "Placeholder"}, st.Node{Name: "evil", Op: "Const"}, call("load", "f", "evil"))
+			g.Filename, g.Restore = "own:0", "load"
+		}), "other files"},
+		"a function is given another path by one of two": {with(func(g *st.Graph) {
+			g.Functions = []st.Function{
+				{Name: "outer", Args: []string{"a", "b"}, Nodes: []st.Node{{Name: "evil", Op: "Const"}, call("x", "f", "a"), call("y", "f", "evil:output:0")}},
+				{Name: "f", Args: []string{"path"}, Nodes: []st.Node{restore}},
+			}
+			g.Nodes = append(g.Nodes, st.Node{Name: "own", Op: "Placeholder"}, call("load", "outer", "own", "own"))
+			g.Filename, g.Restore = "own:0", "load"
+		}), "other files"},
+		"a function is given its path by a branch": {with(func(g *st.Graph) {
+			g.Functions = []st.Function{{Name: "f", Args: []string{"path"}, Nodes: []st.Node{restore}}}
+			g.Nodes = append(g.Nodes, st.Node{Name: "own", Op: "Placeholder"}, st.Node{Name: "evil", Op: "Const"},
+				st.Node{Name: "load", Op: "Case", In: []string{"own", "evil"}, Attrs: map[string]st.Attr{"branches": st.Calls("f")}})
+			g.Filename, g.Restore = "own:0", "load"
 		}), "other files"},
 		"loading writes": {with(func(g *st.Graph) {
 			g.Nodes = append(g.Nodes, st.Node{Name: "own", Op: "Placeholder"}, st.Node{Name: "r", Op: "MergeV2Checkpoints", In: []string{"own"}})
@@ -146,7 +172,14 @@ func TestOwnWeights(t *testing.T) {
 		st.Node{Name: "load", Op: "StatefulPartitionedCall", In: []string{"saver_filename"}, Attrs: map[string]st.Attr{"f": st.Call("restore")}},
 		st.Node{Name: "store", Op: "StatefulPartitionedCall", In: []string{"saver_filename"}, Attrs: map[string]st.Attr{"f": st.Call("save")}})
 	call.Filename, call.Restore = "saver_filename:0", "load"
-	for _, g := range []st.Graph{old, call} {
+	nested := call // as above, one function deeper, with the path behind another argument
+	nested.Functions = append(slices.Clone(call.Functions), st.Function{Name: "outer", Args: []string{"v", "path"}, Nodes: []st.Node{
+		{Name: "id", Op: "Identity", In: []string{"path"}},
+		{Name: "inner", Op: "StatefulPartitionedCall", In: []string{"id:output:0"}, Attrs: map[string]st.Attr{"f": st.Call("restore")}},
+	}})
+	nested.Nodes = append(slices.Clone(call.Nodes), st.Node{Name: "deep", Op: "StatefulPartitionedCall", In: []string{"w", "saver_filename"}, Attrs: map[string]st.Attr{"f": st.Call("outer")}})
+	nested.Restore = "deep"
+	for _, g := range []st.Graph{old, call, nested} {
 		if f, err := read(st.Model(g)); err != nil || !f.Variables {
 			t.Errorf("%+v, %v", f, err)
 		}
