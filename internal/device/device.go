@@ -86,10 +86,11 @@ func Merge(reports ...Report) Report {
 		}
 	}
 	for _, c := range cards {
-		if !complete(out.Devices, c) {
-			c.Missing = lacking(c)
-			out.Devices = append(out.Devices, c)
+		if complete(out.Devices, c) || told(out.Devices, c) {
+			continue
 		}
+		c.Missing = lacking(c)
+		out.Devices = append(out.Devices, c)
 	}
 	slices.SortStableFunc(out.Devices, func(a, b Device) int {
 		return cmp.Or(cmp.Compare(order(a), order(b)), cmp.Compare(a.ID, b.ID))
@@ -113,6 +114,18 @@ func complete(found []Device, c Device) bool {
 		}
 	}
 	return used
+}
+
+// told says whether a card is in the list by itself already: the kernel and NVIDIA's driver both tell of the same, and the driver
+// knows its name.
+func told(found []Device, c Device) bool {
+	i := slices.IndexFunc(found, func(d Device) bool {
+		return c.PCI != "" && strings.EqualFold(d.PCI, c.PCI) && (d.Backend == System || d.Backend == NVML)
+	})
+	if i >= 0 && c.Backend == NVML {
+		found[i].Name = c.Name
+	}
+	return i >= 0
 }
 
 func sameName(a, b string) bool {

@@ -10,13 +10,14 @@ func TestMerge(t *testing.T) {
 	r := Merge(
 		Report{Processor: &Processor{Name: "p", Cores: 8}, Devices: []Device{
 			{ID: "amd0", Backend: System, Kind: KindGPU, Vendor: "amd", Name: "AMD 73bf", PCI: "0000:03:00.0", Driver: "amdgpu 6.1", Total: 16 << 30},
-			{ID: "nvidia0", Backend: System, Kind: KindGPU, Vendor: "nvidia", Name: "NVIDIA H200", PCI: "0000:41:00.0", Driver: "nvidia 580"},
+			{ID: "nvidia0", Backend: System, Kind: KindGPU, Vendor: "nvidia", Name: "NVIDIA 2335", PCI: "0000:41:00.0", Driver: "nvidia 580"},
 			{ID: "intel0", Backend: System, Kind: KindIntegrated, Vendor: "intel", Name: "INTEL 46a6", PCI: "0000:00:02.0"},
 		}},
 		Report{Notes: []string{"n"}, Devices: []Device{
 			{ID: "vulkan1", Backend: Vulkan, Kind: KindGPU, Name: "llvmpipe", Runtimes: []string{"llamacpp"}, Software: true},
 			{ID: "vulkan0", Backend: Vulkan, Kind: KindGPU, Name: "RADV", PCI: "0000:03:00.0", Runtimes: []string{"llamacpp"}},
 		}},
+		Report{Devices: []Device{{ID: "nvidia0", Backend: NVML, Kind: KindGPU, Vendor: "nvidia", Name: "NVIDIA H200", PCI: "0000:41:00.0", Total: 140 << 30}}},
 		Report{Devices: []Device{{ID: "cuda0", Backend: CUDA, Kind: KindGPU, Name: "NVIDIA H200", PCI: "0000:41:00.0", Missing: "It computed wrongly."}}},
 	)
 	var ids []string
@@ -29,7 +30,7 @@ func TestMerge(t *testing.T) {
 	if d := r.Devices[0]; d.Driver != "amdgpu 6.1" || d.Vendor != "amd" || d.Total != 16<<30 || !d.Ready() {
 		t.Errorf("what the system knows of a card is not with the device: %+v", d)
 	}
-	if d := r.Devices[3]; d.Ready() || !strings.Contains(d.Missing, "llamacpp-cuda") {
+	if d := r.Devices[3]; d.Ready() || !strings.Contains(d.Missing, "llamacpp-cuda") || d.Name != "NVIDIA H200" || d.Total != 140<<30 {
 		t.Errorf("a card that nothing can use: %+v", d)
 	}
 	if d := r.Devices[4]; !strings.Contains(d.Missing, "llamacpp-vulkan") {
