@@ -175,6 +175,10 @@ func Fits(inputs []TensorInfo, given []Tensor) error {
 		if err := t.Check(); err != nil {
 			return err
 		}
+		// Native code counts the true ones by adding their bytes, and makes room by the sum.
+		if t.Type == Bool && slices.ContainsFunc(t.Data, func(b byte) bool { return b > 1 }) {
+			return Invalid(t.Name, "The input %.80q of BOOL has a byte that is neither 0 nor 1.", t.Name)
+		}
 	}
 	for _, in := range inputs {
 		if !slices.ContainsFunc(given, func(t Tensor) bool { return t.Name == in.Name }) {

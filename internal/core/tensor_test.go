@@ -70,6 +70,12 @@ func TestFits(t *testing.T) {
 	if err := Fits([]TensorInfo{{"ids", Int64, []int64{}}}, []Tensor{ids}); err == nil {
 		t.Error("a single value has two dimensions")
 	}
+	mask := []TensorInfo{{"mask", Bool, []int64{2}}}
+	for b, good := range map[byte]bool{0: true, 1: true, 2: false, 255: false} {
+		if err := Fits(mask, []Tensor{{Name: "mask", Type: Bool, Shape: []int64{2}, Data: []byte{1, b}}}); (err == nil) != good {
+			t.Errorf("a boolean of %d: %v", b, err)
+		}
+	}
 	for _, c := range []struct {
 		names []string
 		want  []int
