@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -117,6 +118,9 @@ func readInfer(r *http.Request) (*inferBody, error) {
 	return out, api.Strict(all[:n], &out.inferRequest)
 }
 
+// firstPart is how much of a body must come before room is made for all of it: a length alone takes no memory.
+const firstPart = 1 << 20
+
 // readAll reads a body into one piece of memory, since tensors stay where they were read.
 func readAll(r *http.Request) ([]byte, error) {
 	body := http.MaxBytesReader(nil, r.Body, MaxBody)
@@ -124,8 +128,12 @@ func readAll(r *http.Request) ([]byte, error) {
 		b, err := io.ReadAll(body)
 		return b, api.BodyError(r, err)
 	}
-	b := make([]byte, r.ContentLength)
-	_, err := io.ReadFull(body, b)
+	b := make([]byte, min(r.ContentLength, firstPart))
+	n, err := io.ReadFull(body, b)
+	if rest := int(r.ContentLength) - n; err == nil && rest > 0 {
+		b = slices.Grow(b, rest)[:n+rest]
+		_, err = io.ReadFull(body, b[n:])
+	}
 	return b, api.BodyError(r, err)
 }
 
