@@ -29,14 +29,13 @@ func classify(t core.Tensor, k int, labels []string) (core.Tensor, error) {
 		}
 		return float64(whole)
 	}
-	places := make([]int, width)
+	values := make([]float64, width)
 	for row := 0; (row+1)*width*size <= len(t.Data); row++ {
-		for i := range places {
-			places[i] = i
+		for i := range values {
+			values[i] = value(row*width + i)
 		}
-		slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(value(row*width+b), value(row*width+a)) })
-		for _, p := range places[:k] {
-			text := strconv.FormatFloat(value(row*width+p), 'f', 6, 64) + ":" + strconv.Itoa(p)
+		for _, p := range highest(values, k) {
+			text := strconv.FormatFloat(values[p], 'f', 6, 64) + ":" + strconv.Itoa(p)
 			if p < len(labels) && labels[p] != "" {
 				text += ":" + labels[p]
 			}
@@ -44,6 +43,26 @@ func classify(t core.Tensor, k int, labels []string) (core.Tensor, error) {
 		}
 	}
 	return out, nil
+}
+
+// highest are the places of the k highest values, the highest first, and of equal ones the first. It sorts few at a time: a row may
+// be as long as a vocabulary, and there may be hundreds.
+func highest(values []float64, k int) []int {
+	order := func(a, b int) int { return cmp.Or(cmp.Compare(values[b], values[a]), cmp.Compare(a, b)) }
+	var places []int
+	least := -1 // the last of those that were chosen so far; -1: not so many came yet
+	for i := range values {
+		if least >= 0 && order(least, i) < 0 {
+			continue
+		}
+		if places = append(places, i); len(places) == 2*k {
+			slices.SortFunc(places, order)
+			places = places[:k]
+			least = places[k-1]
+		}
+	}
+	slices.SortFunc(places, order)
+	return places[:min(k, len(places))]
 }
 
 // classify puts the highest values in the place of outputs that are asked for so.

@@ -1,6 +1,7 @@
 package oip
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -319,6 +320,27 @@ func TestClassification(t *testing.T) {
 		if w := send(h, "POST", "/v2/models/echo/infer", c.body); !strings.Contains(w.Body.String(), c.want) {
 			t.Errorf("%s: %s", c.body, w.Body)
 		}
+	}
+}
+
+func TestHighest(t *testing.T) {
+	values := make([]float64, 1000)
+	all := make([]int, len(values))
+	for i := range values {
+		values[i], all[i] = float64(i*7919%101), i
+	}
+	values[500] = math.NaN()
+	slices.SortStableFunc(all, func(a, b int) int { return cmp.Compare(values[b], values[a]) })
+	for _, k := range []int{1, 2, 7, 499, 500, 501, 999, 1000} {
+		if got := highest(values, k); !slices.Equal(got, all[:k]) {
+			t.Errorf("%d highest: %v", k, got)
+		}
+	}
+	if all[999] != 500 {
+		t.Error("what is no number is not the last")
+	}
+	if got := highest([]float64{1, 2, 3, 4, 5, 6, 7}, 2); !slices.Equal(got, []int{6, 5}) {
+		t.Errorf("of rising values: %v", got)
 	}
 }
 
