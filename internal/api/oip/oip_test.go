@@ -185,6 +185,24 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// TestReadyByAnotherProtocol: a model that was unloaded here and loaded by others is ready.
+func TestReadyByAnotherProtocol(t *testing.T) {
+	f := &fake{}
+	h := f.handler(t)
+	ready := func() int { return send(h, "GET", "/v2/models/echo/ready", "").Code }
+	send(h, "POST", "/v2/repository/models/echo/unload", "")
+	if code := ready(); code != 400 {
+		t.Errorf("unloaded: %d", code)
+	}
+	f.loaded = []string{"echo:latest"}
+	if code := ready(); code != 200 {
+		t.Errorf("loaded by others: %d", code)
+	}
+	if f.loaded = nil; ready() != 200 {
+		t.Error("one that went by itself is not one that a caller unloaded")
+	}
+}
+
 // TestEveryTypeAsJSON: what a model is given as JSON comes back as the same JSON.
 func TestEveryTypeAsJSON(t *testing.T) {
 	f := &fake{}

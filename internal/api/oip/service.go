@@ -129,15 +129,24 @@ func tag(m *core.Manifest) string { return m.Name[strings.LastIndexByte(m.Name, 
 func short(m *core.Manifest) string { return strings.TrimSuffix(m.Name, ":latest") }
 
 // ModelReady reports whether a model takes requests: one that is installed does, since it is loaded when it is needed, unless a
-// caller unloaded it.
+// caller unloaded it and nobody loaded it again, by this protocol or another.
 func (s *Service) ModelReady(ctx context.Context, model, version string) (bool, error) {
 	m, err := s.find(ctx, model, version)
 	if err != nil {
 		return false, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.away[m.Name], nil
+	away := s.away[m.Name]
+	s.mu.Unlock()
+	if !away {
+		return true, nil
+	}
+	loaded, err := s.cfg.Repository.Loaded(ctx)
+	if err != nil || !slices.Contains(loaded, m.Name) {
+		return false, err
+	}
+	s.back(m.Name)
+	return true, nil
 }
 
 // Metadata says what a model takes and gives. A model of text is described as one that takes and gives a text.
