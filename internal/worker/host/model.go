@@ -120,26 +120,43 @@ func (m *model) Infer(ctx context.Context, inputs []core.Tensor, outputs []strin
 	if err != nil {
 		return nil, err
 	}
-	var answer []core.Tensor
-	err = m.w.ask(ctx, wire.KindInfer, wire.Infer{Inputs: head, Outputs: outputs, TimeoutMS: timeoutMS(ctx)}, tail, func(f *wire.Frame) (bool, error) {
-		if f.Kind != wire.KindTensors {
-			return true, &wire.BrokenError{Reason: "the answer to infer is " + f.Kind.String()}
-		}
-		var h wire.Tensors
-		if err := f.Decode(&h); err != nil {
-			return true, err
-		}
-		part, err := wire.TensorsIn(h.Tensors, f)
-		if err != nil {
-			return true, err
-		}
-		answer = append(answer, part...)
-		return !h.More, nil
-	})
-	if err != nil {
+	got := gathered{room: maxAnswer}
+	if err = m.w.ask(ctx, wire.KindInfer, wire.Infer{Inputs: head, Outputs: outputs, TimeoutMS: timeoutMS(ctx)}, tail, got.take); err != nil {
 		return nil, err
 	}
-	return answer, nil
+	if got.room < 0 {
+		return nil, core.Errorf(core.CodeTooLarge, "The model's answer has more than %d MiB. Ask for fewer outputs, or with smaller inputs.", maxAnswer>>20)
+	}
+	return got.tensors, nil
+}
+
+// maxAnswer is how much of the server's memory the tensors of one answer may take, whatever a worker sends.
+const maxAnswer = 1 << 30
+
+// gathered are the tensors of an answer, as they come.
+type gathered struct {
+	tensors []core.Tensor
+	room    int // bytes that may still come; below 0: too many came, and the rest is not read
+}
+
+func (g *gathered) take(f *wire.Frame) (over bool, err error) {
+	if f.Kind != wire.KindTensors {
+		return true, &wire.BrokenError{Reason: "the answer to infer is " + f.Kind.String()}
+	}
+	if g.room -= len(f.Header) + len(f.Tail); g.room < 0 {
+		g.tensors = nil
+		return true, nil
+	}
+	var h wire.Tensors
+	if err := f.Decode(&h); err != nil {
+		return true, err
+	}
+	part, err := wire.TensorsIn(h.Tensors, f)
+	if err != nil {
+		return true, err
+	}
+	g.tensors = append(g.tensors, part...)
+	return !h.More, nil
 }
 
 // Tokenize asks for token ids.

@@ -54,3 +54,23 @@ func TestTensorsThroughAWorker(t *testing.T) {
 		t.Error("a worker that has ended answers")
 	}
 }
+
+// TestAnswerWithoutEnd: a worker that sends tensors for ever takes no more of the server's memory than an answer may.
+func TestAnswerWithoutEnd(t *testing.T) {
+	g := gathered{room: 1000}
+	frame := func() *wire.Frame {
+		return &wire.Frame{Kind: wire.KindTensors, Header: []byte(`{"tensors":[{"name":"x","type":"UINT8","shape":[300],"size":300}],"more":true}`), Tail: make([]byte, 300)}
+	}
+	for n := 1; ; n++ {
+		over, err := g.take(frame())
+		if err != nil || n > 3 {
+			t.Fatalf("%d frames, %v", n, err)
+		}
+		if over {
+			break
+		}
+	}
+	if g.room >= 0 || g.tensors != nil {
+		t.Errorf("%+v", g)
+	}
+}
