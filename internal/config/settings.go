@@ -73,7 +73,7 @@ type Model struct {
 	Weights     string         `key:"weights" pattern:"own_weights" doc:"As engine.weights, for this model; empty: as there."`
 	Pinned      bool           `key:"pinned" doc:"Never unload the model to save memory or because it is idle."`
 	DType       string         `key:"dtype" enum:",float32,bfloat16" doc:"Type of number that the runtime pytorch computes in; empty: that of the weights, float32 for float16."`
-	Trusted     bool           `key:"trusted" doc:"Load the model although its file can run code of its maker: TorchScript."`
+	Trusted     bool           `key:"trusted" doc:"Load the model although its file can run code of its maker: a program of torch.export, or TorchScript."`
 	Runtime     string         `key:"runtime" pattern:"runtime" doc:"Runtime that loads the model; empty: as runtime.type."`
 	Aliases     []string       `key:"aliases" pattern:"model" doc:"Other names that requests may use for the model, such as gpt-4o; none is the name of a model or of two of them."`
 	System      string         `key:"system" doc:"System prompt where a caller gives none; empty: the model's own."`

@@ -1,9 +1,9 @@
-"""Programs that take and give tensors: those of torch.export (.pt2), and archives of TorchScript (.pt), which an administrator
-must have named trusted, since loading one runs code of its maker."""
+"""Programs that take and give tensors: those of torch.export (.pt2), and archives of TorchScript (.pt). An administrator must
+have named each of them trusted, since loading one can run code of its maker."""
 
 from __future__ import annotations
 
-import pickle  # only the error: nothing is unpickled
+import pickle  # only the error: nothing is unpickled here
 import warnings
 import zipfile
 from pathlib import Path
@@ -24,7 +24,8 @@ _load_torch = torch.load
 
 
 def _load_weights(*args: Any, **options: Any) -> Any:
-    """torch.load that reads tensors and nothing else. torch.export itself asks for the one that runs what a pickle says."""
+    """torch.load that reads tensors and nothing else. torch.export itself asks for the one that runs what a pickle says. That is
+    a second lock and no wall: it also unpickles constants by itself, and evaluates the text of sizes and of its inputs' names."""
     return _load_torch(*args, **{**options, "weights_only": True})
 
 
@@ -48,13 +49,13 @@ def _members(path: Path) -> list[str]:
 def load(path: Path, trusted: bool) -> Program:
     """Loads a program by its file's name."""
     members = _members(path)
-    if path.suffix == ".pt2":
-        return Exported(path, members)
-    if not any(m.endswith("/constants.pkl") for m in members) or not any("/code/" in m for m in members):
+    exported = path.suffix == ".pt2"
+    if not exported and not (any(m.endswith("/constants.pkl") for m in members) and any("/code/" in m for m in members)):
         raise bad_model(f"{path.name} is a pickle and no TorchScript; pickles run code when they are read, so they are refused. Save the weights as safetensors.")
     if not trusted:
-        raise bad_model(f"{path.name} is TorchScript, which can run code of its maker. Use torch.export instead, or set models.NAME.trusted for this model.")
-    return Script(path)
+        kind = "a program of torch.export" if exported else "TorchScript"
+        raise bad_model(f"{path.name} is {kind}, which can run code of its maker. Set models.NAME.trusted if you trust that one, or use the model in the format ONNX.")
+    return Exported(path, members) if exported else Script(path)
 
 
 class Program:
@@ -122,7 +123,7 @@ class Exported(Program):
 
     def __init__(self, path: Path, members: list[str]) -> None:
         try:
-            # Code that was compiled before is not loaded, and pickles are read as tensors only, see above.
+            # Code that was compiled before is not loaded.
             if any(m.endswith((".so", ".cpp", ".pyd")) for m in members):
                 raise bad_model(f"{path.name} holds native code; export the program without compiling it (torch.export.save).")
             program = torch.export.load(path)
