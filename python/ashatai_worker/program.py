@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .fault import bad_model, invalid
+from .fault import Fault, bad_model, invalid, is_out_of_memory
 
 TYPES: dict[str, torch.dtype] = {
     "BOOL": torch.bool, "UINT8": torch.uint8, "INT8": torch.int8, "INT16": torch.int16, "INT32": torch.int32, "INT64": torch.int64,
@@ -70,15 +70,19 @@ class Program:
 
     def infer(self, given: list[dict[str, Any]], tail: bytes, wanted: list[str] | None) -> list[tuple[dict[str, Any], bytes]]:
         """Tensors in, tensors out, by name."""
-        values = {g["name"]: self._tensor(g, tail[g["at"] : g["at"] + g["size"]]) for g in given}
+        parts = {g["name"]: g for g in given}
         names = [i["name"] for i in self.inputs]
-        if missing := [n for n in names if n not in values]:
+        if missing := [n for n in names if n not in parts]:
             raise invalid("inputs", f"The input {missing[0]} is missing; this model takes {', '.join(names)}.")
-        if more := [n for n in values if n not in names]:
+        if more := [n for n in parts if n not in names]:
             raise invalid("inputs", f"There is no input {more[0]:.80}; this model takes {', '.join(names)}.")
         try:
-            out = self.call([values[n] for n in names])
-        except (RuntimeError, ValueError, TypeError, AssertionError) as e:
+            out = self.call([self._tensor(parts[n], tail) for n in names])
+        except (Fault, MemoryError):
+            raise
+        except Exception as e:  # a program may raise anything: IndexError where it looks something up, JITException by its own code
+            if is_out_of_memory(e):
+                raise
             raise invalid("inputs", f"The model cannot take these tensors: {last(e)}") from e
         have = {o["name"]: v for o, v in zip(self.outputs, out, strict=False)}
         for i, v in enumerate(out[len(self.outputs) :], len(self.outputs)):
@@ -89,7 +93,8 @@ class Program:
         return [_head(n, have[n]) for n in (have if wanted is None else wanted)]
 
     @staticmethod
-    def _tensor(g: dict[str, Any], data: bytes) -> torch.Tensor:
+    def _tensor(g: dict[str, Any], tail: bytes) -> torch.Tensor:
+        data = tail[g["at"] : g["at"] + g["size"]]
         kind = TYPES.get(g["type"])
         if kind is None:
             raise invalid("inputs", f"The tensor {g['name']:.80} is of the type {g['type']:.20}, which the runtime pytorch does not take.")

@@ -153,3 +153,33 @@ func TestPrograms(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAProgramRefuses: whatever a program says to tensors is an answer, and the worker goes on.
+func TestWhatAProgramRefuses(t *testing.T) {
+	dir := filepath.Join(models(t), "rows")
+	m, err := runtimeIn(t, environment(t)).Load(t.Context(), engine.LoadSpec{Path: filepath.Join(dir, "model.pt2"), Options: map[string]string{"trusted": "true"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close() //nolint:errcheck // it only frees
+	tm, ok := m.(engine.TensorModel)
+	if !ok {
+		t.Fatal("it takes no tensors")
+	}
+	rows := func(ids ...uint64) []core.Tensor {
+		in := core.Tensor{Name: "i", Type: core.Int64, Shape: []int64{int64(len(ids))}}
+		for _, id := range ids {
+			in.Data = binary.LittleEndian.AppendUint64(in.Data, id)
+		}
+		return []core.Tensor{in}
+	}
+	none := []core.Tensor{{Name: "i", Type: core.Int64, Shape: []int64{0, 1 << 31, 1 << 31, 1 << 31}}}
+	for what, in := range map[string][]core.Tensor{"a row that does not exist": rows(0, 4), "strides that overflow": none} {
+		if _, err := tm.Infer(t.Context(), in, nil); core.CodeOf(err) != core.CodeInvalidRequest {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if out, err := tm.Infer(t.Context(), rows(0, 3), nil); err != nil || len(out) != 1 || len(out[0].Data) != 16 {
+		t.Errorf("after that: %+v, %v", out, err)
+	}
+}

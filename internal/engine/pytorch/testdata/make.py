@@ -57,3 +57,18 @@ net = Net().eval()
 torch.jit.script(net).save(str(out / "program" / "model.pt"))
 torch.export.save(torch.export.export(net, (torch.ones(1, 3),)), str(out / "program" / "model.pt2"))
 torch.save(net.state_dict(), str(out / "program" / "pickle.pt"))
+
+
+class Rows(torch.nn.Module):
+    """Looks rows up, and fails by an IndexError where there is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = torch.nn.Embedding(4, 2)
+
+    def forward(self, i: torch.Tensor) -> torch.Tensor:
+        return self.rows(i)
+
+
+(out / "rows").mkdir()
+torch.export.save(torch.export.export(Rows().eval(), (torch.zeros(2, dtype=torch.long),)), str(out / "rows" / "model.pt2"))
