@@ -19,7 +19,7 @@ from importlib import metadata, util
 from typing import TYPE_CHECKING, Any
 
 from .fault import Broken, Fault, invalid, is_out_of_memory, unsupported
-from .wire import EXIT_CLEAN, EXIT_PANIC, EXIT_PROTOCOL, PROTOCOL, Channel, Frame, Kind, aligned, known
+from .wire import EXIT_CLEAN, EXIT_PANIC, EXIT_PROTOCOL, MAX_TENSORS, PROTOCOL, Channel, Frame, Kind, aligned, known
 
 if TYPE_CHECKING:  # torch takes seconds to load, and hello must not wait for it
     from .causal import Causal, Request
@@ -386,6 +386,9 @@ class Server:
         if m.program is None:
             raise unsupported("This model takes no tensors; send it text.")
         left = m.program.infer(heads, tail, outputs)
+        for h, data in left:
+            if len(data) > MAX_TENSORS:
+                raise Fault("too_large", f"The tensor {h['name']:.80} has {len(data) >> 20} MiB; one that goes to or from a worker has at most {MAX_TENSORS >> 20}.")
         self._forget(t.call)
         while True:
             n, parts = 0, b""

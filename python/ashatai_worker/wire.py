@@ -14,6 +14,7 @@ from .fault import Broken
 
 PROTOCOL = 1
 MAX_FRAME = 64 << 20
+MAX_TENSORS = MAX_FRAME - (1 << 20)  # bytes of tensors in a frame
 FIXED = 9
 PART = 64  # the parts of a tail begin at its multiples
 

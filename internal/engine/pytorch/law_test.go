@@ -179,7 +179,10 @@ func TestWhatAProgramRefuses(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if out, err := tm.Infer(t.Context(), rows(0, 3), nil); err != nil || len(out) != 1 || len(out[0].Data) != 16 {
+	if _, err := tm.Infer(t.Context(), rows(0, 3), nil); core.CodeOf(err) != core.CodeTooLarge {
+		t.Errorf("an output that no frame holds: %v", err)
+	}
+	if out, err := tm.Infer(t.Context(), rows(0, 3), []string{"output_0"}); err != nil || len(out) != 1 || len(out[0].Data) != 16 {
 		t.Errorf("after that: %+v, %v", out, err)
 	}
 }

@@ -60,14 +60,14 @@ torch.save(net.state_dict(), str(out / "program" / "pickle.pt"))
 
 
 class Rows(torch.nn.Module):
-    """Looks rows up, and fails by an IndexError where there is none."""
+    """Looks rows up, and fails by an IndexError where there is none. Its second output is more than a frame holds."""
 
     def __init__(self) -> None:
         super().__init__()
         self.rows = torch.nn.Embedding(4, 2)
 
-    def forward(self, i: torch.Tensor) -> torch.Tensor:
-        return self.rows(i)
+    def forward(self, i: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.rows(i), i.sum().repeat(9 << 20)
 
 
 (out / "rows").mkdir()
