@@ -45,6 +45,14 @@ def limit(folder: Path, config: Any, tokens: Tokens) -> int:
     return tokens.limit or int(getattr(config, "max_position_embeddings", 0) or 0) or 512
 
 
+def positions(net: Any) -> int:
+    """Tokens of a text that the model's table of positions has rows for; 0: it has no table. RoBERTa's begin behind the row of padding."""
+    table = getattr(getattr(net, "embeddings", None), "position_embeddings", None)
+    if not isinstance(table, torch.nn.Embedding):
+        return 0
+    return int(table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1))
+
+
 class Embedder:
     """A loaded model that makes vectors."""
 
@@ -52,6 +60,8 @@ class Embedder:
         self.net = net
         self.tokens = tokens
         most = limit(folder, net.config, tokens)
+        if rows := positions(net):
+            most = min(most, rows)
         self.context = min(context, most) if context > 0 else most
         self.dimensions = int(net.config.hidden_size)
         self.pooling = pooling(folder)

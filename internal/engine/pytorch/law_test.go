@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -184,5 +185,25 @@ func TestWhatAProgramRefuses(t *testing.T) {
 	}
 	if out, err := tm.Infer(t.Context(), rows(0, 3), []string{"output_0"}); err != nil || len(out) != 1 || len(out[0].Data) != 16 {
 		t.Errorf("after that: %+v, %v", out, err)
+	}
+}
+
+// TestPositionsBehindPadding: a text that has more tokens than the model has positions is refused, and the longest is not.
+func TestPositionsBehindPadding(t *testing.T) {
+	m, err := runtimeIn(t, environment(t)).Load(t.Context(), engine.LoadSpec{Path: filepath.Join(models(t), "roberta", "model.safetensors"), Embedding: true}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close() //nolint:errcheck // it only frees
+	e, ok := m.(engine.Embedder)
+	if !ok || m.Facts().Context != 31 {
+		t.Fatalf("it embeds: %v; facts %+v", ok, m.Facts())
+	}
+	of := func(n int) []engine.Prompt { return []engine.Prompt{{Tokens: slices.Repeat([]int{5}, n)}} }
+	if _, _, err := e.Embed(t.Context(), of(32)); core.CodeOf(err) != core.CodeContextExceeded {
+		t.Errorf("a text of 32 tokens: %v", err)
+	}
+	if v, _, err := e.Embed(t.Context(), of(31)); err != nil || len(v) != 1 {
+		t.Errorf("a text of 31 tokens: %v", err)
 	}
 }

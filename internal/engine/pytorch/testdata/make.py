@@ -12,7 +12,7 @@ with contextlib.redirect_stdout(io.StringIO()):
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
+from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, RobertaConfig, RobertaModel
 
 out = Path(sys.argv[1])
 torch.manual_seed(7)
@@ -38,6 +38,15 @@ bert = out / "bert"
 tok.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
 BertModel(BertConfig(vocab_size=size, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=64)).save_pretrained(bert)
 tok.save(str(bert / "tokenizer.json"))
+
+# Its positions begin behind the row of padding: of 34 rows a text has 31.
+roberta = out / "roberta"
+RobertaModel(
+    RobertaConfig(
+        vocab_size=size, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, max_position_embeddings=34, bos_token_id=0, eos_token_id=1, pad_token_id=2,
+    )
+).save_pretrained(roberta)
+tok.save(str(roberta / "tokenizer.json"))
 
 
 class Net(torch.nn.Module):
