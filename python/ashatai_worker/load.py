@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 from collections.abc import Callable
@@ -84,7 +85,7 @@ def _program(path: Path, spec: dict[str, Any], trusted: bool, threads: int) -> L
 
 
 def check_weights(folder: Path) -> int:
-    """Looks at the headers of a folder's weights, and returns their bytes. Pickles are refused by not being looked at."""
+    """Looks at the headers of a folder's weights, and returns how many numbers they hold. Pickles are refused by not being looked at."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         if any(folder.glob("*.bin")) or any(folder.glob("*.pt")):
@@ -100,12 +101,13 @@ def check_weights(folder: Path) -> int:
                 raise bad_model(f"{f.name} is no file of safetensors: its header states {n} bytes and the file has {size}. Get the file again.")
             try:
                 tensors = json.loads(r.read(n))
-                end = max([int(t["data_offsets"][1]) for k, t in tensors.items() if k != "__metadata__"], default=0)
+                tensors.pop("__metadata__", None)
+                end = max([int(t["data_offsets"][1]) for t in tensors.values()], default=0)
+                total += sum(math.prod(t["shape"]) for t in tensors.values())
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 raise bad_model(f"{f.name} has a header that is no list of tensors. Get the file again.") from None
         if end != size - 8 - n:
             raise bad_model(f"{f.name} is cut off, or longer than it says: its tensors end at {end} and its data at {size - 8 - n}. Get the file again.")
-        total += size
     return total
 
 
@@ -142,7 +144,7 @@ def _folder(folder: Path, spec: dict[str, Any], asked: str, threads: int, progre
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    size = check_weights(folder)
+    numbers = check_weights(folder)
     config = _config(folder)
     names = [str(a) for a in getattr(config, "architectures", None) or []]
     makes_text = any(n.endswith(("ForCausalLM", "LMHeadModel")) for n in names) and not spec.get("embedding")
@@ -154,7 +156,7 @@ def _folder(folder: Path, spec: dict[str, Any], asked: str, threads: int, progre
     context = int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or DEFAULT_CONTEXT)
     context = min(context, spec.get("context") or DEFAULT_CONTEXT) if makes_text else spec.get("context", 0)
     room = _kv(config, context, dtype) * max(1, spec.get("sequences") or 1) if makes_text else 0
-    need = size * dtype.itemsize // 2 + room + RESERVE
+    need = numbers * dtype.itemsize + room + RESERVE
     if 0 < spec.get("memory", 0) < need:
         raise Fault("out_of_memory", f"The model needs about {need >> 20} MiB and {spec['memory'] >> 20} MiB are allowed for it. Use a smaller model or context, or raise fleet.memory_budget.")
     progress(0.3)
