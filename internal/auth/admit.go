@@ -162,8 +162,8 @@ func (s *Service) newcomer(ctx context.Context, id core.Identity, a Admission, r
 	if !a.Create {
 		return core.User{}, core.Errorf(core.CodeForbidden, "You have no account on this server. An admin can give you one: `ashatai user create NAME`, then `ashatai user link NAME %s`.", id.Subject)
 	}
-	email := ""
-	if checkEmail(id.Email) == nil {
+	email := "" // an address that nobody verified would stand in the way of its owner, see byEmail
+	if id.Verified && checkEmail(id.Email) == nil {
 		email = id.Email
 	}
 	now := s.cfg.Now().UTC()

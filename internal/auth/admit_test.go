@@ -125,6 +125,16 @@ func TestAdmitByEmail(t *testing.T) {
 	_, err = w.admit(thief, Admission{ByEmail: true, Create: true, Role: core.AccountUser})
 	want(t, "another person with the address", err, core.CodeForbidden)
 
+	// Who only claims an address does not keep its owner out.
+	mallory := person("mallory")
+	mallory.Email, mallory.Verified = "victim@example.org", false
+	if u := w.lets(mallory, Admission{ByEmail: true, Create: true, Role: core.AccountUser}); u.Email != "" {
+		t.Errorf("an address that nobody verified is kept: %+v", u)
+	}
+	if u := w.lets(person("victim"), Admission{ByEmail: true, Create: true, Role: core.AccountUser}); u.Email != "victim@example.org" {
+		t.Errorf("%+v", u)
+	}
+
 	// An admin is linked by an admin, and keeps the role; another link ends what came in by the old one.
 	subject := person("root").Key()
 	if _, err := w.ChangeUser(t.Context(), "root", core.UserChange{Subject: &subject}); err != nil {
