@@ -18,8 +18,8 @@ type Admission struct {
 	ByEmail bool             // who has none gets the one with the same verified address, unless it is an admin's
 	Domains []string         // of verified addresses; empty: any
 	Roles   []GroupRole      // the first that fits counts, at every login
-	Role    core.AccountRole // of a new account where none fits; empty: such a one is not let in
-	Groups  []GroupName      // the first that fits counts, at every login
+	Role    core.AccountRole // where none fits: of a new account, and of one whose role only Roles gives; empty: such a one is not let in
+	Groups  []GroupName      // the first that fits counts, at every login; where none fits, an account is in none of them
 }
 
 // GroupRole is the role that a group of the provider's gives, which is never admin.
@@ -93,11 +93,19 @@ func (s *Service) admitted(ctx context.Context, id core.Identity, a Admission) (
 	if u.Disabled {
 		return core.User{}, disabled()
 	}
+	left := false
+	if group == "" && u.Group != "" {
+		if left, err = s.given(ctx, u.Group, a); err != nil {
+			return core.User{}, err
+		}
+	}
+	// A role that a group gave goes with it.
+	named = named || slices.ContainsFunc(a.Roles, func(g GroupRole) bool { return g.Role == u.Role })
 	changed := core.User{Role: u.Role, Group: u.Group}
 	if named && u.Role != core.AccountAdmin { // an admin was made one here, and is unmade here
 		changed.Role = role
 	}
-	if group != "" {
+	if group != "" || left {
 		changed.Group = group
 	}
 	if changed.Role == u.Role && changed.Group == u.Group {
@@ -107,7 +115,10 @@ func (s *Service) admitted(ctx context.Context, id core.Identity, a Admission) (
 		if named && now.Role != core.AccountAdmin {
 			now.Role = role
 		}
-		now.Group, now.Updated = changed.Group, s.cfg.Now().UTC()
+		if now.Group == u.Group { // else an admin moved the account meanwhile
+			now.Group = changed.Group
+		}
+		now.Updated = s.cfg.Now().UTC()
 		return nil
 	})
 }
@@ -149,6 +160,19 @@ func (s *Service) groupFor(ctx context.Context, id core.Identity, a Admission) (
 		return "", core.Errorf(core.CodeForbidden, "The group %q, which you belong to, does not exist on this server. An admin has to make it, or change auth.oidc.groups.", g.Ours)
 	}
 	return "", nil
+}
+
+// given reports whether a group of this server is one that groups of the provider's lead to.
+func (s *Service) given(ctx context.Context, id string, a Admission) (bool, error) {
+	if len(a.Groups) == 0 {
+		return false, nil
+	}
+	list, err := s.groups.List(ctx)
+	if err != nil {
+		return false, err
+	}
+	at := slices.IndexFunc(list, func(g core.Group) bool { return g.ID == id })
+	return at >= 0 && slices.ContainsFunc(a.Groups, func(g GroupName) bool { return strings.EqualFold(g.Ours, list[at].Name) }), nil
 }
 
 // newcomer links an identity to the account that it fits, or makes one.

@@ -174,11 +174,29 @@ func TestAdmitByGroups(t *testing.T) {
 	if u.Role != core.AccountOperator || u.Group != g.ID || u.Tenant() != g.ID {
 		t.Errorf("%+v", u)
 	}
-	if u = w.lets(person("ann", "all"), a); u.Role != core.AccountViewer || u.Group != g.ID {
-		t.Errorf("a role that was taken away stays: %+v", u)
+	if u = w.lets(person("ann", "all"), a); u.Role != core.AccountViewer || u.Group != "" {
+		t.Errorf("a role or a group that was taken away stays: %+v", u)
 	}
 	_, err = w.admit(person("ann", "other"), a)
 	want(t, "one who lost every group", err, core.CodeForbidden)
+
+	// Where there is a role for whom no group gives one, it takes the place of one that a group gave, and of no other.
+	a.Role = core.AccountUser
+	w.lets(person("ops", "ops"), a)
+	if u = w.lets(person("ops"), a); u.Role != core.AccountUser {
+		t.Errorf("who left the group is still %s", u.Role)
+	}
+	other, err := w.CreateGroup(t.Context(), "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := core.AccountModerator
+	if _, err := w.ChangeUser(t.Context(), u.ID, core.UserChange{Role: &own, Group: &other.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if u = w.lets(person("ops"), a); u.Role != own || u.Group != other.ID {
+		t.Errorf("what an admin gave is gone: %+v", u)
+	}
 
 	a = Admission{Create: true, Role: core.AccountUser, Domains: []string{"Example.org"}}
 	w.lets(person("dom"), a)
