@@ -144,6 +144,20 @@ func TestWhatAProviderMayNotSay(t *testing.T) {
 	}); err != nil || id.Name != "" || id.Email != "other@example.org" || !id.Verified || len(id.Groups) != 1 {
 		t.Errorf("%+v, %v", id, err)
 	}
+	for what, spoil := range map[string]func(){
+		"the token's address": func() {
+			l.claims = map[string]any{"email": "ann@example.org", "email_verified": nil, "groups": nil}
+			l.info = map[string]any{"sub": "sub-1", "email": "own@example.com", "email_verified": true}
+		},
+		"the UserInfo endpoint's": func() {
+			l.claims = map[string]any{"email": nil, "email_verified": true}
+			l.info = map[string]any{"sub": "sub-1", "email": "ann@example.org"}
+		},
+	} {
+		if id, err = l.goThrough(t, s, spoil); err != nil || id.Email != "ann@example.org" || id.Verified {
+			t.Errorf("%s is verified by what was said of another: %+v, %v", what, id, err)
+		}
+	}
 	other, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)

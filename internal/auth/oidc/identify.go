@@ -77,6 +77,12 @@ func more(ctx context.Context, found *provider.Provider, token *oauth2.Token, su
 	if err := info.Claims(&extra); err != nil {
 		return unproven(errors.New("the claims of the UserInfo endpoint cannot be read"))
 	}
+	// Whether an address is verified is said of the one that it is said with.
+	if _, ok := into["email"]; !ok {
+		delete(into, "email_verified")
+	} else if into.text("email") != extra.text("email") {
+		delete(extra, "email_verified")
+	}
 	for name, value := range extra {
 		if _, ok := into[name]; !ok {
 			into[name] = value
