@@ -15,7 +15,7 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from .fault import Fault, invalid, unsupported
+from .fault import Fault, bad_model, invalid, unsupported
 from .sample import Floats, Sampler, Sampling, logprobs
 from .text import Assembler, Piece
 from .tokens import Tokens
@@ -131,7 +131,10 @@ class Causal:
         self.counts = Counts()
         self._free: list[Memory] = []
         # What the argument for the memory is called depends on the release that an architecture was written for.
-        self._cache = "cache" if "cache" in inspect.signature(net.forward).parameters else "past_key_values"
+        takes = inspect.signature(net.forward).parameters
+        self._cache = next((name for name in ("cache", "past_key_values") if name in takes), "")
+        if not self._cache:  # it would take the argument among others that it does not know, and forget all but the last token
+            raise bad_model(f"{type(net).__name__} takes no memory of the tokens before, which the runtime pytorch needs. Use another model.")
 
     def accept(self, call: int, r: dict[str, Any], timeout_ms: int) -> Request:
         """Checks a request and makes it ready for the loop."""

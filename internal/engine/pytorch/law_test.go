@@ -214,3 +214,11 @@ func TestPositionsBehindPadding(t *testing.T) {
 		t.Errorf("a text of 31 tokens: %v", err)
 	}
 }
+
+// TestAModelWithoutMemory: one that would forget all but the last token is refused.
+func TestAModelWithoutMemory(t *testing.T) {
+	_, err := runtimeIn(t, environment(t)).Load(t.Context(), engine.LoadSpec{Path: filepath.Join(models(t), "gpt", "model.safetensors")}, nil)
+	if core.CodeOf(err) != core.CodeBadModel || !strings.Contains(err.Error(), "takes no memory") {
+		t.Error(err)
+	}
+}

@@ -12,7 +12,7 @@ with contextlib.redirect_stdout(io.StringIO()):
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, RobertaConfig, RobertaModel
+from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, OpenAIGPTConfig, OpenAIGPTLMHeadModel, RobertaConfig, RobertaModel
 
 out = Path(sys.argv[1])
 torch.manual_seed(7)
@@ -33,6 +33,11 @@ LlamaForCausalLM(
 ).save_pretrained(llama)
 tok.save(str(llama / "tokenizer.json"))
 (llama / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": "</s>", "chat_template": "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}<|end|>{% endfor %}"}))
+
+# It takes no keys and values.
+gpt = out / "gpt"
+OpenAIGPTLMHeadModel(OpenAIGPTConfig(vocab_size=size, n_positions=64, n_embd=32, n_layer=1, n_head=2)).save_pretrained(gpt)
+tok.save(str(gpt / "tokenizer.json"))
 
 bert = out / "bert"
 tok.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
