@@ -94,7 +94,7 @@ func (s *schemas) operation(row Route, d Dialect, p string, params []string) map
 		op["parameters"] = list
 	}
 	if row.Request != nil {
-		op["requestBody"] = map[string]any{"required": true, "content": media("application/json", s.of(reflect.TypeOf(row.Request), false))}
+		op["requestBody"] = map[string]any{"required": !row.Bodiless, "content": media("application/json", s.of(reflect.TypeOf(row.Request), false))}
 	}
 	return op
 }

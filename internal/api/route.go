@@ -62,6 +62,7 @@ type Route struct {
 	MaxBody int64        // bytes; 0: the server's default for the method
 
 	Request  any    // zero value of the request's JSON type; nil where there is none
+	Bodiless bool   // the request may come without a body too
 	Response any    // zero value of the answer's JSON type; nil where it is not JSON
 	Stream   any    // zero value of one event's JSON type, where the answer can be an event stream
 	Produces string // media type of the answer; "" is application/json

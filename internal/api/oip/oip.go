@@ -62,9 +62,9 @@ func Dialect(s *Service) api.Dialect {
 			{Method: http.MethodGet, Path: "/v2/health/ready", Summary: "Tell whether the server takes requests.", Scope: core.ScopePublic, Produces: plain, Statuses: []int{http.StatusServiceUnavailable}, Handle: h.ready},
 			{Method: http.MethodGet, Path: "/v2", Summary: "Describe the server.", Scope: core.ScopeRead, Limit: api.LimitRead, Response: ServerMetadata{}, Handle: h.server},
 			{Method: http.MethodGet, Path: "/v2/models/stats", Summary: "Count what was computed, by model.", Scope: core.ScopeRead, Limit: api.LimitRead, Response: Statistics{}, Handle: h.stats},
-			{Method: http.MethodPost, Path: "/v2/repository/index", Summary: "List the models with their states.", Scope: core.ScopeRead, Limit: api.LimitRead, Request: indexRequest{}, Response: []IndexEntry{}, Statuses: wrong, Handle: h.index},
-			{Method: http.MethodPost, Path: "/v2/repository/models/{model}/load", Summary: "Load a model.", Scope: core.ScopeOperate, Limit: api.LimitWrite, Audit: api.AuditChange, Object: api.ObjectModel, Request: loadRequest{}, Response: empty{}, Statuses: refusals, Handle: h.load},
-			{Method: http.MethodPost, Path: "/v2/repository/models/{model}/unload", Summary: "Unload a model.", Scope: core.ScopeOperate, Limit: api.LimitWrite, Audit: api.AuditChange, Object: api.ObjectModel, Request: unloadRequest{}, Response: empty{}, Statuses: refusals, Handle: h.unload},
+			{Method: http.MethodPost, Path: "/v2/repository/index", Summary: "List the models with their states.", Scope: core.ScopeRead, Limit: api.LimitRead, Request: indexRequest{}, Bodiless: true, Response: []IndexEntry{}, Statuses: wrong, Handle: h.index},
+			{Method: http.MethodPost, Path: "/v2/repository/models/{model}/load", Summary: "Load a model.", Scope: core.ScopeOperate, Limit: api.LimitWrite, Audit: api.AuditChange, Object: api.ObjectModel, Request: loadRequest{}, Bodiless: true, Response: empty{}, Statuses: refusals, Handle: h.load},
+			{Method: http.MethodPost, Path: "/v2/repository/models/{model}/unload", Summary: "Unload a model.", Scope: core.ScopeOperate, Limit: api.LimitWrite, Audit: api.AuditChange, Object: api.ObjectModel, Request: unloadRequest{}, Bodiless: true, Response: empty{}, Statuses: refusals, Handle: h.unload},
 		},
 	}
 	for _, at := range []string{"/v2/models/{model}", "/v2/models/{model}/versions/{version}"} {
@@ -122,7 +122,11 @@ type unloadRequest struct {
 	} `json:"parameters,omitzero"`
 }
 
-func (h *handler) live(w http.ResponseWriter, _ *http.Request) error {
+func (h *handler) live(w http.ResponseWriter, _ *http.Request) error { return yes(w) }
+
+// yes answers a question without words.
+func yes(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", plain+"; charset=utf-8")
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
@@ -131,8 +135,7 @@ func (h *handler) ready(w http.ResponseWriter, _ *http.Request) error {
 	if !h.s.Ready() {
 		return core.Errorf(core.CodeUnavailable, "The server is not ready.")
 	}
-	w.WriteHeader(http.StatusOK)
-	return nil
+	return yes(w)
 }
 
 func (h *handler) server(w http.ResponseWriter, _ *http.Request) error {
@@ -163,8 +166,7 @@ func (h *handler) modelReady(w http.ResponseWriter, r *http.Request) error {
 	case !ok:
 		return core.Errorf(core.CodeInvalidRequest, "The model was unloaded; it is loaded again by its next request, or by a load.")
 	}
-	w.WriteHeader(http.StatusOK)
-	return nil
+	return yes(w)
 }
 
 func (h *handler) stats(w http.ResponseWriter, r *http.Request) error {
