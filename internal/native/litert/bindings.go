@@ -17,8 +17,8 @@ type tensorType struct {
 	Strides [8]uint32
 }
 
-// functions holds one Go function per function of the library that the product calls. The tag is the C name; the test
-// compares the parameters and results with the headers.
+// functions holds one Go function per function of the library that the product calls. The tag is the C name. No
+// package holds the headers of this release, so no test compares them; the real models of the test run through all of them.
 type functions struct {
 	CreateEnvironment func(n int32, options unsafe.Pointer, out *handle) status                           `c:"LiteRtCreateEnvironment"`
 	LoadModel         func(env handle, path *byte, out *handle) status                                    `c:"LiteRtCreateModelFromFile"`

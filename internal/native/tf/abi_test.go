@@ -13,7 +13,7 @@ import (
 func TestBindingsMatchTheHeaders(t *testing.T) {
 	dir := os.Getenv("ASHATAI_TEST_TENSORFLOW_HEADERS")
 	if dir == "" {
-		t.Skip("ASHATAI_TEST_TENSORFLOW_HEADERS is not set; make test sets it where scripts/runtime.sh tensorflow was run")
+		t.Skip("ASHATAI_TEST_TENSORFLOW_HEADERS is not set; make test sets it where `ashatai runtime install tensorflow` was run")
 	}
 	paths, err := filepath.Glob(filepath.Join(dir, "*.h"))
 	if err != nil || len(paths) < 6 {
