@@ -7,6 +7,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -112,7 +113,12 @@ func (i *Installer) Install(ctx context.Context, name string) (Result, error) {
 	if err != nil {
 		return Result{}, i.writing(lib, err)
 	}
-	defer i.remove(stage)
+	keep := false
+	defer func() {
+		if !keep {
+			i.remove(stage)
+		}
+	}()
 	tmp, out := filepath.Join(stage, "tmp"), filepath.Join(stage, "out")
 	for _, dir := range []string{tmp, out} {
 		if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // likewise
@@ -126,13 +132,24 @@ func (i *Installer) Install(ctx context.Context, name string) (Result, error) {
 	if !r.Source.Check(out) {
 		return Result{}, core.Errorf(core.CodeConflict, "What was fetched for %s is not what is pinned; it was not installed, and what was there before stays.", name)
 	}
-	if err := i.place(out, res.Folder, filepath.Join(stage, "old")); err != nil {
+	old := filepath.Join(stage, oldName)
+	if err := i.place(out, res.Folder, old); errors.Is(err, errAway) {
+		keep = true
+		return Result{}, core.Wrap(core.CodeUnavailable, err, "%s could not be replaced: %v. What was there before is kept for a day in %s; move it back, or run this again.", res.Folder, err, old)
+	} else if err != nil {
 		return Result{}, i.writing(res.Folder, err)
 	}
 	return res, nil
 }
 
-const stagePrefix = ".stage-"
+// stagePrefix begins the names of working folders, and oldName is in one what an installed folder held before.
+const (
+	stagePrefix = ".stage-"
+	oldName     = "old"
+)
+
+// errAway: what an installed folder held before could not be put back.
+var errAway = errors.New("what was there before could not be put back")
 
 // staleStage is the age from which a working folder is one that an ended program left behind.
 const staleStage = 24 * time.Hour
@@ -162,7 +179,8 @@ func (i *Installer) remove(dir string) {
 	_ = os.RemoveAll(dir)
 }
 
-// place puts a finished folder where it belongs; what was there before comes back when that fails.
+// place puts a finished folder where it belongs; what was there before comes back when that fails. Error: errAway where it could not
+// come back, and is in old.
 func (i *Installer) place(out, dest, old string) error {
 	had := true
 	if err := i.cfg.Rename(dest, old); errors.Is(err, fs.ErrNotExist) {
@@ -171,8 +189,11 @@ func (i *Installer) place(out, dest, old string) error {
 		return err
 	}
 	err := i.cfg.Rename(out, dest)
-	if err != nil && had {
-		err = errors.Join(err, i.cfg.Rename(old, dest))
+	if err == nil || !had {
+		return err
+	}
+	if back := i.cfg.Rename(old, dest); back != nil {
+		return fmt.Errorf("%w (%w), after %w", errAway, back, err)
 	}
 	return err
 }

@@ -202,6 +202,39 @@ func TestPlaceFails(t *testing.T) {
 	}
 }
 
+// TestPlaceFailsTwice: where not even what was there before comes back, it is kept, and the error says where.
+func TestPlaceFailsTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.npm(sum("one") + "  libx.so\n")
+	w.program("npm", makesLibrary)
+	dest := filepath.Join(w.share, "lib", "xlib")
+	if err := os.MkdirAll(dest, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dest, "mine"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := ""
+	w.cfg.Rename = func(a, b string) error {
+		if old != "" {
+			return fs.ErrPermission
+		}
+		old = b
+		return os.Rename(a, b)
+	}
+	if _, err := w.install("x"); core.CodeOf(err) != core.CodeUnavailable || !strings.Contains(err.Error(), old) {
+		t.Errorf("%v; want %s", err, old)
+	}
+	if _, err := os.Stat(filepath.Join(old, "mine")); err != nil {
+		t.Errorf("what was there before is lost: %v", err)
+	}
+	w.cfg.Rename = os.Rename
+	if r, err := w.install("x"); err != nil || r.There {
+		t.Errorf("the next time %+v, %v", r, err)
+	}
+}
+
 func TestCancelEndsTheClient(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
