@@ -46,6 +46,12 @@ type Device struct {
 	Missing  string   `json:"missing,omitempty"`  // why nothing can use it, and what to do
 }
 
+// Part is memory of one device.
+type Part struct {
+	ID    string
+	Bytes int64
+}
+
 // Ready reports whether some runtime computed on the device, and rightly.
 func (d Device) Ready() bool { return d.Missing == "" && len(d.Runtimes) > 0 }
 

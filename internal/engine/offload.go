@@ -15,7 +15,6 @@ type Offload struct {
 	Layers  int       `json:"layers"`            // the output counted; negative: all that fit
 	Row     bool      `json:"row,omitempty"`     // matrices are split among devices by rows, instead of by layers
 	Split   []float64 `json:"split,omitempty"`   // part of each device; empty: by what is free
-	Claim   int64     `json:"claim,omitempty"`   // bytes that all of it is expected to take on devices
 
 	// Devices are those that were chosen. Whoever calls the runtime fills them in; the settings do not.
 	Devices []DeviceShare `json:"devices,omitempty"`

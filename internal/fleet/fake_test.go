@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ashatai/internal/core"
+	"ashatai/internal/device"
 	"ashatai/internal/engine"
 )
 
@@ -23,6 +24,7 @@ type fakeRuntime struct {
 	loadTime  time.Duration
 	step      time.Duration // between two tokens
 	memory    int64
+	offload   []engine.DeviceUse // of each model
 	sequences int
 	loadErr   error
 	poison    string            // a prompt that ends the process before the first token
@@ -71,6 +73,8 @@ func (r *fakeRuntime) Load(ctx context.Context, spec engine.LoadSpec, progress f
 	return m, nil
 }
 
+func (r *fakeRuntime) Expect(engine.LoadSpec, int64) []device.Part { return parts(r.offload) }
+
 func (r *fakeRuntime) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,7 +119,7 @@ func (m *fakeModel) processors() int {
 }
 
 func (m *fakeModel) Facts() engine.Facts {
-	return engine.Facts{Runtime: "fake", Device: "abacus", Sequences: max(1, m.r.sequences), Memory: engine.Memory{Weights: m.r.memory}, Fallback: "slow", Inputs: m.r.tensors, Outputs: m.r.tensors}
+	return engine.Facts{Runtime: "fake", Device: "abacus", Sequences: max(1, m.r.sequences), Memory: engine.Memory{Weights: m.r.memory}, Offload: m.r.offload, Fallback: "slow", Inputs: m.r.tensors, Outputs: m.r.tensors}
 }
 func (m *fakeModel) Done() <-chan struct{} { return m.done }
 func (m *fakeModel) Exit() error           { return errors.New("signal 9") }

@@ -111,7 +111,7 @@ func (l *loop) loaded(on *live, m engine.Model, err *core.Error) {
 	l.f.cfg.Log.Info("model ready", slog.String("model", on.target.Name), slog.String("runtime", on.target.Runtime),
 		slog.String("device", on.facts.Device), slog.Int64("memory_bytes", on.facts.Memory.Total()), slog.Duration("took", took))
 	l.supervise(on)
-	l.apply(plan.Loaded{At: l.at(), Instance: on.id, Memory: on.facts.Memory.Total(), Sequences: on.facts.Sequences})
+	l.apply(plan.Loaded{At: l.at(), Instance: on.id, Memory: on.facts.Memory.Total(), Sequences: on.facts.Sequences, Parts: parts(on.facts.Offload)})
 }
 
 // supervise watches a model that can end by itself.

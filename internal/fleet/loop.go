@@ -46,7 +46,7 @@ func newLoop(ctx context.Context, f *Fleet) *loop {
 		f: f,
 		state: plan.New(plan.Config{
 			Budget: c.Budget, MaxQueue: c.MaxQueue, MaxQueuedCost: c.MaxQueuedCost, KeepAlive: c.DefaultKeepAlive, DrainTime: c.DrainTimeout,
-			Processors: c.Processors,
+			Processors: c.Processors, Devices: c.Devices,
 		}),
 		// A second before now, so that no time of the plan is its zero, which stands for never.
 		zero:    c.Now().Add(-time.Second),

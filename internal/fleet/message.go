@@ -130,6 +130,7 @@ func (l *loop) enqueue(t *ticket) {
 	}
 	l.apply(plan.Submit{At: l.at(), Request: r, Model: plan.Model{
 		Key: key, Name: t.target.Name, Family: t.target.family(), Memory: t.target.Memory, Pinned: t.target.Pinned, KeepAlive: t.target.KeepAlive,
+		Parts: l.expected(t.target),
 	}})
 	t.wait.At(l.state.Place(t.id))
 	l.queueChanged(t)

@@ -224,7 +224,7 @@ func (n *Node) makeFleet(context.Context) error {
 	runtimes[catalog.Remote] = n.remote
 	n.runtimes = runtimes
 	n.fleet = fleet.New(fleet.Config{
-		Runtimes: runtimes, Budget: total, MaxQueue: n.set.Fleet.MaxQueue, MaxQueuedCost: int64(n.set.Fleet.MaxQueuedTokens),
+		Runtimes: runtimes, Budget: total, Devices: n.devices.Limits(), MaxQueue: n.set.Fleet.MaxQueue, MaxQueuedCost: int64(n.set.Fleet.MaxQueuedTokens),
 		DefaultKeepAlive: n.set.Fleet.KeepAlive, Processors: proc.CPUs(), LoadTimeout: n.set.Fleet.LoadTimeout, DrainTimeout: n.set.Server.DrainTimeout,
 		Log: n.log, Metrics: figures.Fleet{Metrics: n.metrics},
 	})

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +23,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is a runtime and a finder of devices. Its models take 100 bytes of each device.
+// fake is a runtime and a finder of devices. Its models are computed to take 70 bytes of each device, or what is left of it, and take
+// more than was computed.
 type fake struct {
 	mu    sync.Mutex
 	gpu   bool
@@ -27,6 +32,7 @@ type fake struct {
 	hang  bool          // in every load, until its end
 	found device.Report // what Devices finds
 	lost  error         // of Devices
+	more  int64 // that its models take
 	loads []engine.LoadSpec
 	looks int
 }
@@ -60,7 +66,15 @@ func (f *fake) Load(ctx context.Context, spec engine.LoadSpec, _ func(float64)) 
 	if f.gpu {
 		m.facts.Device = spec.Offload.Devices[0].ID
 		for _, d := range spec.Offload.Devices {
-			m.facts.Offload = append(m.facts.Offload, engine.DeviceUse{ID: d.ID, Weights: 100, Planned: 70})
+			use := engine.DeviceUse{ID: d.ID, Layers: 7, Of: 7, Planned: 70}
+			if d.Limit > 0 && d.Limit-d.Beyond < use.Planned {
+				use.Planned, use.Layers = d.Limit-d.Beyond, 3
+			}
+			if use.Planned <= 0 {
+				return nil, core.Errorf(core.CodeOutOfMemory, "Not one layer fits.")
+			}
+			use.Weights = use.Planned + f.more
+			m.facts.Offload = append(m.facts.Offload, use)
 		}
 	}
 	return m, nil
@@ -99,7 +113,7 @@ type world struct {
 }
 
 func newWorld(found device.Report, limits map[string]int64) *world {
-	w := &world{cpu: &fake{}, gpu: &fake{gpu: true, found: found}}
+	w := &world{cpu: &fake{}, gpu: &fake{gpu: true, found: found, more: 30}}
 	log := slog.New(slog.DiscardHandler)
 	w.reg = NewRegistry(RegistryConfig{
 		Finder: w.gpu, Backends: []string{device.System, "vulkan"}, Limits: limits, Age: time.Minute, Timeout: time.Minute, Now: time.Now, Log: log,
@@ -188,7 +202,7 @@ func TestLedger(t *testing.T) {
 			t.Errorf("the second load was given %+v", d)
 		}
 		third := load()
-		if third.Facts().Device != "cpu" || w.reg.Ledgers()["vulkan0"] != (Ledger{Limit: 150, Used: 200}) {
+		if third.Facts().Device != "cpu" || w.reg.Ledgers()["vulkan0"] != (Ledger{Limit: 150, Used: 150}) {
 			t.Errorf("%+v, %+v", third.Facts(), w.reg.Ledgers())
 		}
 		_ = first.Close()
@@ -205,6 +219,88 @@ func TestLedger(t *testing.T) {
 	})
 }
 
+// TestALoadThatTookTooMuch: it is made again with what was learned, or on the processor.
+func TestALoadThatTookTooMuch(t *testing.T) {
+	for _, c := range []struct {
+		more, used int64
+		device     string
+		says       string
+	}{{more: 30, used: 90, device: "vulkan0"}, {more: 1000, device: "cpu", says: "Not one layer fits"}} {
+		w := newWorld(ready("vulkan0"), map[string]int64{"vulkan0": 90})
+		w.gpu.more = c.more
+		m, err := w.run.Load(t.Context(), spec(engine.Offload{Policy: device.PolicyPrefer}), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := m.Facts(); f.Device != c.device || !strings.Contains(f.Fallback, c.says) || len(w.gpu.loads) != 2 || w.reg.Ledgers()["vulkan0"].Used != c.used {
+			t.Errorf("%d more: %+v after %d loads, %+v", c.more, f, len(w.gpu.loads), w.reg.Ledgers())
+		}
+		_ = m.Close()
+	}
+}
+
+// TestWhatWasLearnedIsKept: the next server knows what a load took; a file that is none teaches nothing.
+func TestWhatWasLearnedIsKept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cache", "devices.json")
+	world := func() *world {
+		w := newWorld(ready("vulkan0"), map[string]int64{"vulkan0": 200})
+		w.reg.cfg.File, w.reg.learned = file, readLearned(file)
+		return w
+	}
+	beyond := func() int64 {
+		w := world()
+		m, err := w.run.Load(t.Context(), spec(engine.Offload{Policy: device.PolicyRequire}), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close() //nolint:errcheck // a fake
+		return w.gpu.loads[0].Offload.Devices[0].Beyond
+	}
+	if first, second := beyond(), beyond(); first != 0 || second != 30 {
+		t.Errorf("taken for granted: %d, and %d by the next server", first, second)
+	}
+	if err := os.WriteFile(file, []byte("no JSON"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n := beyond(); n != 0 {
+		t.Errorf("%d out of a broken file", n)
+	}
+	l := readLearned(file)
+	for i := range maxLearned + 10 {
+		l.note("m", []engine.DeviceUse{{ID: strconv.Itoa(i)}})
+	}
+	if len(l.Beyond) != maxLearned || l.write(filepath.Join(file, "below a file")) == nil {
+		t.Errorf("%d entries", len(l.Beyond))
+	}
+}
+
+// TestExpect: before a load, a model is expected to take the estimate; after one with all its layers, what that took.
+func TestExpect(t *testing.T) {
+	w := newWorld(ready("vulkan0", "vulkan1"), map[string]int64{"vulkan0": 500})
+	s := spec(engine.Offload{Policy: device.PolicyPrefer, Wanted: []string{"vulkan0", "vulkan1"}})
+	if got := w.run.Expect(s, 80); got != nil {
+		t.Errorf("before the first look %+v", got)
+	}
+	w.reg.Look(t.Context())
+	if got := w.run.Expect(s, 80); !slices.Equal(got, []device.Part{{ID: "vulkan0", Bytes: 40}, {ID: "vulkan1", Bytes: 40}}) {
+		t.Errorf("before the first load %+v", got)
+	}
+	m, err := w.run.Load(t.Context(), s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close() //nolint:errcheck // a fake
+	if got := w.run.Expect(s, 80); !slices.Equal(got, []device.Part{{ID: "vulkan0", Bytes: 100}, {ID: "vulkan1", Bytes: 100}}) {
+		t.Errorf("after it %+v", got)
+	}
+	if got := w.run.Expect(spec(engine.Offload{Policy: device.PolicyCPU}), 80); got != nil {
+		t.Errorf("on the processor %+v", got)
+	}
+	if l := w.reg.Limits(); len(l) != 1 || l["vulkan0"] != 500 {
+		t.Errorf("limits %v", l)
+	}
+}
+
 // TestHangingDriver: a load that hangs leaves half of the time to the processor.
 func TestHangingDriver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -216,6 +312,29 @@ func TestHangingDriver(t *testing.T) {
 		if err != nil || !strings.Contains(m.Facts().Fallback, "took too long") {
 			t.Fatalf("%v", err)
 		}
+	})
+}
+
+// TestALoadThatWaitsCanLeave: who waits for another's load on a device goes when its own time is up.
+func TestALoadThatWaitsCanLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(ready("vulkan0"), nil)
+		w.gpu.hang = true
+		first, end := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := w.run.Load(first, spec(engine.Offload{Policy: device.PolicyRequire}), nil); err == nil {
+				t.Error("a load that hangs came to something")
+			}
+		})
+		synctest.Wait()
+		second, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := w.run.Load(second, spec(engine.Offload{Policy: device.PolicyPrefer}), nil); core.CodeOf(err) != core.CodeDeadline || len(w.gpu.loads) != 1 || len(w.cpu.loads) != 0 {
+			t.Errorf("%v after %d and %d loads", err, len(w.gpu.loads), len(w.cpu.loads))
+		}
+		end()
+		wg.Wait()
 	})
 }
 

@@ -6,6 +6,7 @@ package fallback
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -25,8 +26,8 @@ type Registry struct {
 	known   device.Report
 	at      time.Time     // zero: nobody looked yet
 	looking chan struct{} // closed when the look that runs now is over; nil: none runs
-	taken   map[string]int64
-	beyond  map[string]int64
+	held    []held
+	learned learned
 }
 
 // RegistryConfig says how to look.
@@ -35,15 +36,16 @@ type RegistryConfig struct {
 	Backends []string         // what to look for
 	Notes    []string         // what is known to be missing before anybody looks
 	Limits   map[string]int64 // most bytes that all models together may take of a device; absent: what it has
+	File     string           // where it is kept what loads took; empty: nowhere
 	Age      time.Duration    // what is known is used for so long
 	Timeout  time.Duration    // of a look
 	Now      func() time.Time
 	Log      *slog.Logger
 }
 
-// NewRegistry looks at nothing yet.
+// NewRegistry looks at no device yet.
 func NewRegistry(c RegistryConfig) *Registry {
-	return &Registry{cfg: c, taken: map[string]int64{}, beyond: map[string]int64{}}
+	return &Registry{cfg: c, learned: readLearned(c.File)}
 }
 
 // Report is what there is. It looks, or waits for a look that runs, unless what it knows is young.
@@ -109,12 +111,33 @@ func (r *Registry) Ledgers() map[string]Ledger {
 	for id, n := range r.cfg.Limits {
 		out[id] = Ledger{Limit: n}
 	}
-	for id, n := range r.taken {
-		l := out[id]
-		l.Used = n
-		out[id] = l
+	r.prune()
+	for _, h := range r.held {
+		for _, u := range h.uses {
+			l := out[u.ID]
+			l.Used += u.Total()
+			out[u.ID] = l
+		}
 	}
 	return out
+}
+
+// held is what a loaded model takes of devices, until it is done.
+type held struct {
+	uses []engine.DeviceUse
+	done <-chan struct{}
+}
+
+// prune forgets what models took that ended. Its caller holds the lock.
+func (r *Registry) prune() {
+	r.held = slices.DeleteFunc(r.held, func(h held) bool {
+		select {
+		case <-h.done:
+			return true
+		default:
+			return false
+		}
+	})
 }
 
 // room is what a model may take of a device: 0 is what it has free, -1 nothing.
@@ -125,34 +148,65 @@ func (r *Registry) room(id string) int64 {
 	if !ok {
 		return 0
 	}
-	if left := limit - r.taken[id]; left > 0 {
-		return left
+	r.prune()
+	for _, h := range r.held {
+		for _, u := range h.uses {
+			if u.ID == id {
+				limit -= u.Total()
+			}
+		}
+	}
+	if limit > 0 {
+		return limit
 	}
 	return -1
 }
 
-// take adds to the ledgers, or takes back what was added where sign is -1.
-func (r *Registry) take(uses []engine.DeviceUse, sign int64) {
+// hold counts what a model takes until it ends.
+func (r *Registry) hold(m engine.Model) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, u := range uses {
-		r.taken[u.ID] += sign * u.Total()
+	r.held = append(r.held, held{uses: m.Facts().Offload, done: done(m)})
+}
+
+// learn remembers what a load took of devices, and by how much that was more than was computed before it.
+func (r *Registry) learn(ctx context.Context, key string, uses []engine.DeviceUse) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.learned.note(key, uses)
+	if r.cfg.File == "" {
+		return
+	}
+	if err := r.learned.write(r.cfg.File); err != nil {
+		r.cfg.Log.WarnContext(ctx, "what a load took of devices cannot be kept", slog.String("path", r.cfg.File), slog.Any("error", err))
 	}
 }
 
-// learn remembers by how much a load took more of a device than was computed before it.
-func (r *Registry) learn(key string, uses []engine.DeviceUse) {
+// expect is what a load is expected to take of each of the devices that it would be put on, by what is known of them now: what it
+// took when all of it was there, else an equal part of the estimate.
+func (r *Registry) expect(key string, w device.Wish, estimate int64) []device.Part {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, u := range uses {
-		r.beyond[key+" "+u.ID] = max(0, u.Total()-u.Planned)
+	chosen, _ := device.Choose(r.known, w)
+	var out []device.Part
+	for _, d := range chosen {
+		n, ok := r.learned.Whole[key+" "+d.ID]
+		if !ok {
+			n = estimate / int64(len(chosen))
+		}
+		out = append(out, device.Part{ID: d.ID, Bytes: n})
 	}
+	return out
 }
 
-func (r *Registry) learned(key, id string) int64 {
+// Limits are the most bytes that all models together may take of devices, by their ids; others have no limit.
+func (r *Registry) Limits() map[string]int64 { return maps.Clone(r.cfg.Limits) }
+
+// beyond is by how many bytes the last load of that key took more of a device than was computed.
+func (r *Registry) beyond(key, id string) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.beyond[key+" "+id]
+	return r.learned.Beyond[key+" "+id]
 }
 
 // Ready lists the ids of the devices that can be used.

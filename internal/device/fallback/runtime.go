@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"ashatai/internal/core"
@@ -36,13 +36,13 @@ func New(c Config) *Runtime {
 	if c.Fell == nil {
 		c.Fell = func(string) {}
 	}
-	return &Runtime{c: c}
+	return &Runtime{c: c, loading: make(chan struct{}, 1)}
 }
 
 // Runtime implements engine.Runtime and engine.Optimizer.
 type Runtime struct {
 	c       Config
-	loading sync.Mutex // a load on devices sees what the one before it took
+	loading chan struct{} // holds one value while a load on devices runs, so that the next one sees what it took
 }
 
 // Descriptor implements engine.Runtime.
@@ -74,9 +74,13 @@ func (r *Runtime) Load(ctx context.Context, spec engine.LoadSpec, progress func(
 		spec.Offload = nil
 		return r.c.CPU.Load(ctx, spec, progress)
 	}
-	r.loading.Lock()
+	select {
+	case r.loading <- struct{}{}:
+	case <-ctx.Done():
+		return nil, core.AsError(ctx.Err())
+	}
 	m, reason, err := r.onDevices(ctx, spec, progress)
-	r.loading.Unlock()
+	<-r.loading
 	if err == nil {
 		return m, nil
 	}
@@ -102,11 +106,26 @@ func refusal(c core.Code) core.Code {
 	return core.CodeUnavailable
 }
 
-// onDevices loads on the devices that the spec wishes for.
+// key is what is learned of loads by.
+func key(spec engine.LoadSpec) string { return cmp.Or(spec.Options["digest"], spec.Path) }
+
+func wishOf(o *engine.Offload) device.Wish {
+	return device.Wish{Policy: o.Policy, Backend: o.Backend, Devices: o.Wanted, Index: o.Index}
+}
+
+// Expect is what a load that needs so many bytes in all is expected to take of devices. It looks at none.
+func (r *Runtime) Expect(spec engine.LoadSpec, estimate int64) []device.Part {
+	if spec.Offload == nil || spec.Offload.Policy == "" || spec.Offload.Policy == device.PolicyCPU {
+		return nil
+	}
+	return r.c.Registry.expect(key(spec), wishOf(spec.Offload), estimate)
+}
+
+// onDevices loads on the devices that the spec wishes for. A load that took more than its part of a device is made once more, with what
+// was learned by it.
 func (r *Runtime) onDevices(ctx context.Context, spec engine.LoadSpec, progress func(float64)) (_ engine.Model, reason string, _ error) {
-	o := *spec.Offload
 	// What was found may be gone: a driver that was updated or removed, a machine that slept.
-	wish := device.Wish{Policy: o.Policy, Backend: o.Backend, Devices: o.Wanted, Index: o.Index}
+	wish := wishOf(spec.Offload)
 	chosen, why := device.Choose(r.c.Registry.Report(ctx), wish)
 	if why != "" {
 		chosen, why = device.Choose(r.c.Registry.Look(ctx), wish)
@@ -114,46 +133,84 @@ func (r *Runtime) onDevices(ctx context.Context, spec engine.LoadSpec, progress 
 	if why != "" {
 		return nil, ReasonMissing, core.Errorf(core.CodeUnavailable, "%s.", strings.ToUpper(why[:1])+why[1:])
 	}
-	key := cmp.Or(spec.Options["digest"], spec.Path)
+	// A driver that hangs in a load must leave time for the load on the processor.
+	limited, cancel := half(ctx)
+	defer cancel()
+	m, reason, err := r.load(limited, spec, chosen, progress)
+	if errors.Is(err, errOver) {
+		r.c.Log.InfoContext(ctx, "a model took more of a device than it may, and is loaded again", slog.String("path", spec.Path), slog.Any("error", err))
+		m, reason, err = r.load(limited, spec, chosen, progress)
+	}
+	if err != nil {
+		if errors.Is(limited.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
+			err = core.Wrap(core.CodeUnavailable, err, "The load on %s took too long; its driver probably hangs.", chosen[0].ID)
+		}
+		return nil, reason, err
+	}
+	r.c.Registry.hold(m)
+	if m.Facts().Fallback != "" {
+		r.c.Fell(ReasonReduced)
+	}
+	return m, "", nil
+}
+
+// errOver: a model took more of a device than it may.
+var errOver = errors.New("more than the limit")
+
+// load loads once, within what the limits leave of the devices, and learns what it took.
+func (r *Runtime) load(ctx context.Context, spec engine.LoadSpec, chosen []device.Device, progress func(float64)) (_ engine.Model, reason string, _ error) {
+	o := *spec.Offload
 	o.Devices = nil
 	for _, d := range chosen {
 		room := r.c.Registry.room(d.ID)
 		if room < 0 {
 			return nil, ReasonMemory, core.Errorf(core.CodeOutOfMemory, "Models take all of the memory that gpu.memory_limits allows of %s.", d.ID)
 		}
-		o.Devices = append(o.Devices, engine.DeviceShare{ID: d.ID, Limit: room, Beyond: r.c.Registry.learned(key, d.ID)})
+		o.Devices = append(o.Devices, engine.DeviceShare{ID: d.ID, Limit: room, Beyond: r.c.Registry.beyond(key(spec), d.ID)})
 	}
 	spec.Offload = &o
-	// A driver that hangs in a load must leave time for the load on the processor.
-	limited, cancel := half(ctx)
-	defer cancel()
-	m, err := r.c.GPU.Load(limited, spec, progress)
+	m, err := r.c.GPU.Load(ctx, spec, progress)
 	if err != nil {
-		if errors.Is(limited.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
-			err = core.Wrap(core.CodeUnavailable, err, "The load on %s took too long; its driver probably hangs.", chosen[0].ID)
-		}
-		reason := ReasonFailed
-		switch core.CodeOf(err) { //nolint:exhaustive // all others are failures
-		case core.CodeOutOfMemory:
-			reason = ReasonMemory
-		case core.CodeUnavailable:
-			reason = ReasonMissing
-		}
-		return nil, reason, err
+		return nil, reasonOf(err), err
 	}
-	f := m.Facts()
-	r.c.Registry.learn(key, f.Offload)
-	r.c.Registry.take(f.Offload, 1)
-	go func() {
-		if d, ok := m.(interface{ Done() <-chan struct{} }); ok {
-			<-d.Done()
-			r.c.Registry.take(f.Offload, -1)
+	uses := m.Facts().Offload
+	r.c.Registry.learn(ctx, key(spec), uses)
+	for _, u := range uses {
+		i := slices.IndexFunc(o.Devices, func(s engine.DeviceShare) bool { return s.ID == u.ID })
+		if i < 0 || o.Devices[i].Limit == 0 || u.Total() <= o.Devices[i].Limit {
+			continue
 		}
-	}()
-	if f.Fallback != "" {
-		r.c.Fell(ReasonReduced)
+		return nil, ReasonMemory, errors.Join(closed(m), core.Wrap(core.CodeOutOfMemory, errOver, "The model took %d MiB of %s, and gpu.memory_limits leaves it %d.", u.Total()>>20, u.ID, o.Devices[i].Limit>>20))
 	}
 	return m, "", nil
+}
+
+// closed closes a model, and waits until its memory is free.
+func closed(m engine.Model) error {
+	err := m.Close()
+	<-done(m)
+	return err
+}
+
+// done is closed when nothing is left of a model. One that does not tell is gone at once.
+func done(m engine.Model) <-chan struct{} {
+	if d, ok := m.(interface{ Done() <-chan struct{} }); ok {
+		return d.Done()
+	}
+	gone := make(chan struct{})
+	close(gone)
+	return gone
+}
+
+// reasonOf is why a load on devices failed, as metrics name it.
+func reasonOf(err error) string {
+	switch core.CodeOf(err) { //nolint:exhaustive // all others are failures
+	case core.CodeOutOfMemory:
+		return ReasonMemory
+	case core.CodeUnavailable:
+		return ReasonMissing
+	}
+	return ReasonFailed
 }
 
 // half is ctx with an end after half of the time that is left.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/device"
 )
 
 // ID names a request for as long as it lives.
@@ -25,6 +26,7 @@ type Model struct {
 	Memory    int64         // estimate in bytes, until a load has measured it
 	Pinned    bool          // never unloaded and never evicted, until Unload
 	KeepAlive time.Duration // how long it stays without work; 0: the default, negative: for ever
+	Parts     []device.Part // what it is expected to take of devices
 }
 
 // Request is one piece of work for a model.
@@ -42,15 +44,16 @@ type Request struct {
 
 // Config bounds what the plan may do. Zero values mean the defaults in brackets.
 type Config struct {
-	Budget        int64         // bytes for all instances together [no bound]
-	MaxQueue      int           // requests waiting per model [256]
-	MaxQueuedCost int64         // tokens waiting per tenant and model [no bound]
-	KeepAlive     time.Duration // an idle instance is unloaded after this [5m]; negative: never
-	DrainTime     time.Duration // running requests get this long when an instance must go [30s]
-	Residency     time.Duration // longest time an instance is safe from eviction after its load [30s]
-	Age           time.Duration // a waiting class rises by one each time this passes unserved [20s]
-	Hold          time.Duration // a sequence is kept so long for a tenant that comes back at once [500ms]; negative: never
-	Processors    int           // of the machine, for the instances to share; 0: they are told nothing
+	Budget        int64            // bytes for all instances together [no bound]
+	Devices       map[string]int64 // bytes of a device for all instances together, by its id [no bound]
+	MaxQueue      int              // requests waiting per model [256]
+	MaxQueuedCost int64            // tokens waiting per tenant and model [no bound]
+	KeepAlive     time.Duration    // an idle instance is unloaded after this [5m]; negative: never
+	DrainTime     time.Duration    // running requests get this long when an instance must go [30s]
+	Residency     time.Duration    // longest time an instance is safe from eviction after its load [30s]
+	Age           time.Duration    // a waiting class rises by one each time this passes unserved [20s]
+	Hold          time.Duration    // a sequence is kept so long for a tenant that comes back at once [500ms]; negative: never
+	Processors    int              // of the machine, for the instances to share; 0: they are told nothing
 }
 
 // classes is the number of queue classes.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/device"
 )
 
 // Event is something that happened. Its types are those of this file.
@@ -45,6 +46,7 @@ type (
 		Instance  InstanceID
 		Memory    int64 // bytes in use; 0: not known, the estimate stays
 		Sequences int
+		Parts     []device.Part // that it takes of devices
 	}
 	// LoadFailed says that nothing came of a load and that its memory is free.
 	LoadFailed struct {

@@ -87,6 +87,9 @@ func (s *State) schedule() {
 		if blocked && (m.Memory > s.free() || m.Memory > s.free()+s.coming()-kept) {
 			continue
 		}
+		if s.clearDevices(m) {
+			continue
+		}
 		s.load(m)
 	}
 }
@@ -109,7 +112,7 @@ func (s *State) wanting() []*model {
 
 func (s *State) load(m *model) {
 	s.last++
-	in := &instance{id: s.last, m: m, phase: PhaseStarting, memory: m.Memory, startedAt: s.now}
+	in := &instance{id: s.last, m: m, phase: PhaseStarting, memory: m.Memory, parts: m.Parts, startedAt: s.now}
 	s.instances = append(s.instances, in)
 	m.inst, m.wants = in, false
 	s.do(Start{Instance: in.id, Key: m.Key})
@@ -122,14 +125,17 @@ func (s *State) makeRoom(need int64) {
 	if lacking <= 0 {
 		return
 	}
-	for _, in := range s.victims(lacking, func(in *instance) bool { return s.now >= in.residentUntil(s.cfg.Residency) }) {
+	for _, in := range s.victims(lacking, inMemory, func(in *instance) bool { return s.now >= in.residentUntil(s.cfg.Residency) }) {
 		s.drain(in, ReasonEvicted, 0, nil)
 	}
 }
 
-// victims chooses instances that together free the lacking bytes: idle ones before busy ones, those of least value
+// inMemory is what an instance takes of the machine's memory.
+func inMemory(in *instance) int64 { return in.memory }
+
+// victims chooses instances that together free the lacking bytes of what size tells: idle ones before busy ones, those of least value
 // first, and none that is not needed. It returns nil when no choice suffices.
-func (s *State) victims(lacking int64, may func(*instance) bool) []*instance {
+func (s *State) victims(lacking int64, size func(*instance) int64, may func(*instance) bool) []*instance {
 	var can []*instance
 	for _, in := range s.instances {
 		if in.phase == PhaseReady && !in.m.Pinned && may(in) {
@@ -142,7 +148,7 @@ func (s *State) victims(lacking int64, may func(*instance) bool) []*instance {
 	})
 	n := 0
 	for ; n < len(can) && lacking > 0; n++ {
-		lacking -= can[n].memory
+		lacking -= size(can[n])
 	}
 	if lacking > 0 {
 		return nil
@@ -150,8 +156,8 @@ func (s *State) victims(lacking int64, may func(*instance) bool) []*instance {
 	// The last ones taken are the dearest: keep those that the rest does not need.
 	can = can[:n]
 	for i := n - 1; i >= 0; i-- {
-		if lacking+can[i].memory <= 0 {
-			lacking += can[i].memory
+		if lacking+size(can[i]) <= 0 {
+			lacking += size(can[i])
 			can = slices.Delete(can, i, i+1)
 		}
 	}
@@ -176,7 +182,7 @@ func (e Loaded) apply(s *State) {
 	}
 	m := in.m
 	in.phase, in.sequences = PhaseReady, max(1, e.Sequences)
-	in.readyAt, in.idleSince = s.now, s.now
+	in.readyAt, in.idleSince, in.parts = s.now, s.now, e.Parts
 	m.loadTook = s.now - in.startedAt
 	m.failures, m.loadErr = 0, nil
 	if e.Memory > 0 {
@@ -197,7 +203,7 @@ func (s *State) keepBudget(in *instance) {
 	if over <= 0 {
 		return
 	}
-	idle := s.victims(over, func(o *instance) bool { return o != in && len(o.running) == 0 })
+	idle := s.victims(over, inMemory, func(o *instance) bool { return o != in && len(o.running) == 0 })
 	if idle == nil {
 		s.stop(in, ReasonTooBig)
 		return

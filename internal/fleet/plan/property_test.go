@@ -11,9 +11,14 @@ import (
 	"pgregory.net/rapid"
 
 	"ashatai/internal/core"
+	"ashatai/internal/device"
 )
 
-const processors = 3
+const (
+	processors  = 3
+	gpu         = "gpu0"
+	deviceLimit = 50
+)
 
 // machine plays a fleet that does what the plan says, and checks what must always hold.
 type machine struct {
@@ -23,6 +28,7 @@ type machine struct {
 	now    time.Duration
 	next   ID
 	models []Model
+	parts  map[InstanceID]int64 // of the device
 
 	loading  map[InstanceID]string
 	ready    map[InstanceID]int // sequences
@@ -43,15 +49,16 @@ type watched struct {
 func newMachine(t *rapid.T) *machine {
 	m := &machine{
 		t: t, budget: 100, loading: map[InstanceID]string{}, ready: map[InstanceID]int{}, stopping: map[InstanceID]bool{},
-		open: map[ID]*watched{}, ended: map[ID]int{}, told: map[InstanceID]int{},
+		open: map[ID]*watched{}, ended: map[ID]int{}, told: map[InstanceID]int{}, parts: map[InstanceID]int64{},
 	}
 	m.s = New(Config{
 		Budget: m.budget, MaxQueue: 6, MaxQueuedCost: 500, KeepAlive: 20 * time.Second, DrainTime: 10 * time.Second,
 		Residency: 8 * time.Second, Age: 5 * time.Second, Processors: processors,
+		Devices: map[string]int64{gpu: deviceLimit},
 	})
 	for i, memory := range []int64{20, 45, 60, 90, 130} {
 		name := fmt.Sprintf("m%d", i)
-		m.models = append(m.models, Model{Key: name, Name: name, Memory: memory})
+		m.models = append(m.models, Model{Key: name, Name: name, Memory: memory, Parts: []device.Part{{ID: gpu, Bytes: memory / 2}}})
 	}
 	return m
 }
@@ -222,7 +229,19 @@ func (m *machine) loaded(t *rapid.T) {
 	real := m.models[i].Memory * int64(rapid.IntRange(80, 118).Draw(t, "real")) / 100
 	n := rapid.IntRange(1, 4).Draw(t, "n")
 	m.ready[in] = n
-	m.apply(Loaded{m.at(), in, real, n})
+	m.apply(Loaded{m.at(), in, real, n, m.onDevice(in, real/2)})
+}
+
+// onDevice is what a load gets of the device: what it wants, or what those that are there leave.
+func (m *machine) onDevice(in InstanceID, wanted int64) []device.Part {
+	left := int64(deviceLimit)
+	for id, n := range m.parts {
+		if m.ready[id] > 0 || m.stopping[id] {
+			left -= n
+		}
+	}
+	m.parts[in] = min(wanted, left)
+	return []device.Part{{ID: gpu, Bytes: m.parts[in]}}
 }
 
 func (m *machine) running(t *rapid.T) (ID, bool) {
@@ -330,7 +349,7 @@ func (m *machine) settle() time.Duration {
 			if _, ok := m.loading[in]; ok {
 				delete(m.loading, in)
 				m.ready[in] = 2
-				m.apply(Loaded{m.at(), in, 0, 2})
+				m.apply(Loaded{m.at(), in, 0, 2, m.onDevice(in, deviceLimit/2)})
 			}
 		}
 		for _, id := range slices.Sorted(maps.Keys(m.open)) {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ashatai/internal/core"
+	"ashatai/internal/device"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what happens into the scenarios of testdata")
@@ -107,10 +108,11 @@ func (w *world) command(line string) []string {
 		w.s = New(Config{
 			Budget: gib(w, a["budget"]), MaxQueue: num(w, a["queue"]), MaxQueuedCost: int64(num(w, a["queued-cost"])),
 			KeepAlive: dur(w, a["keep-alive"]), DrainTime: dur(w, a["drain"]), Residency: dur(w, a["residency"]), Age: dur(w, a["age"]), Processors: num(w, a["processors"]),
+			Devices: parts(w, a["devices"]).limits(),
 		})
 		return nil
 	case "model":
-		w.models[name] = Model{Key: name, Name: name, Family: a["family"], Memory: gib(w, a["memory"]), Pinned: a["pinned"] != "", KeepAlive: dur(w, a["keep-alive"])}
+		w.models[name] = Model{Key: name, Name: name, Family: a["family"], Memory: gib(w, a["memory"]), Pinned: a["pinned"] != "", KeepAlive: dur(w, a["keep-alive"]), Parts: parts(w, a["devices"])}
 		return nil
 	case "state":
 		return w.state()
@@ -169,7 +171,7 @@ func (w *world) event(verb, name string, a args) Event {
 		if a["sequences"] != "" {
 			n = num(w, a["sequences"])
 		}
-		return Loaded{at, w.instance(name), gib(w, a["memory"]), n}
+		return Loaded{at, w.instance(name), gib(w, a["memory"]), n, parts(w, a["devices"])}
 	case "load-failed":
 		return LoadFailed{at, w.instance(name), core.Errorf(core.Code(a["code"]), "The load failed.")}
 	case "died":
@@ -218,6 +220,9 @@ func (w *world) state() []string {
 	var out []string
 	for _, v := range w.s.View() {
 		line := fmt.Sprintf("%s %s, %s, %d of %d sequences used, %d waiting", w.inst(v.ID), v.Phase, bytes(v.Memory), v.Used, v.Sequences, v.Queued)
+		for _, p := range v.Parts {
+			line += fmt.Sprintf(", %s of %s", bytes(p.Bytes), p.ID)
+		}
 		if v.ExpiresAt > 0 {
 			line += fmt.Sprintf(", unloaded in %s", v.ExpiresAt-w.now)
 		}
@@ -266,6 +271,26 @@ func num(w *world, s string) int {
 }
 
 func gib(w *world, s string) int64 { return int64(num(w, s)) << 30 }
+
+type deviceParts []device.Part
+
+// parts reads "gpu0:4,gpu1:2", in GiB.
+func parts(w *world, s string) (out deviceParts) {
+	w.t.Helper()
+	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' }) {
+		id, n, _ := strings.Cut(word, ":")
+		out = append(out, device.Part{ID: id, Bytes: gib(w, n)})
+	}
+	return out
+}
+
+func (l deviceParts) limits() map[string]int64 {
+	out := map[string]int64{}
+	for _, p := range l {
+		out[p.ID] = p.Bytes
+	}
+	return out
+}
 
 func dur(w *world, s string) time.Duration {
 	w.t.Helper()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/device"
 )
 
 // Phase says where an instance is in its life.
@@ -73,6 +74,7 @@ type instance struct {
 	m          *model
 	phase      Phase
 	memory     int64
+	parts      []device.Part // of devices; what was expected, until the load is done
 	sequences  int
 	used       int
 	suspects   int

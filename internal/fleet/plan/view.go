@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/device"
 )
 
 // View is one instance, as seen from outside.
@@ -11,7 +12,8 @@ type View struct {
 	ID        InstanceID
 	Key       string
 	Phase     Phase
-	Memory    int64 // bytes in the ledger: the estimate until it was measured
+	Memory    int64         // bytes in the ledger: the estimate until it was measured
+	Parts     []device.Part // of devices, likewise
 	Pinned    bool
 	Sequences int
 	Used      int // sequences taken
@@ -26,7 +28,7 @@ func (s *State) View() []View {
 	out := make([]View, 0, len(s.instances))
 	for _, in := range s.instances {
 		v := View{
-			ID: in.id, Key: in.m.Key, Phase: in.phase, Memory: in.memory, Pinned: in.m.Pinned,
+			ID: in.id, Key: in.m.Key, Phase: in.phase, Memory: in.memory, Parts: in.parts, Pinned: in.m.Pinned,
 			Sequences: in.sequences, Used: in.used, Running: len(in.running), LastUsed: in.m.lastUsed,
 		}
 		if in.m.inst == in {

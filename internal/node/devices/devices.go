@@ -49,7 +49,8 @@ func New(o Options) (*fallback.Registry, *fallback.Runtime) {
 	slices.Sort(backends)
 	finder, _ := gpu.(engine.Prober)
 	r := fallback.NewRegistry(fallback.RegistryConfig{
-		Finder: finder, Backends: backends, Notes: notes, Limits: limits(o.Settings.GPU), Age: lookAge, Timeout: lookTimeout, Now: time.Now, Log: o.Log,
+		Finder: finder, Backends: backends, Notes: notes, Limits: limits(o.Settings.GPU),
+		File: filepath.Join(o.Settings.Home, "cache", "devices.json"), Age: lookAge, Timeout: lookTimeout, Now: time.Now, Log: o.Log,
 	})
 	return r, fallback.New(fallback.Config{CPU: host.New(o.Host).Runtime(d.Name, d), GPU: gpu, Registry: r, Fell: o.Fell, Log: o.Log})
 }
