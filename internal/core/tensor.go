@@ -80,6 +80,8 @@ type TensorInfo struct {
 	Name  string   `json:"name"`
 	Type  DataType `json:"type"`
 	Shape []int64  `json:"shape"`
+	// AnyType: tensors of other types are taken too, since the model does not say which; Type is the usual one.
+	AnyType bool `json:"any_type,omitempty"`
 }
 
 // Tensor is a named value. Data holds the elements in row-major order, little-endian; an element of BYTES is its length in
@@ -169,7 +171,7 @@ func Fits(inputs []TensorInfo, given []Tensor) error {
 		if slices.ContainsFunc(given[:i], func(o Tensor) bool { return o.Name == t.Name }) {
 			return Invalid(t.Name, "The input %.80q is given twice.", t.Name)
 		}
-		if in := inputs[k]; t.Type != in.Type || !allows(in.Shape, t.Shape) {
+		if in := inputs[k]; t.Type != in.Type && !in.AnyType || !allows(in.Shape, t.Shape) {
 			return Invalid(t.Name, "The input %.80q is %.40s %v; the model takes %s %v there, where -1 is free.", t.Name, t.Type, t.Shape[:min(len(t.Shape), MaxRank+1)], in.Type, in.Shape)
 		}
 		if err := t.Check(); err != nil {

@@ -41,7 +41,7 @@ func TestTensorCheck(t *testing.T) {
 }
 
 func TestFits(t *testing.T) {
-	inputs := []TensorInfo{{"ids", Int64, []int64{-1, 4}}, {"state", FP32, []int64{2}}}
+	inputs := []TensorInfo{{Name: "ids", Type: Int64, Shape: []int64{-1, 4}}, {Name: "state", Type: FP32, Shape: []int64{2}}}
 	ids := Tensor{Name: "ids", Type: Int64, Shape: []int64{1, 4}, Data: make([]byte, 32)}
 	state := Tensor{Name: "state", Type: FP32, Shape: []int64{2}, Data: make([]byte, 8)}
 	with := func(t Tensor, change func(*Tensor)) Tensor { change(&t); return t }
@@ -60,17 +60,20 @@ func TestFits(t *testing.T) {
 			t.Errorf("%q: %v", want, err)
 		}
 	}
-	free := []TensorInfo{{"ids", Int64, nil}}
+	free := []TensorInfo{{Name: "ids", Type: Int64}}
 	if err := Fits(free, []Tensor{ids}); err != nil {
 		t.Errorf("an input of any shape: %v", err)
 	}
 	if err := Fits(free, []Tensor{with(ids, func(t *Tensor) { t.Shape = []int64{-1, 4} })}); err == nil {
 		t.Error("no shape is a shape")
 	}
-	if err := Fits([]TensorInfo{{"ids", Int64, []int64{}}}, []Tensor{ids}); err == nil {
+	if err := Fits([]TensorInfo{{Name: "ids", Type: Int64, Shape: []int64{}}}, []Tensor{ids}); err == nil {
 		t.Error("a single value has two dimensions")
 	}
-	mask := []TensorInfo{{"mask", Bool, []int64{2}}}
+	if err := Fits([]TensorInfo{{Name: "ids", Type: FP32, AnyType: true}}, []Tensor{ids}); err != nil {
+		t.Errorf("an input of any type: %v", err)
+	}
+	mask := []TensorInfo{{Name: "mask", Type: Bool, Shape: []int64{2}}}
 	for b, good := range map[byte]bool{0: true, 1: true, 2: false, 255: false} {
 		if err := Fits(mask, []Tensor{{Name: "mask", Type: Bool, Shape: []int64{2}, Data: []byte{1, b}}}); (err == nil) != good {
 			t.Errorf("a boolean of %d: %v", b, err)

@@ -19,6 +19,7 @@ TYPES: dict[str, torch.dtype] = {
     "FP16": torch.float16, "BF16": torch.bfloat16, "FP32": torch.float32, "FP64": torch.float64,
 }
 NAMES = {v: k for k, v in TYPES.items()}
+NUMBERS = {"int": "INT64", "float": "FP64", "bool": "BOOL"}  # arguments of TorchScript that are no tensors
 
 _load_torch = torch.load
 
@@ -168,11 +169,11 @@ class Script(Program):
             kind = str(a.type)
             if a.has_default_value():
                 break
-            if kind not in ("Tensor", "int", "float", "bool"):
+            if kind != "Tensor" and kind not in NUMBERS:
                 raise bad_model(f"The program's argument {a.name} is a {kind}; only tensors and numbers can be given.")
             self._kinds.append(kind)
-            number = {"int": "INT64", "float": "FP64", "bool": "BOOL"}.get(kind)
-            self.inputs.append({"name": a.name, "type": number or "FP32", "shape": [1] if number else None})
+            # The file says of a tensor that it is one, and neither its type nor its shape.
+            self.inputs.append({"name": a.name, "type": NUMBERS.get(kind, "FP32"), "shape": None, "any_type": kind == "Tensor"})
         self.outputs = [{"name": "output_0", "type": "FP32", "shape": None}]
         self._reset = getattr(self._run, "reset_states", None)
 
@@ -180,8 +181,16 @@ class Script(Program):
         """Runs it."""
         if self._reset is not None:
             self._reset()
-        args: list[Any] = [v if k == "Tensor" else v.reshape(-1)[0].item() for k, v in zip(self._kinds, values, strict=True)]
-        return _flat(self._run(*args))
+        return _flat(self._run(*map(self._argument, self.inputs, self._kinds, values)))
+
+    @staticmethod
+    def _argument(info: dict[str, Any], kind: str, value: torch.Tensor) -> Any:
+        """What the program is given: a tensor, or the one number in it."""
+        if kind == "Tensor":
+            return value
+        if value.numel() != 1:
+            raise invalid("inputs", f"The input {info['name']} is one number; {value.numel()} were given.")
+        return value.item()
 
 
 def weights(program: Program) -> int:

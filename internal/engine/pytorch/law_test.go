@@ -155,6 +155,38 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
+// TestNumbersOfTorchScript: a program's numbers are given as tensors of one value, and its tensors as they are, whatever their type.
+func TestNumbersOfTorchScript(t *testing.T) {
+	path := filepath.Join(models(t), "picked", "model.pt")
+	m, err := runtimeIn(t, environment(t)).Load(t.Context(), engine.LoadSpec{Path: path, Options: map[string]string{"trusted": "true"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close() //nolint:errcheck // it only frees
+	tm, ok := m.(engine.TensorModel)
+	if !ok {
+		t.Fatal("it takes no tensors")
+	}
+	x := tensor("x", 1, 2, 3)
+	x.Shape = []int64{3}
+	rows := core.Tensor{Name: "rows", Type: core.Int64, Shape: []int64{2}, Data: binary.LittleEndian.AppendUint64(make([]byte, 8), 2)}
+	times := core.Tensor{Name: "times", Type: core.Int64, Shape: []int64{}, Data: binary.LittleEndian.AppendUint64(nil, 10)}
+	plus := core.Tensor{Name: "plus", Type: core.FP64, Shape: []int64{1}, Data: binary.LittleEndian.AppendUint64(nil, math.Float64bits(0.5))}
+	negative := core.Tensor{Name: "negative", Type: core.Bool, Shape: []int64{1}, Data: []byte{1}}
+	given := []core.Tensor{x, rows, times, plus, negative}
+	if err := core.Fits(m.Facts().Inputs, given); err != nil {
+		t.Errorf("the server refuses what the model takes: %v", err)
+	}
+	out, err := tm.Infer(t.Context(), given, nil)
+	if err != nil || len(out) != 1 || string(out[0].Data) != string(tensor("y", -10.5, -30.5).Data) {
+		t.Errorf("%+v, %v", out, err)
+	}
+	times.Shape, times.Data = []int64{2}, append(times.Data, times.Data...)
+	if _, err := tm.Infer(t.Context(), []core.Tensor{x, rows, times, plus, negative}, nil); core.CodeOf(err) != core.CodeInvalidRequest || !strings.Contains(err.Error(), "times is one number; 2") {
+		t.Errorf("two numbers for one: %v", err)
+	}
+}
+
 // TestWhatAProgramRefuses: whatever a program says to tensors is an answer, and the worker goes on.
 func TestWhatAProgramRefuses(t *testing.T) {
 	dir := filepath.Join(models(t), "rows")

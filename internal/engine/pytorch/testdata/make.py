@@ -54,7 +54,7 @@ RobertaModel(
 tok.save(str(roberta / "tokenizer.json"))
 
 
-class Net(torch.nn.Module):
+class Net(torch.nn.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.line = torch.nn.Linear(3, 2)
@@ -73,7 +73,19 @@ torch.export.save(torch.export.export(net, (torch.ones(1, 3),)), str(out / "prog
 torch.save(net.state_dict(), str(out / "program" / "pickle.pt"))
 
 
-class Rows(torch.nn.Module):
+class Picked(torch.nn.Module):  # type: ignore[misc]
+    """A program of TorchScript that takes numbers, and a tensor of another type than float32."""
+
+    def forward(self, x: torch.Tensor, rows: torch.Tensor, times: int, plus: float, negative: bool) -> torch.Tensor:
+        y = x[rows] * times + plus
+        return -y if negative else y
+
+
+(out / "picked").mkdir()
+torch.jit.script(Picked().eval()).save(str(out / "picked" / "model.pt"))
+
+
+class Rows(torch.nn.Module):  # type: ignore[misc]
     """Looks rows up, and fails by an IndexError where there is none. Its second output is more than a frame holds."""
 
     def __init__(self) -> None:
