@@ -94,14 +94,6 @@ guidance_sumfile() {
 	esac
 }
 
-# onnx_sumfile does the same for ONNX Runtime's library.
-onnx_sumfile() {
-	case "$(platform)" in
-	linux-x64) printf '%s\n' "$root/native/onnxruntime/linux-amd64.sha256" ;;
-	*) printf '%s\n' "$root/native/onnxruntime/$(platform).sha256" ;;
-	esac
-}
-
 # stage NAME prints a fresh empty folder under the cache.
 stage() {
 	rm -rf "${cache:?}/stage/$1"
@@ -126,5 +118,26 @@ source_bundle() {
 	cp "$list" "$cache/llama.cpp.bundle.sums"
 	rm -rf "$tmp"
 }
+
+# environment FOLDER REQUIREMENTS MODULES WHAT fills FOLDER with Python packages, unless it has them and they can be imported.
+environment() {
+	local dest=$root/$1 lock=$root/$2
+	cmp -s "$lock" "$dest/requirements.txt" && "$dest/bin/python" -c "import $3" 2>/dev/null && return 0
+	need python3 python3 "by the tests that use client libraries for Python"
+	say "installing $4"
+	rm -rf "$dest"
+	if ! python3 -m venv "$dest" >/dev/null 2>&1; then
+		can_apt || die "python3 cannot make a virtual environment; install its venv module (on Debian: apt-get install python3-venv) and run this again."
+		debian python3-venv
+		rm -rf "$dest"
+		python3 -m venv "$dest"
+	fi
+	twice "$dest/bin/python" -m pip install --quiet --require-hashes --only-binary :all: -r "$lock"
+	cp "$lock" "$dest/requirements.txt"
+	did=1 # shellcheck disable=SC2034 # of the scripts that say whether they did something
+}
+
+# test_environment fills .venv with the Python clients of the tests, and with what checks the sources in Python.
+test_environment() { environment .venv test/requirements.txt "jinja2, openai, gguf, mypy" "the Python clients of the tests"; }
 
 mkdir -p "$cache"

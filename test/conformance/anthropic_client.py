@@ -105,7 +105,7 @@ weather = {
 
 def fails(kind, where, **wrong):
     """The call is refused with the client's own exception for its status, and the message names the field."""
-    args = dict(model=model, messages=question, max_tokens=10)
+    args = {"model": model, "messages": question, "max_tokens": 10}
     try:
         client.messages.create(**(args | wrong))
     except kind as e:
@@ -122,7 +122,7 @@ fails(anthropic.BadRequestError, "tool_use_id", messages=history[:1] + history[2
 fails(anthropic.BadRequestError, "web_search_20250305", tools=[{"type": "web_search_20250305", "name": "web_search"}])
 fails(anthropic.BadRequestError, "container", container="c")
 fails(anthropic.BadRequestError, "context", messages=[{"role": "user", "content": "word " * 9000}])
-fails(anthropic.APIStatusError, "limit", messages=[{"role": "user", "content": "x" * (17 << 20)}]).type == "request_too_large"
+assert fails(anthropic.APIStatusError, "limit", messages=[{"role": "user", "content": "x" * (17 << 20)}]).type == "request_too_large"
 
 told = client.messages.create(model=model, messages=history, tools=[weather], max_tokens=20, extra_body=greedy)
 assert told.stop_reason in ("end_turn", "max_tokens", "tool_use") and told.usage.input_tokens > 0, told

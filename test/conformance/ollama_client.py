@@ -129,7 +129,7 @@ def constrained(call):
 
 
 schema = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}}, "required": ["city"], "additionalProperties": False}
-ask = question + [{"role": "user", "content": "Answer as JSON."}]
+ask = [*question, {"role": "user", "content": "Answer as JSON."}]
 if (out := constrained(lambda: client.chat(name, ask, format="json", options={"num_predict": 200, **greedy}))) is not None:
     assert out.message.content.lstrip().startswith("{"), out
 if (out := constrained(lambda: client.chat(name, ask, format=schema, options={"num_predict": 200, **greedy}))) is not None:

@@ -36,9 +36,9 @@ vectors = client.embeddings.create(model=models[0], input=["a cat", "a kitten", 
 assert len(vectors) == 3 and abs(sum(x * x for x in vectors[0].embedding) - 1) < 1e-3
 
 for wrong, kind in [
-    (dict(model="gpt-4o", messages=question), openai.NotFoundError),
-    (dict(model=models[0], messages=question, temperature=9), openai.BadRequestError),
-    (dict(model=models[0], messages=question, tools=[{"type": "web_search"}]), openai.BadRequestError),
+    ({"model": "gpt-4o", "messages": question}, openai.NotFoundError),
+    ({"model": models[0], "messages": question, "temperature": 9}, openai.BadRequestError),
+    ({"model": models[0], "messages": question, "tools": [{"type": "web_search"}]}, openai.BadRequestError),
 ]:
     try:
         client.chat.completions.create(**wrong)

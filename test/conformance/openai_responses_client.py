@@ -165,7 +165,7 @@ def chats():
             assert client.chat.completions.retrieve(chat.id).choices[0].message.content == f"Answer {i}."
             ids.append(chat.id)
     assert [c.id for c in client.chat.completions.list(limit=1)][-3:] == ids
-    assert [c.id for c in client.chat.completions.list(metadata={"n": "2"}, order="desc")][0] == ids[2]
+    assert next(c.id for c in client.chat.completions.list(metadata={"n": "2"}, order="desc")) == ids[2]
     assert client.chat.completions.update(ids[0], metadata={"n": "9"}).metadata == {"n": "9"}
     (message,) = client.chat.completions.messages.list(ids[0]).data
     assert message.role == "user" and message.id == ids[0] + "-0"

@@ -16,14 +16,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import tokenizers
 
 SECONDS = 6.0
 TEXTS = [f"Sentence number {i} is about a {w} that somebody saw near the old harbour on a grey morning in {m}, and nobody else did." for i, (w, m) in enumerate(
-    zip("heron kite barge crane lantern ferry compass net".split(), "January March April May June August October November".split()))]
+    zip(["heron", "kite", "barge", "crane", "lantern", "ferry", "compass", "net"], ["January", "March", "April", "May", "June", "August", "October", "November"], strict=True))]
 
 
 class Direct:
@@ -38,16 +40,17 @@ class Direct:
         self.tokenizer.enable_padding()
         self.names = [i.name for i in self.session.get_inputs()]
 
-    def embed(self) -> np.ndarray:
+    def embed(self) -> npt.NDArray[np.float32]:
         rows = self.tokenizer.encode_batch(TEXTS)
         ids, mask = np.array([r.ids for r in rows], np.int64), np.array([r.attention_mask for r in rows], np.int64)
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         hidden = self.session.run(None, {n: feed[n] for n in self.names})[0]
         mean = (hidden * mask[:, :, None]).sum(1) / mask.sum(1)[:, None]
-        return mean / np.linalg.norm(mean, axis=1)[:, None]
+        unit: npt.NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1)[:, None]
+        return unit
 
 
-def rate(do) -> float:
+def rate(do: Callable[[], object]) -> float:
     """Batches per second."""
     for _ in range(5):
         do()
@@ -70,16 +73,18 @@ def main() -> None:
             [ashatai, "serve", "--addr", f"127.0.0.1:{port}", "--home", tmp, "--set", "rate_limit.enabled=false", "--set", "logs.level=warn"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
+            assert server.stdout is not None
             server.stdout.readline()
             c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             payload = json.dumps({"model": "encoder", "input": TEXTS, "encoding_format": "base64"}).encode()
 
-            def served() -> list:
+            def served() -> list[dict[str, str]]:
                 c.request("POST", "/v1/embeddings", payload, {"Content-Type": "application/json"})
                 r = c.getresponse()
                 answer = json.loads(r.read())
                 assert r.status == 200, answer
-                return answer["data"]
+                data: list[dict[str, str]] = answer["data"]
+                return data
 
             import base64
 

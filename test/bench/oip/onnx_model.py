@@ -7,7 +7,7 @@ from mlserver.codecs import NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
 
-class OnnxModel(MLModel):
+class OnnxModel(MLModel):  # type: ignore[misc]
     """Computes what the request gives by name."""
 
     async def load(self) -> bool:
@@ -22,5 +22,5 @@ class OnnxModel(MLModel):
         """One run of the session."""
         feed = {i.name: np.asarray(NumpyCodec.decode_input(i)).reshape(i.shape) for i in payload.inputs}
         values = self.session.run(self.names, feed)
-        outputs = [NumpyCodec.encode_output(n, v) for n, v in zip(self.names, values)]
+        outputs = [NumpyCodec.encode_output(n, v) for n, v in zip(self.names, values, strict=True)]
         return InferenceResponse(model_name=self.name, outputs=outputs)

@@ -40,7 +40,7 @@ def body() -> bytes:
     ]}).encode()
 
 
-def ask(c: http.client.HTTPConnection, payload: bytes) -> dict:
+def ask(c: http.client.HTTPConnection, payload: bytes) -> bytes:
     c.request("POST", "/v2/models/vad/infer", payload, {"Content-Type": "application/json"})
     r = c.getresponse()
     text = r.read()
@@ -49,7 +49,7 @@ def ask(c: http.client.HTTPConnection, payload: bytes) -> dict:
     return text
 
 
-def ready(port: int, process: subprocess.Popen) -> None:
+def ready(port: int, process: subprocess.Popen[bytes]) -> None:
     for _ in range(600):
         if process.poll() is not None:
             raise RuntimeError("a server ended at its start")
@@ -97,13 +97,15 @@ def main() -> None:
             "host": "127.0.0.1", "http_port": theirs, "grpc_port": grpc, "metrics_port": metrics, "parallel_workers": 0, "debug": False}))
         (peer / "model-settings.json").write_text(json.dumps({
             "name": "vad", "implementation": "onnx_model.OnnxModel", "parameters": {"uri": str(model), "extra": {"threads": os.cpu_count()}}}))
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         started = [
-            subprocess.Popen([ashatai, "serve", "--addr", f"127.0.0.1:{ours}", "--home", home, "--set", "rate_limit.enabled=false", "--set", "logs.level=warn"], **quiet),
-            subprocess.Popen([pathlib.Path(sys.executable).parent / "mlserver", "start", peer], env={**os.environ, "PYTHONPATH": str(here)}, **quiet),
+            subprocess.Popen(
+                [ashatai, "serve", "--addr", f"127.0.0.1:{ours}", "--home", home, "--set", "rate_limit.enabled=false", "--set", "logs.level=warn"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            ),
+            subprocess.Popen([pathlib.Path(sys.executable).parent / "mlserver", "start", peer], env={**os.environ, "PYTHONPATH": str(here)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL),
         ]
         try:
-            for port, process in zip((ours, theirs), started):
+            for port, process in zip((ours, theirs), started, strict=True):
                 ready(port, process)
             a, b = (json.loads(ask(http.client.HTTPConnection("127.0.0.1", p, timeout=60), body())) for p in (ours, theirs))
             x, y = (next(o["data"][0] for o in r["outputs"] if o["name"] == "output") for r in (a, b))

@@ -3,13 +3,14 @@ conversation, ends a request at the door."""
 
 import json
 import zlib
+from typing import Any
 
 import schemathesis
 
 MODEL = "smollm2:135m"
 NOWHERE = "file:///nowhere.gguf"  # nothing is fetched from the network
 TALK = [{"role": "user", "content": "Hello"}]
-SENSIBLE = {
+SENSIBLE: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": TALK, "max_tokens": 4},
     "/v1/completions": {"prompt": "Hello", "max_tokens": 4},
     "/v1/embeddings": {"input": "Hello"},
@@ -27,10 +28,10 @@ FORMS = {"format", "grammar", "guided_choice", "guided_grammar", "guided_json", 
 
 
 @schemathesis.hook
-def before_call(ctx, case, kwargs):
+def before_call(ctx: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
     body = case.body
     if isinstance(body, dict):
-        if case.path in SENSIBLE and case.meta.generation.mode.is_positive:
+        if case.path in SENSIBLE and case.meta is not None and case.meta.generation.mode.is_positive:
             # A sensible request with one or two of the fields that were made up.
             number = zlib.crc32(repr(sorted(body.items(), key=str)).encode())
             made_up = [k for k in sorted(body) if k != "model" and k not in SENSIBLE[case.path]]
@@ -49,6 +50,6 @@ def before_call(ctx, case, kwargs):
 
 
 @schemathesis.deserializer("application/x-ndjson")
-def last_line(ctx, response):
+def last_line(ctx: schemathesis.DeserializationContext, response: schemathesis.Response) -> Any:
     """Every line is JSON; the last one, which says most, is held to the schema."""
     return [json.loads(line) for line in response.content.splitlines()][-1]

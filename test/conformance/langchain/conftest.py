@@ -4,7 +4,7 @@ import pytest
 from cases import CANNOT
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     for item in items:
         name = item.originalname
         if reason := CANNOT.get(name) or CANNOT.get(f"{item.cls.__name__}.{name}"):

@@ -4,6 +4,7 @@ Usage: http_client.py HOST:PORT
 """
 
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import tritonclient.http as triton
@@ -22,7 +23,7 @@ def inputs(ids: np.ndarray, binary: bool) -> list[triton.InferInput]:
     return out
 
 
-def refused(do, word: str) -> None:
+def refused(do: Callable[[], object], word: str) -> None:
     """Do is refused with a message that holds word."""
     try:
         do()
