@@ -38,6 +38,8 @@ export ASHATAI_TEST_VULKAN       := $(wildcard $(CURDIR)/share/ashatai/lib/llama
 export ASHATAI_TEST_ICD          := $(firstword $(wildcard /usr/share/vulkan/icd.d/lvp_icd*.json))
 export ASHATAI_TEST_TOKENIZERS   := $(CURDIR)/.cache/tokenizers
 export ASHATAI_TEST_MINILM       := $(CURDIR)/.cache/minilm
+export ASHATAI_TEST_MINILM_TORCH := $(CURDIR)/.cache/minilm-torch
+export ASHATAI_TEST_OCR          := $(CURDIR)/.cache/ocr
 export ASHATAI_TEST_TENSOR_MODELS := $(CURDIR)/.cache/tensor-models
 export ASHATAI_TEST_PYTHON       := $(CURDIR)/.venv/bin/python
 export ASHATAI_TEST_TRITON       := $(CURDIR)/.venv-triton/bin/python
@@ -78,7 +80,7 @@ help: ## list the targets
 setup: ## install llama.cpp's libraries and the default model (does nothing where they are)
 	@bash scripts/setup.sh
 
-setup-test: setup ## install what only the tests need
+setup-test: setup build ## install what only the tests need
 	@bash scripts/setup-test.sh
 
 run: setup build ## build and start the server; ARGS="--addr …" is passed on
@@ -90,7 +92,7 @@ build: ## build the page, bin/ashatai and bin/ashatai-worker
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ashatai ./cmd/ashatai
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ashatai-worker ./cmd/ashatai-worker
 
-test: setup-test build ## run every test and print the coverage of each package
+test: setup-test ## run every test and print the coverage of each package
 	@mkdir -p .cache
 	@$(if $(RACE),,echo "make: no C compiler, so the tests run without the race detector" >&2)
 	$(TEST) -cover $$(go list ./... | grep -vxF "$$(go list $(ALONE) $(FRESH) $(PLAIN) 2>/dev/null)") 2>&1 | tee .cache/test-together.txt
@@ -102,13 +104,14 @@ test: setup-test build ## run every test and print the coverage of each package
 
 check: test lint gen-check cross ## everything that must hold before a change is taken
 
-lint: .cache/bin/golangci-lint ## linters, formatting, module list
+lint: .cache/bin/golangci-lint ## linters for Go, the page and Python, formatting, module list
 	go vet ./...
 	go mod tidy -diff
 	.cache/bin/golangci-lint fmt --diff
 	.cache/bin/golangci-lint run
 	@bash scripts/page.sh deps
 	cd web && npm run --silent lint
+	@bash scripts/lint-python.sh
 
 gen: .cache/bin/sqlc ## write the generated code anew
 	cd internal/store/sqlite && $(CURDIR)/.cache/bin/sqlc generate
@@ -133,7 +136,7 @@ bench: setup build ## compare with llama-server of the same release; prints the 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@FUZZTIME=$(FUZZTIME) bash scripts/fuzz.sh
 
-soak: setup-test build ## mixed load for SOAK (10m), and ten times the repetitions of make test
+soak: setup-test ## mixed load for SOAK (10m), and ten times the repetitions of make test
 	ASHATAI_TEST_SOAK=$(or $(SOAK),10m) go test -count 1 -timeout 6h -v -run '^TestSoak' ./test/...
 
 clean: ## remove everything that make made, the installed libraries and model included

