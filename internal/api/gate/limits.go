@@ -2,7 +2,6 @@ package gate
 
 import (
 	"fmt"
-	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -63,15 +62,16 @@ func (l *Limits) Admit(h http.Header, r *http.Request, row api.Route, p core.Pri
 	if err := l.enter(who, own); err != nil {
 		return nil, err
 	}
+	told := teller{header: h}
 	if !own {
-		if err := l.rate(h, who); err != nil {
+		if err := l.rate(&told, who); err != nil {
 			l.leave(who)
 			return nil, err
 		}
 	}
 	if l.o.Quotas != nil && row.Limit == api.LimitInfer {
 		for _, q := range l.o.Quotas(p) {
-			tellQuota(h, q, l.o.Now())
+			told.quota(q, l.o.Now())
 		}
 	}
 	return func() { l.leave(who) }, nil
@@ -104,12 +104,12 @@ func (l *Limits) leave(who string) {
 	}
 }
 
-func (l *Limits) rate(h http.Header, who string) error {
+func (l *Limits) rate(told *teller, who string) error {
 	for _, w := range l.windows {
 		now := l.o.Now()
 		wait := w.take(who, now)
 		left, reset := w.left(who, now)
-		tell(h, w.name, int64(w.limit), w.length, int64(left), reset)
+		told.requests(w.name, w.length, allowance{limit: int64(w.limit), left: int64(left), reset: reset})
 		if wait > 0 {
 			return &core.Error{
 				Code: core.CodeRateLimited, RetryAfter: wait,
@@ -118,41 +118,6 @@ func (l *Limits) rate(h http.Header, who string) error {
 		}
 	}
 	return nil
-}
-
-// tell writes one limit in the form of the IETF draft "RateLimit header fields for HTTP": what it allows in which time, and what
-// is left until when.
-func tell(h http.Header, name string, limit int64, length time.Duration, left int64, reset time.Duration) {
-	add := func(key, value string) {
-		if before := h.Get(key); before != "" {
-			value = before + ", " + value
-		}
-		h.Set(key, value)
-	}
-	add("Ratelimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", name, limit, seconds(length)))
-	add("Ratelimit", fmt.Sprintf("%q;r=%d;t=%d", name, left, seconds(reset)))
-}
-
-func seconds(d time.Duration) int64 { return int64(math.Ceil(max(0, d).Seconds())) }
-
-// tellQuota writes what is left of a quota before this request: what it needs is not known yet.
-func tellQuota(h http.Header, q core.QuotaState, now time.Time) {
-	var length time.Duration
-	switch q.Window {
-	case core.QuotaMinute:
-		length = time.Minute
-	case core.QuotaDay:
-		length = 24 * time.Hour
-	case core.QuotaMonth:
-		length = q.Resets.Sub(q.Resets.AddDate(0, -1, 0))
-	default:
-		return
-	}
-	name := strings.Join([]string{string(q.Kind), string(q.Unit), string(q.Window)}, "-")
-	if q.Model != "" {
-		name += "-" + q.Model
-	}
-	tell(h, name, q.Limit, length, q.Left(), q.Resets.Sub(now))
 }
 
 // window is one rate: limit requests in length, which may come at once.

@@ -159,6 +159,44 @@ func TestRateHeaders(t *testing.T) {
 	}
 }
 
+// TestRateHeadersForOpenAI: OpenAI's clients are told one limit of requests and one of tokens, the nearest to its end. A quota for one
+// model is not told so: it may be another model's request.
+func TestRateHeadersForOpenAI(t *testing.T) {
+	now := time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC)
+	used := int64(0)
+	l := gate.NewLimits(gate.LimitOptions{PerMinute: 4, PerHour: 3, Now: func() time.Time { return now }, Quotas: func(core.Principal) []core.QuotaState {
+		of := func(unit core.QuotaUnit, w core.QuotaWindow, model string, limit, used int64, resets time.Duration) core.QuotaState {
+			return core.QuotaState{Quota: core.Quota{Kind: core.QuotaUser, Unit: unit, Window: w, Model: model, Limit: limit}, Used: used, Resets: now.Add(resets)}
+		}
+		return []core.QuotaState{
+			of(core.QuotaTokens, core.QuotaMinute, "", 100, 40, 59500*time.Millisecond), of(core.QuotaTokens, core.QuotaDay, "", 1000, used, time.Hour),
+			of(core.QuotaRequests, core.QuotaDay, "m:latest", 9, 9, time.Hour), of(core.QuotaConcurrent, "", "", 1, 1, 0),
+		}
+	}})
+	ask := func() [6]string {
+		h := http.Header{}
+		_, _ = l.Admit(h, from(t, "203.0.113.1:1"), row(ok), core.Principal{User: "ann"}) // the headers of a refusal count too
+		var out [6]string
+		for i, of := range []string{"requests", "tokens"} {
+			for k, what := range []string{"limit", "remaining", "reset"} {
+				out[3*i+k] = h.Get("x-ratelimit-" + what + "-" + of)
+			}
+		}
+		return out
+	}
+	for _, want := range [][6]string{
+		{"3", "2", "20m0s", "100", "60", "59.5s"},
+		{"3", "1", "40m0s", "1000", "50", "1h0m0s"},
+		{"3", "0", "1h0m0s", "1000", "50", "1h0m0s"},
+		{"3", "0", "1h0m0s", "", "", ""}, // refused
+	} {
+		if got := ask(); got != want {
+			t.Errorf("%v, want %v", got, want)
+		}
+		used = 950
+	}
+}
+
 // TestProxies: behind proxies that are trusted, a caller's address is what they say, and nobody else's word counts.
 func TestProxies(t *testing.T) {
 	var seen string
