@@ -18,6 +18,7 @@ type answer struct {
 	form   reply.Form
 	tools  []core.Tool
 	single bool
+	called bool // a call is enforced
 	opened bool
 	begun  bool // the answer goes on from a text
 	laws   laws
@@ -98,7 +99,7 @@ func (a *answer) usage(u core.Usage, choices map[int]*choice) *core.Usage {
 
 func (a *answer) choice(index int) *choice {
 	c := &choice{a: a, index: index}
-	o := reply.Options{Tools: a.tools, Single: a.single, Opened: a.opened, ID: func(call int) string { return a.callID(index, call) }}
+	o := reply.Options{Tools: a.tools, Single: a.single, Called: a.called, Opened: a.opened, ID: func(call int) string { return a.callID(index, call) }}
 	form := a.form
 	if a.raw {
 		form, o.Tools = reply.Plain(), nil

@@ -189,6 +189,7 @@ func (s *Service) start(ctx context.Context, j *job, req *core.Request, p prompt
 	}
 	a := j.answer
 	a.form, a.tools, a.single, a.opened, a.begun = p.form, active(req), single(req), p.opened, req.Continue
+	_, a.called = demanded(req)
 	a.tokens = func(text string) int {
 		ids, err := s.fleet.Tokenize(ctx, j.target, engine.Prompt{Segments: []engine.Segment{{Text: text}}})
 		if err != nil {

@@ -194,6 +194,19 @@ func TestEndings(t *testing.T) {
 	}
 }
 
+// TestACutCallIsNoText: what is left of a call that was cut off is not told as text, whether one was enforced or not.
+func TestACutCallIsNoText(t *testing.T) {
+	for _, mode := range []core.ToolMode{core.ToolRequired, core.ToolAuto} {
+		f := newFake()
+		req := ask(f)
+		req.ToolChoice.Mode = mode
+		f.events = []core.Event{{Text: "<tool_call>{\"na"}, {Finish: core.FinishLength}, {Usage: &core.Usage{}}}
+		if diff := cmp.Diff(whole{Finish: core.FinishLength}, answerOf(t, f, req)); diff != "" {
+			t.Errorf("%s: %s", mode, diff)
+		}
+	}
+}
+
 func TestRawAnswers(t *testing.T) {
 	f := newFake()
 	f.says("<think>", "x")

@@ -82,10 +82,12 @@ func (c *call) leave(m *machine, ok bool) bool {
 	}
 	if ok {
 		m.state = c.done
-	} else {
-		m.giveBack(c.taken)
-		m.state = c.failed
+		return true
 	}
+	if !m.cut || c.listed { // else a mark said that it is a call, and only its rest is missing
+		m.giveBack(c.taken)
+	}
+	m.state = c.failed
 	return true
 }
 

@@ -16,19 +16,21 @@ type Options struct {
 	Tools  []core.Tool            // empty: no calls
 	Single bool                   // what follows the first call is dropped
 	Opened bool                   // the answer begins within the reasoning
+	Called bool                   // the answer is held to calls: what is cut off before one is known is no text
 	ID     func(index int) string // the id of a call; not nil where there are tools
 }
 
 // Reader reads one answer. It is for one goroutine.
 type Reader struct {
-	think *thinker // nil: no reasoning before the answer
-	m     machine
-	tail  []byte // an unfinished UTF-8 sequence
+	think  *thinker // nil: no reasoning before the answer
+	called bool
+	m      machine
+	tail   []byte // an unfinished UTF-8 sequence
 }
 
 // Reader makes a reader of an answer in this form.
 func (f Form) Reader(o Options) *Reader {
-	r := &Reader{m: machine{tools: o.Tools, single: o.Single, id: o.ID}}
+	r := &Reader{called: o.Called, m: machine{tools: o.Tools, single: o.Single, id: o.ID}}
 	r.m.wrap = f.think.wrap
 	if f.think.open != "" {
 		r.think = &thinker{thought: f.think}
@@ -85,6 +87,9 @@ func (r *Reader) pieces(text string, final, cut bool) ([]Piece, error) {
 	}
 	out := r.m.out
 	r.m.out = nil
+	if cut && r.called {
+		out = slices.DeleteFunc(out, func(p Piece) bool { return p.Text != "" })
+	}
 	if r.m.broken {
 		return out, ErrBroken
 	}

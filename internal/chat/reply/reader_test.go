@@ -149,6 +149,7 @@ func samples() []sample {
 		{"ends in the arguments", hermes2, `<tool_call>{"name":"weather","arguments":{"city"`, got{Calls: []core.ToolCall{made(0, "weather", `{"city"`)}, Broken: true}, with, false},
 		{"cut in the arguments", hermes2, `<tool_call>{"name":"weather","arguments":{"city"`, got{Calls: []core.ToolCall{made(0, "weather", `{"city"`)}, Open: true}, with, true},
 		{"breaks in the arguments", hermes2, `<tool_call>{"name":"weather","arguments":{'city'}}`, got{Calls: []core.ToolCall{made(0, "weather", `{`)}, Broken: true}, with, false},
+		{"cut in a name", hermes2, `a <tool_call>{"name":"wea`, got{Text: "a"}, with, true},
 		{"cut in a marker", hermes2, "a <tool_c", got{Text: "a "}, with, true},
 		{"ends like a marker", hermes2, "a <tool_c", got{Text: "a <tool_c"}, with, false},
 		{"cut after a bracket", hermes2, "a <", got{Text: "a <"}, with, true},
@@ -302,6 +303,30 @@ func TestSamples(t *testing.T) {
 		if diff := cmp.Diff(s.want, read(t, s.form, s.o, bytes, s.cut)); diff != "" {
 			t.Errorf("%s: byte by byte: %s", s.name, diff)
 		}
+	}
+}
+
+// TestACutCallIsNoText cuts answers that hold nothing but calls at every byte.
+func TestACutCallIsNoText(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for _, s := range allSamples() {
+		if s.cut || s.want.Broken || s.want.Text != "" || len(s.want.Calls) == 0 {
+			continue
+		}
+		seen++
+		s.o.Called = true
+		for i := range len(s.in) {
+			if got := read(t, s.form, s.o, []string{s.in[:i]}, true); got.Text != "" || got.Broken {
+				t.Errorf("%s: cut at %d: %+v", s.name, i, got)
+			}
+		}
+		if diff := cmp.Diff(s.want, read(t, s.form, s.o, []string{s.in}, false)); diff != "" {
+			t.Errorf("%s: whole: %s", s.name, diff)
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d samples were cut", seen)
 	}
 }
 
