@@ -124,6 +124,16 @@ type Alias struct {
 	Missing bool   `json:"missing,omitempty"` // what it stands for is not installed
 }
 
+// AliasOf finds the alias that a caller named in any of its spellings. One whose model is missing is none.
+func AliasOf(all []Alias, name string) (Alias, bool) {
+	n, err := ParseModelName(name)
+	i := slices.IndexFunc(all, func(a Alias) bool { return err == nil && a.Name == n.Short() && !a.Missing })
+	if i < 0 {
+		return Alias{}, false
+	}
+	return all[i], true
+}
+
 // Turn is a message that a model brings with it.
 type Turn struct {
 	Role    Role   `json:"role"` // system, user or assistant

@@ -68,6 +68,15 @@ func TestShortName(t *testing.T) {
 	}
 }
 
+func TestAliasOf(t *testing.T) {
+	all := []Alias{{Name: "gone", Model: "x", Missing: true}, {Name: "gpt-4o", Model: "tiny:latest"}, {Name: "a/b:c", Model: "tiny:latest"}}
+	for name, want := range map[string]string{"gpt-4o": "gpt-4o", "GPT-4o:latest": "gpt-4o", "a/b:c": "a/b:c", "a/b": "", "gone": "", "tiny": "", "": "", "../x": ""} {
+		if a, ok := AliasOf(all, name); a.Name != want || ok != (want != "") {
+			t.Errorf("%q: %+v, %v", name, a, ok)
+		}
+	}
+}
+
 func TestManifest(t *testing.T) {
 	m := Manifest{Capabilities: []Capability{CapChat}, Files: []File{{Size: 3}, {Size: 4}}}
 	if !m.Can(CapChat) || m.Can(CapEmbed) || m.Size() != 7 {

@@ -10,6 +10,9 @@ import (
 // TestSharedPathsAnswerByHeader asks the paths that OpenAI's and Anthropic's clients share, as each of them.
 func TestSharedPathsAnswerByHeader(t *testing.T) {
 	s := start(t, options(t, settings(t, nil)))
+	if status, body := s.call(t, "PUT", "/api/v1/aliases/claude-3", `{"model":"tiny"}`); status != http.StatusOK {
+		t.Fatal(body)
+	}
 	ask := func(method, path, body, version string) (int, http.Header, string) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), method, s.addr+path, strings.NewReader(body))
@@ -41,6 +44,8 @@ func TestSharedPathsAnswerByHeader(t *testing.T) {
 		{"GET", "/v1/models", "", version, 200, `"has_more":false`},
 		{"GET", "/v1/models/tiny", "", "", 200, `"object":"model"`},
 		{"GET", "/v1/models/tiny", "", version, 200, `"type":"model"`},
+		{"GET", "/v1/models", "", version, 200, `"id":"claude-3"`},
+		{"GET", "/v1/models/claude-3", "", version, 200, `"id":"claude-3"`},
 		{"GET", "/v1/models/tinny", "", "", 404, `"code":"model_not_found"`},
 		{"GET", "/v1/models/tinny", "", version, 404, `"type":"not_found_error"`},
 		{"GET", "/v1/nothing", "", version, 404, `"type":"not_found_error"`},

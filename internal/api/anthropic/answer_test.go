@@ -201,8 +201,11 @@ func TestErrors(t *testing.T) {
 		f := newFake()
 		f.err = &core.Error{Code: code, Message: "So it is.", RetryAfter: 1500 * time.Millisecond, Cause: errors.New("secret")}
 		w := f.post(t, streamed)
-		body := decode[errorBody](t, w.Body.String())
-		if w.Code != want.status || cmp.Diff(body, errorBody{"error", errorDetail{want.kind, "So it is."}, "req-1"}) != "" {
+		body, said := decode[errorBody](t, w.Body.String()), "So it is."
+		if code == core.CodeContextExceeded {
+			said = "The prompt is too long. So it is."
+		}
+		if w.Code != want.status || cmp.Diff(body, errorBody{"error", errorDetail{want.kind, said}, "req-1"}) != "" {
 			t.Errorf("%s: %d %s", code, w.Code, w.Body)
 		}
 		if w.Header().Get("Retry-After") != "2" || w.Header().Get("Request-Id") != "req-1" {

@@ -19,10 +19,11 @@ type Counter interface {
 	CountTokens(ctx context.Context, req *core.Request) (int, error)
 }
 
-// Catalogue knows the installed models. List begins with the default chat model.
+// Catalogue knows the installed models and the names that stand for them. List begins with the default chat model.
 type Catalogue interface {
 	List(ctx context.Context) ([]*core.Manifest, error)
 	Resolve(ctx context.Context, name string) (*core.Manifest, error)
+	Aliases(ctx context.Context) []core.Alias
 }
 
 // HeaderVersion is the header that every client of this dialect sends. On a path that two dialects share it asks for

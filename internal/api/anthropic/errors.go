@@ -24,7 +24,11 @@ type errorDetail struct {
 
 // errorOf is e in Anthropic's shape, for an answer to the writer w.
 func errorOf(w http.ResponseWriter, e *core.Error) errorBody {
-	return errorBody{Type: "error", Error: errorDetail{errorType(e.Code), e.Message}, RequestID: w.Header().Get(api.HeaderRequestID)}
+	message := e.Message
+	if e.Code == core.CodeContextExceeded {
+		message = "The prompt is too long. " + message // the words by which this dialect's clients know the case
+	}
+	return errorBody{Type: "error", Error: errorDetail{errorType(e.Code), message}, RequestID: w.Header().Get(api.HeaderRequestID)}
 }
 
 func errorType(c core.Code) string {

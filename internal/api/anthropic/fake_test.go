@@ -30,6 +30,7 @@ type fake struct {
 	tokens   int
 	countErr error
 	models   []*core.Manifest
+	aliases  []core.Alias
 }
 
 var placement = core.Placement{Model: "tiny:latest", Runtime: "mock", Device: "cpu", Fallback: "no GPU was found"}
@@ -52,7 +53,12 @@ func (f *fake) CountTokens(_ context.Context, req *core.Request) (int, error) {
 
 func (f *fake) List(context.Context) ([]*core.Manifest, error) { return f.models, f.err }
 
+func (f *fake) Aliases(context.Context) []core.Alias { return f.aliases }
+
 func (f *fake) Resolve(_ context.Context, name string) (*core.Manifest, error) {
+	if a, ok := core.AliasOf(f.aliases, name); ok {
+		name = a.Model
+	}
 	for _, m := range f.models {
 		if m.Name == name {
 			return m, nil

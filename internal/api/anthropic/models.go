@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -27,13 +28,35 @@ func infoOf(m *core.Manifest) modelInfo {
 	return info
 }
 
+// alias is m under a name that stands for it: clients look for the one that they asked for.
+func alias(m *core.Manifest, name string) *core.Manifest {
+	named := *m
+	named.Name = name
+	return &named
+}
+
+// names lists the models, and then the names that stand for some of them.
+func (h *handler) names(ctx context.Context) ([]*core.Manifest, error) {
+	all, err := h.cat.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.Clip(all)
+	for _, a := range h.cat.Aliases(ctx) {
+		if m, err := h.cat.Resolve(ctx, a.Name); err == nil {
+			all = append(all, alias(m, a.Name))
+		}
+	}
+	return all, nil
+}
+
 // models answers GET /v1/models.
 func (h *handler) models(w http.ResponseWriter, r *http.Request) error {
 	q, err := readPage(r.URL.Query())
 	if err != nil {
 		return err
 	}
-	all, err := h.cat.List(r.Context())
+	all, err := h.names(r.Context())
 	if err != nil {
 		return err
 	}
@@ -63,6 +86,9 @@ func (h *handler) model(w http.ResponseWriter, r *http.Request) error {
 	m, err := h.cat.Resolve(r.Context(), id)
 	if err != nil {
 		return err
+	}
+	if a, ok := core.AliasOf(h.cat.Aliases(r.Context()), id); ok {
+		m = alias(m, a.Name)
 	}
 	return api.WriteJSON(w, http.StatusOK, infoOf(m))
 }

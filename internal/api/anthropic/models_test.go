@@ -87,3 +87,31 @@ func TestOneModel(t *testing.T) {
 		}
 	}
 }
+
+// TestAliasesAreListed has clients that insist on a name find it, and page over it.
+func TestAliasesAreListed(t *testing.T) {
+	f := shelf()
+	f.aliases = []core.Alias{{Name: "claude-3", Model: "m02:latest"}, {Name: "gone", Model: "x", Missing: true}}
+	list := decode[modelList](t, f.call(t, http.MethodGet, "/v1/models?limit=1000", "").Body.String())
+	if n := len(list.Data); n != 26 || list.Data[25].ID != "claude-3" || list.Data[25].DisplayName != "claude-3" || *list.Data[25].MaxInputTokens != 102 {
+		t.Errorf("%+v", list.Data)
+	}
+	if len(f.models) != 25 || f.models[2].Name != "m02:latest" {
+		t.Error("the catalogue's own list was changed")
+	}
+	list = decode[modelList](t, f.call(t, http.MethodGet, "/v1/models?before_id=claude-3&limit=1", "").Body.String())
+	if len(list.Data) != 1 || list.Data[0].ID != "m24:latest" {
+		t.Errorf("%+v", list.Data)
+	}
+	for _, asked := range []string{"claude-3", "Claude-3:latest"} {
+		if got := decode[modelInfo](t, f.call(t, http.MethodGet, "/v1/models/"+asked, "").Body.String()); got.ID != "claude-3" {
+			t.Errorf("%s: %+v", asked, got)
+		}
+	}
+	if got := decode[modelInfo](t, f.call(t, http.MethodGet, "/v1/models/m02:latest", "").Body.String()); got.ID != "m02:latest" {
+		t.Errorf("%+v", got)
+	}
+	if w := f.call(t, http.MethodGet, "/v1/models/gone", ""); w.Code != http.StatusNotFound {
+		t.Error(w.Body)
+	}
+}

@@ -79,12 +79,8 @@ func (h *handler) model(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if n, err := core.ParseModelName(id); err == nil {
-		for _, a := range h.aliases(r.Context()) {
-			if a.Name == n.Short() {
-				return api.WriteJSON(w, http.StatusOK, aliasOf(a, m))
-			}
-		}
+	if a, ok := core.AliasOf(h.aliases(r.Context()), id); ok {
+		return api.WriteJSON(w, http.StatusOK, aliasOf(a, m))
 	}
 	return api.WriteJSON(w, http.StatusOK, infoOf(m))
 }
