@@ -36,6 +36,7 @@ func (h *handler) chat(w http.ResponseWriter, r *http.Request) error {
 		h: h, ctx: r.Context(), who: req.Principal, body: &body, form: form, top: h.head(form.prefix(), s.Placement),
 		all: newCollector(req.Choices),
 	}
+	k.top.timed = body.wantsTimings()
 	if body.streams() {
 		return stream(sse, s, req.Choices, form, k.top.chunks(form, &body.common), k)
 	}

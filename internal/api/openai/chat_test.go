@@ -78,6 +78,37 @@ func TestChatStream(t *testing.T) {
 	}
 }
 
+// TestTimings: whoever asks for times gets them at the end of the answer, once.
+func TestTimings(t *testing.T) {
+	f := newFake()
+	f.events = play(
+		core.Event{Text: "a", Finish: core.FinishStop},
+		core.Event{Usage: &core.Usage{Prompt: 9, Cached: 4, Completion: 3, Prefill: 20 * time.Millisecond, Decode: 1500 * time.Microsecond}},
+	)
+	const want = `,"timings":{"cache_n":4,"prompt_n":5,"prompt_ms":20.000,"prompt_per_second":250.000,"predicted_n":3,"predicted_ms":1.500,"predicted_per_second":2000.000}}`
+	for path, body := range map[string]string{chatPath: `{"timings_per_token":true,` + minimal[1:], "/v1/completions": `{"timings_per_token":true,"prompt":"x"}`} {
+		if got := strings.TrimSpace(f.call(t, "POST", path, body).Body.String()); !strings.HasSuffix(got, "}"+want) {
+			t.Errorf("%s: %s", path, got)
+		}
+		for more, end := range map[string]string{
+			`{"stream":true,`: `"choices":[]` + want,
+			`{"stream":true,"stream_options":{"include_usage":true},`: `"completion_tokens_details":{"reasoning_tokens":0}}` + want,
+		} {
+			events := data(f.call(t, "POST", path, more+body[1:]).Body.String())
+			if n := len(events); events[n-1] != "[DONE]" || !strings.HasSuffix(events[n-2], end) || strings.Contains(strings.Join(events[:n-2], ""), "timings") {
+				t.Errorf("%s: %q", path, events)
+			}
+		}
+		if got := f.call(t, "POST", path, strings.Replace(body, "true", "false", 1)).Body.String(); strings.Contains(got, "timings") {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+	f = newFake() // nothing took any time
+	if got := f.call(t, "POST", chatPath, `{"timings_per_token":true,`+minimal[1:]).Body.String(); !strings.Contains(got, `"predicted_per_second":0.000`) {
+		t.Error(got)
+	}
+}
+
 func TestChatChoicesInterleave(t *testing.T) {
 	f := newFake()
 	f.events = play(

@@ -32,6 +32,7 @@ type common struct {
 	StreamOptions    *streamOptions      `json:"stream_options,omitempty"`
 	IgnoreEOS        *bool               `json:"ignore_eos,omitempty"`
 	Truncation       *string             `json:"truncation,omitempty"`
+	TimingsPerToken  *bool               `json:"timings_per_token,omitempty"`
 }
 
 // commonOthers are the fields that only Fields decides.
@@ -56,6 +57,8 @@ func (c *common) wantsUsage() bool {
 func (c *common) wantsPadding() bool {
 	return c.StreamOptions != nil && c.StreamOptions.IncludeObfuscation != nil && *c.StreamOptions.IncludeObfuscation
 }
+
+func (c *common) wantsTimings() bool { return c.TimingsPerToken != nil && *c.TimingsPerToken }
 
 // request makes a core request of the common fields. Ranges of the sampling fields are core's to check.
 func (c *common) request(t api.Table) (*core.Request, error) {

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"strconv"
+	"time"
 
 	"ashatai/internal/api/openai/param"
 	"ashatai/internal/core"
@@ -13,6 +14,7 @@ type head struct {
 	created     int64
 	model       string
 	fingerprint string
+	timed       bool // the answer ends with its times
 }
 
 // open appends the object's first fields up to the list of choices.
@@ -37,7 +39,11 @@ func (h head) whole(form shape, answers []answer, usage core.Usage) []byte {
 		body = form.whole(comma(body, i), i, &answers[i])
 	}
 	body = append(body, `],"usage":`...)
-	return append(appendUsage(body, usage), '}')
+	body = appendUsage(body, usage)
+	if h.timed {
+		body = appendTimings(body, usage)
+	}
+	return append(body, '}')
 }
 
 // shape is how an endpoint spells its answers. The chunk methods append one JSON object each.
@@ -58,6 +64,7 @@ type chunker struct {
 	close []byte
 	buf   []byte
 	tells bool // the usage
+	timed bool
 	pads  bool
 }
 
@@ -67,7 +74,7 @@ func (h head) chunks(form shape, opts *common) *chunker {
 	if object == "chat.completion" {
 		object = "chat.completion.chunk"
 	}
-	c := &chunker{open: h.open(nil, object), close: []byte("]"), tells: opts.wantsUsage(), pads: opts.wantsPadding()}
+	c := &chunker{open: h.open(nil, object), close: []byte("]"), tells: opts.wantsUsage(), timed: h.timed, pads: opts.wantsPadding()}
 	if c.tells {
 		c.close = []byte(`],"usage":null`) // OpenAI's way to say that one will come
 	}
@@ -85,11 +92,40 @@ func (c *chunker) wrap(choice []byte) []byte {
 	return c.buf
 }
 
-// usage is the last chunk, which has no choice.
-func (c *chunker) usage(u core.Usage) []byte {
-	c.buf = append(append(c.buf[:0], c.open...), `],"usage":`...)
-	c.buf = append(appendUsage(c.buf, u), '}')
+// last is the chunk of the figures, which has no choice; nil where nobody asked for one.
+func (c *chunker) last(u core.Usage) []byte {
+	if !c.tells && !c.timed {
+		return nil
+	}
+	c.buf = append(append(c.buf[:0], c.open...), ']')
+	if c.tells {
+		c.buf = appendUsage(append(c.buf, `,"usage":`...), u)
+	}
+	if c.timed {
+		c.buf = appendTimings(c.buf, u)
+	}
+	c.buf = append(c.buf, '}')
 	return c.buf
+}
+
+// appendTimings appends the field with the times of an answer, in llama-server's words.
+func appendTimings(dst []byte, u core.Usage) []byte {
+	part := func(name string, tokens int, took time.Duration) {
+		var rate float64
+		if took > 0 {
+			rate = float64(tokens) / took.Seconds()
+		}
+		dst = append(append(dst, `,"`...), name...)
+		dst = strconv.AppendInt(append(dst, `_n":`...), int64(tokens), 10)
+		dst = append(append(dst, `,"`...), name...)
+		dst = strconv.AppendFloat(append(dst, `_ms":`...), float64(took)/float64(time.Millisecond), 'f', 3, 64)
+		dst = append(append(dst, `,"`...), name...)
+		dst = strconv.AppendFloat(append(dst, `_per_second":`...), rate, 'f', 3, 64)
+	}
+	dst = strconv.AppendInt(append(dst, `,"timings":{"cache_n":`...), int64(u.Cached), 10)
+	part("prompt", u.Prompt-u.Cached, u.Prefill)
+	part("predicted", u.Completion, u.Decode)
+	return append(dst, '}')
 }
 
 func appendUsage(dst []byte, u core.Usage) []byte {

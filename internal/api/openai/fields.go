@@ -97,6 +97,7 @@ func commonFields() api.Fields {
 		api.Honours("stream_options.include_usage", ""),
 		api.Honours("stream_options.include_obfuscation", "Pads events to even sizes; absent: false."),
 		api.Honours("truncation", "Extension: auto leaves out the oldest turns of a conversation, or the beginning of raw text, and says how much in usage and in X-Ashatai-Truncated; disabled, as when absent, refuses what does not fit."),
+		api.Honours("timings_per_token", "Extension: the end of an answer says how long it took (timings); in a stream that is its last event, and no other has it."),
 		api.Honours("ignore_eos", "Extension: goes on past the end of the answer."),
 		api.Ignores("user", "The server knows its callers by their credentials."),
 		api.Refuses("service_tier", "There is one tier", `"auto"`, `"default"`),

@@ -22,7 +22,7 @@ func textSamples() map[string]string {
 	return map[string]string{
 		"model": `"tiny"`, "temperature": "0.7", "top_p": "0.9", "top_k": "40", "min_p": "0.1", "typical_p": "0.9", "repeat_penalty": "1.1",
 		"repeat_last_n": "64", "presence_penalty": "0.5", "frequency_penalty": "-0.5", "logit_bias": `{"7":-100}`, "seed": "42", "n": "2",
-		"stop": `["a","b"]`, "stream": "true", "stream_options": "{}", "stream_options.include_usage": "true", "stream_options.include_obfuscation": "true", "ignore_eos": "true", "truncation": `"auto"`,
+		"stop": `["a","b"]`, "stream": "true", "stream_options": "{}", "stream_options.include_usage": "true", "stream_options.include_obfuscation": "true", "ignore_eos": "true", "timings_per_token": "true", "truncation": `"auto"`,
 		"grammar": `"root ::= \"a\""`, "guided_json": `{"type":"object"}`, "guided_regex": `"a+"`, "guided_choice": `["a","b"]`,
 		"guided_grammar": `"root ::= \"a\""`, "structured_outputs": "{}", "json_schema": `{"type":"object"}`, "structured_outputs.json_object": "true", "structured_outputs.json": `{"type":"object"}`,
 		"structured_outputs.regex": `"a+"`, "structured_outputs.choice": `["a"]`, "structured_outputs.grammar": `"root ::= \"a\""`,

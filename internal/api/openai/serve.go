@@ -33,6 +33,7 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request) error {
 func (h *handler) answer(w http.ResponseWriter, sse *api.SSE, s *core.Stream, choices int, form shape, opts *common) error {
 	place(w, s.Placement)
 	top := h.head(form.prefix(), s.Placement)
+	top.timed = opts.wantsTimings()
 	if opts.streams() {
 		return stream(sse, s, choices, form, top.chunks(form, opts), nil)
 	}
@@ -64,11 +65,10 @@ func stream(sse *api.SSE, s *core.Stream, choices int, form shape, chunk *chunke
 				}
 			}
 		}
-		switch {
-		case ev.Usage == nil:
+		if ev.Usage == nil {
 			err = form.chunks(&ev, emit)
-		case chunk.tells:
-			err = sse.Data(string(chunk.usage(*ev.Usage)))
+		} else if last := chunk.last(*ev.Usage); last != nil {
+			err = sse.Data(string(last))
 		}
 		if err != nil {
 			return err

@@ -11,6 +11,18 @@ type chatAnswer struct {
 	SystemFingerprint string       `json:"system_fingerprint"`
 	Choices           []chatChoice `json:"choices"`
 	Usage             usageInfo    `json:"usage"`
+	Timings           *timings     `json:"timings,omitempty" doc:"when asked for"`
+}
+
+// timings are llama-server's: of the prompt's tokens that were computed, and of the answer's.
+type timings struct {
+	CacheN             int     `json:"cache_n" doc:"prompt tokens that were not computed again"`
+	PromptN            int     `json:"prompt_n"`
+	PromptMS           float64 `json:"prompt_ms" doc:"milliseconds to the first token"`
+	PromptPerSecond    float64 `json:"prompt_per_second"`
+	PredictedN         int     `json:"predicted_n"`
+	PredictedMS        float64 `json:"predicted_ms" doc:"milliseconds from the first token to the last"`
+	PredictedPerSecond float64 `json:"predicted_per_second"`
 }
 
 type chatChoice struct {
@@ -55,6 +67,7 @@ type chatChunk struct {
 	Choices           []chunkChoice `json:"choices"`
 	Obfuscation       string        `json:"obfuscation,omitempty" doc:"padding, when asked for"`
 	Usage             *usageInfo    `json:"usage,omitempty" doc:"in the last event, when asked for"`
+	Timings           *timings      `json:"timings,omitempty" doc:"likewise"`
 }
 
 type chunkChoice struct {
@@ -82,6 +95,7 @@ type completionAnswer struct {
 	Choices           []completionChoice `json:"choices"`
 	Obfuscation       string             `json:"obfuscation,omitempty" doc:"padding of a chunk, when asked for"`
 	Usage             *usageInfo         `json:"usage,omitempty"`
+	Timings           *timings           `json:"timings,omitempty" doc:"when asked for"`
 }
 
 type completionChoice struct {
