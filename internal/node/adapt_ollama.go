@@ -91,13 +91,19 @@ func (a ollamaFleet) Running(ctx context.Context) ([]ollama.Running, error) {
 	if err != nil {
 		return nil, err
 	}
+	aliases := map[string][]string{} // by model
+	for _, al := range a.m.Aliases(ctx) {
+		if n, err := core.ParseModelName(al.Name); err == nil && !al.Missing {
+			aliases[al.Model] = append(aliases[al.Model], n.String())
+		}
+	}
 	out := []ollama.Running{}
 	for _, i := range view.Loaded(ctx, list) {
 		if i.State != "ready" {
 			continue
 		}
 		r := ollama.Running{
-			Model: i.Name, Size: i.Memory, Context: i.Facts.Context, Embedding: i.Embedding, ExpiresAt: i.ExpiresAt,
+			Model: i.Name, Aliases: aliases[i.Name], Size: i.Memory, Context: i.Facts.Context, Embedding: i.Embedding, ExpiresAt: i.ExpiresAt,
 		}
 		if !strings.Contains(strings.ToLower(i.Device), "cpu") {
 			r.VRAM = i.Memory

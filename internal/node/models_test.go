@@ -92,6 +92,7 @@ func TestAliasesAndSectionsOfModels(t *testing.T) {
 		{"DELETE", "/api/v1/aliases/gpt-4o", "", 409, "settings"},
 		{"DELETE", "/api/v1/aliases/claude", "", 200, "claude"},
 		{"GET", "/api/v1/instances", "", 200, `"context":512,"sequences":2`},
+		{"GET", "/api/ps", "", 200, `"name":"gpt-4o:latest"`},
 	} {
 		status, text := srv.call(t, c.method, c.path, c.body)
 		if status != c.status || !strings.Contains(text, c.has) {

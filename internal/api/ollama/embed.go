@@ -128,6 +128,7 @@ type embedding struct {
 	texts      []string
 	dimensions int
 	cuts       bool // what is too long may be cut
+	shorter    int  // inputs that were cut
 	table      api.Table
 }
 
@@ -151,6 +152,11 @@ func (e *embedding) run(keep *keepAlive, o *options) (*core.Embeddings, error) {
 	for _, t := range e.texts {
 		req.Inputs = append(req.Inputs, core.EmbedInput{Text: t})
 	}
+	if o != nil && o.NumCtx != nil {
+		if err := e.bound(ctx, req, wish, *o.NumCtx); err != nil {
+			return nil, err
+		}
+	}
 	out, err := e.h.Embedder.Embed(ctx, req, wish)
 	if err != nil && e.cuts && core.CodeOf(err) == core.CodeContextExceeded {
 		out, err = e.shortened(ctx, req, wish, err)
@@ -159,6 +165,9 @@ func (e *embedding) run(keep *keepAlive, o *options) (*core.Embeddings, error) {
 		return nil, err
 	}
 	place(e.w, out.Placement, note)
+	if e.shorter > 0 {
+		e.w.Header().Set("X-Ashatai-Truncated", strconv.Itoa(e.shorter)+" inputs were cut to the context")
+	}
 	return out, nil
 }
 
@@ -167,6 +176,49 @@ const (
 	specials = 2 // tokens that a model may put around a text
 )
 
+// bound holds the inputs to the tokens that the caller allows for each, which may be fewer than the model's context holds. No text has
+// more tokens than bytes, so that only long ones are counted.
+func (e *embedding) bound(ctx context.Context, req *core.EmbedRequest, wish Wish, window int) error {
+	limit, long := window-specials, map[int][]int{}
+	for i, t := range e.texts {
+		if len(t) <= limit {
+			continue
+		}
+		ids, err := e.h.Tokens.Tokenize(ctx, e.model, t, wish)
+		if err != nil {
+			return err
+		}
+		if len(ids) <= limit {
+			continue
+		}
+		switch {
+		case !e.cuts:
+			return core.Errorf(core.CodeContextExceeded, "Entry %d of input has %d tokens, and options.num_ctx allows %d, of which the model may take %d itself.", i, len(ids), window, specials)
+		case limit <= 0:
+			return core.Errorf(core.CodeContextExceeded, "Even the input after truncation exceeds maximum context length: options.num_ctx allows %d tokens, of which the model may take %d itself.", window, specials)
+		}
+		long[i] = ids
+	}
+	return e.cut(ctx, req, wish, long, limit)
+}
+
+// cut shortens those inputs that have more than limit tokens. Tokens are by the place of their input.
+func (e *embedding) cut(ctx context.Context, req *core.EmbedRequest, wish Wish, tokens map[int][]int, limit int) error {
+	e.shorter = 0
+	for i, ids := range tokens {
+		if len(ids) <= limit {
+			continue
+		}
+		e.shorter++
+		text, err := e.h.Tokens.Detokenize(ctx, e.model, ids[:limit], wish)
+		if err != nil {
+			return err
+		}
+		req.Inputs[i].Text = validPrefix(text)
+	}
+	return nil
+}
+
 // shortened embeds what fits. Only the runtime knows how many tokens a text has when it is embedded, so a cut that is still
 // too long is made shorter a few times. tooLong is the first refusal, and what is returned when nothing helps.
 func (e *embedding) shortened(ctx context.Context, req *core.EmbedRequest, wish Wish, tooLong error) (*core.Embeddings, error) {
@@ -174,33 +226,21 @@ func (e *embedding) shortened(ctx context.Context, req *core.EmbedRequest, wish 
 	if limit <= 0 {
 		return nil, tooLong
 	}
-	ids := make([][]int, len(e.texts))
-	for i, t := range e.texts {
-		var err error
-		if ids[i], err = e.h.Tokens.Tokenize(ctx, e.model, t, wish); err != nil {
+	tokens := map[int][]int{}
+	for i := range req.Inputs {
+		ids, err := e.h.Tokens.Tokenize(ctx, e.model, req.Inputs[i].Text, wish)
+		if err != nil {
 			return nil, err
 		}
+		tokens[i] = ids
 	}
 	for range cutTries {
-		cut := 0
-		for i := range ids {
-			if len(ids[i]) <= limit {
-				continue
-			}
-			cut++
-			text, err := e.h.Tokens.Detokenize(ctx, e.model, ids[i][:limit], wish)
-			if err != nil {
-				return nil, err
-			}
-			req.Inputs[i].Text = validPrefix(text)
+		if err := e.cut(ctx, req, wish, tokens, limit); err != nil {
+			return nil, err
 		}
 		out, err := e.h.Embedder.Embed(ctx, req, wish)
-		if err == nil {
-			e.w.Header().Set("X-Ashatai-Truncated", strconv.Itoa(cut)+" inputs were cut to the context")
-			return out, nil
-		}
-		if core.CodeOf(err) != core.CodeContextExceeded {
-			return nil, err
+		if err == nil || core.CodeOf(err) != core.CodeContextExceeded {
+			return out, err
 		}
 		limit -= max(limit/8, 1)
 	}

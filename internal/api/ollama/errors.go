@@ -12,16 +12,24 @@ type errorBody struct {
 	Error string `json:"error"`
 }
 
+// wordsOf is e for people. Clients look for Ollama's own words where a prompt is too long.
+func wordsOf(e *core.Error) string {
+	if e.Code == core.CodeContextExceeded {
+		return "The input length exceeds the context length. " + e.Message
+	}
+	return e.Message
+}
+
 // WriteError answers with e in Ollama's shape. A failure to write is the client's leaving and of no consequence.
 func WriteError(w http.ResponseWriter, _ *http.Request, e *core.Error) {
-	_ = api.WriteJSON(w, api.ErrorHeaders(w, e), errorBody{e.Message})
+	_ = api.WriteJSON(w, api.ErrorHeaders(w, e), errorBody{wordsOf(e)})
 }
 
 // fail tells err as a stream's last line when the stream has begun. The error is returned in any case: to be answered, or
 // only logged.
 func fail(out *api.NDJSON, err error) error {
 	if out.Started() {
-		_ = out.Write(errorBody{core.AsError(err).Message}) // a client that left needs no word
+		_ = out.Write(errorBody{wordsOf(core.AsError(err))}) // a client that left needs no word
 	}
 	return err
 }

@@ -22,7 +22,7 @@ func commonFields() api.Fields {
 		api.Honours("format", "\"json\", or a JSON schema; \"\" is none."),
 		api.Honours("keep_alive", "Seconds or a time such as 5m; negative is for ever, 0 is not at all. For callers that may operate the server."),
 		api.Honours("options", ""),
-		api.Honours("think", "True, false, \"low\", \"medium\" or \"high\"."),
+		api.Honours("think", "True, false, \"low\", \"medium\", \"high\" or \"max\", which means high."),
 		api.Honours("logprobs", ""),
 		api.Honours("top_logprobs", "0 to 20; needs logprobs."),
 		api.Honours("truncate", "True leaves out the oldest turns of a conversation, or the beginning of raw text, where the prompt does not fit its context, and says how much on the last line and in X-Ashatai-Truncated. False when absent, unlike Ollama: what does not fit is refused, with both numbers."),
@@ -100,7 +100,10 @@ func optionFields() api.Fields {
 	}
 }
 
-const keepAsText = "As with generate."
+const (
+	keepAsText = "As with generate."
+	windowText = "Checked; only num_ctx means something here: at most so many tokens of an input are taken, those that a model puts around it included."
+)
 
 // embedFields are those of POST /api/embed.
 func embedFields() api.Fields {
@@ -110,7 +113,7 @@ func embedFields() api.Fields {
 		api.Honours("truncate", "True when absent, as with Ollama: text beyond the context is cut, and the header X-Ashatai-Truncated says so. False refuses it."),
 		api.Honours("dimensions", "Fewer than the model's are cut and scaled to unit length; 0 is all."),
 		api.Honours("keep_alive", keepAsText),
-		api.Honours("options", "Checked; only num_ctx means something here."),
+		api.Honours("options", windowText),
 	}, optionFields().Under("options")...)
 }
 
@@ -120,7 +123,7 @@ func embeddingsFields() api.Fields {
 		api.Honours("model", ""),
 		api.Honours("prompt", "Empty: the vector is empty. Text beyond the context is cut, as with embed."),
 		api.Honours("keep_alive", keepAsText),
-		api.Honours("options", "Checked; only num_ctx means something here."),
+		api.Honours("options", windowText),
 	}, optionFields().Under("options")...)
 }
 

@@ -108,6 +108,20 @@ func TestWhatOfficialClientsSend(t *testing.T) {
 	}
 }
 
+// TestThink has every form of think in the server's words.
+func TestThink(t *testing.T) {
+	for think, want := range map[string]core.Thinking{
+		"true": {Enabled: new(true)}, "false": {Enabled: new(false)}, "null": {}, `"low"`: {Enabled: new(true), Effort: "low"},
+		`"high"`: {Enabled: new(true), Effort: "high"}, `"max"`: {Enabled: new(true), Effort: "high"},
+	} {
+		f := newFake()
+		f.call(t, "POST", "/api/chat", `{"model":"tiny","messages":[{"role":"user","content":"x"}],"think":`+think+`}`)
+		if d := cmp.Diff(want, f.got.Thinking); d != "" {
+			t.Errorf("%s: %s", think, d)
+		}
+	}
+}
+
 func TestOptions(t *testing.T) {
 	f := newFake()
 	f.call(t, "POST", "/api/generate", `{"model":"tiny","prompt":"x","format":"json","think":false,"options":{"temperature":0,"top_k":-1,"top_p":0.5,"min_p":0.1,

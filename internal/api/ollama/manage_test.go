@@ -72,20 +72,25 @@ func TestPs(t *testing.T) {
 	f := newFake()
 	at := time.Unix(1700009999, 0)
 	f.running = []Running{
-		{Model: "tiny:latest", Size: 5, Context: 8, ExpiresAt: at},
+		{Model: "tiny:latest", Aliases: []string{"gpt-4o:latest"}, Size: 5, Context: 8, ExpiresAt: at},
 		{Model: "gone:latest", Size: 3, VRAM: 3},
-		{Model: "tiny:latest", Size: 7, VRAM: 7, Context: 6, Embedding: true, ExpiresAt: at.Add(time.Minute)},
+		{Model: "tiny:latest", Aliases: []string{"gpt-4o:latest"}, Size: 7, VRAM: 7, Context: 6, Embedding: true, ExpiresAt: at.Add(time.Minute)},
 	}
 	list, _ := object(t, f.call(t, "GET", "/api/ps", "").Body.String())["models"].([]any)
-	if len(list) != 2 {
+	if len(list) != 3 {
 		t.Fatal(list)
 	}
-	tiny, _ := list[0].(map[string]any)
-	expires, err := time.Parse(time.RFC3339, tiny["expires_at"].(string))
-	if tiny["size"] != 12.0 || tiny["size_vram"] != 7.0 || tiny["context_length"] != 8.0 || err != nil || !expires.Equal(at.Add(time.Minute)) || tiny["digest"] != f.models[0].Digest {
-		t.Errorf("%v %v", tiny, err)
+	for i, want := range []struct{ name, parent string }{{"tiny:latest", ""}, {"gpt-4o:latest", "tiny:latest"}} {
+		tiny, _ := list[i].(map[string]any)
+		expires, err := time.Parse(time.RFC3339, tiny["expires_at"].(string))
+		if tiny["size"] != 12.0 || tiny["size_vram"] != 7.0 || tiny["context_length"] != 8.0 || err != nil || !expires.Equal(at.Add(time.Minute)) || tiny["digest"] != f.models[0].Digest {
+			t.Errorf("%v %v", tiny, err)
+		}
+		if about, _ := tiny["details"].(map[string]any); tiny["name"] != want.name || tiny["model"] != want.name || about["parent_model"] != want.parent {
+			t.Errorf("entry %d is %v", i, tiny)
+		}
 	}
-	gone, _ := list[1].(map[string]any)
+	gone, _ := list[2].(map[string]any)
 	if expires, err := time.Parse(time.RFC3339, gone["expires_at"].(string)); err != nil || expires.Year() < 2100 || gone["name"] != "gone:latest" {
 		t.Errorf("%v %v", gone, err)
 	}
@@ -340,6 +345,41 @@ func TestLongInputsAreCut(t *testing.T) {
 		return core.Errorf(core.CodeWorkerDied, "It died.")
 	}
 	wantError(t, f.call(t, "POST", "/api/embed", body), 502, "It died")
+}
+
+// TestNumCtxBoundsInputs: an input has at most as many tokens as its caller allows, whatever the model was loaded with, and only those
+// that may have more are counted.
+func TestNumCtxBoundsInputs(t *testing.T) {
+	for _, c := range []struct {
+		size, more string
+		status     int
+		want       string // the second input, or the words of the refusal
+		counted    int
+	}{
+		{"22", "", 200, "a long input of many", 1},
+		{"23", "", 200, "a long input of many!", 0},
+		{"6", "", 200, "a lo", 2},
+		{"6", `"truncate":false,`, 400, "input length exceeds the context length. Entry 0 of input has 5 tokens, and options.num_ctx allows 6,", 1},
+		{"2", "", 400, "input after truncation exceeds maximum context length", 1},
+		{"0", "", 400, "input after truncation exceeds maximum context length", 1},
+	} {
+		f := newFake()
+		w := f.call(t, "POST", "/api/embed", `{"model":"tiny",`+c.more+`"input":["short","a long input of many!"],"options":{"num_ctx":`+c.size+`}}`)
+		if len(f.calls) != c.counted {
+			t.Errorf("%s: %v", c.size, f.calls)
+		}
+		if c.status != 200 {
+			wantError(t, w, c.status, c.want)
+			continue
+		}
+		said := w.Header().Get("X-Ashatai-Truncated")
+		if w.Code != 200 || f.gotEmb.Inputs[1].Text != c.want || said != map[int]string{0: "", 1: "1 inputs were cut to the context", 2: "2 inputs were cut to the context"}[c.counted] {
+			t.Errorf("%s: %d %s %q %+v", c.size, w.Code, w.Body, said, f.gotEmb)
+		}
+	}
+	f := newFake()
+	f.err = core.Errorf(core.CodeDraining, "The server stops.")
+	wantError(t, f.call(t, "POST", "/api/embed", `{"model":"tiny","input":"long","options":{"num_ctx":3}}`), 503, "stops")
 }
 
 func TestValidPrefix(t *testing.T) {

@@ -111,7 +111,8 @@ type running struct {
 	ContextLength int       `json:"context_length"`
 }
 
-// ps answers GET /api/ps. A model that is loaded twice, to generate and to embed, is one entry.
+// ps answers GET /api/ps: like tags it has an entry for each name of a model, since clients look for the one that they asked
+// for. A model that is loaded twice, to generate and to embed, is one entry.
 func (h *handler) ps(w http.ResponseWriter, r *http.Request) error {
 	all, err := h.Fleet.Running(r.Context())
 	if err != nil {
@@ -123,25 +124,35 @@ func (h *handler) ps(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			m = &core.Manifest{Name: in.Model} // removed while it runs
 		}
-		expires := in.ExpiresAt
-		if expires.IsZero() {
-			expires = h.Now().AddDate(100, 0, 0)
+		if in.ExpiresAt.IsZero() {
+			in.ExpiresAt = h.Now().AddDate(100, 0, 0)
 		}
-		if i := slices.IndexFunc(list.Models, func(o running) bool { return o.Name == in.Model }); i >= 0 {
-			o := &list.Models[i]
-			o.Size, o.SizeVRAM = o.Size+in.Size, o.SizeVRAM+in.VRAM
-			o.ContextLength = max(o.ContextLength, in.Context)
-			if expires.After(o.ExpiresAt) {
-				o.ExpiresAt = expires
-			}
-			continue
+		about := detailsOf(m)
+		list.add(in.Model, in, m.Digest, about)
+		about.ParentModel = m.Name
+		for _, name := range in.Aliases {
+			list.add(name, in, m.Digest, about)
 		}
-		list.Models = append(list.Models, running{
-			Name: in.Model, Model: in.Model, Size: in.Size, Digest: m.Digest, Details: detailsOf(m), ExpiresAt: expires,
-			SizeVRAM: in.VRAM, ContextLength: in.Context,
-		})
 	}
 	return api.WriteJSON(w, http.StatusOK, list)
+}
+
+// add lists a loaded model under one of its names, together with what is listed under it already.
+func (l *runningList) add(name string, in Running, digest string, about details) {
+	i := slices.IndexFunc(l.Models, func(o running) bool { return o.Name == name })
+	if i < 0 {
+		l.Models = append(l.Models, running{
+			Name: name, Model: name, Size: in.Size, Digest: digest, Details: about, ExpiresAt: in.ExpiresAt,
+			SizeVRAM: in.VRAM, ContextLength: in.Context,
+		})
+		return
+	}
+	o := &l.Models[i]
+	o.Size, o.SizeVRAM = o.Size+in.Size, o.SizeVRAM+in.VRAM
+	o.ContextLength = max(o.ContextLength, in.Context)
+	if in.ExpiresAt.After(o.ExpiresAt) {
+		o.ExpiresAt = in.ExpiresAt
+	}
 }
 
 // spoken is the release of Ollama whose interfaces these are: clients look at it to know what they may ask for.

@@ -46,6 +46,7 @@ type Fleet interface {
 // Running is one loaded model.
 type Running struct {
 	Model     string    // canonical name
+	Aliases   []string  // canonical names that stand for it
 	Size      int64     // bytes in memory
 	VRAM      int64     // bytes of them in a graphics card's memory
 	Context   int       // tokens per sequence
@@ -178,7 +179,7 @@ func (h *handler) lookRoutes() []api.Route {
 	look := api.Route{Method: http.MethodGet, Scope: core.ScopeRead, Limit: api.LimitRead}
 	tags, ps, version, show := look, look, look, look
 	tags.Path, tags.Summary, tags.Response, tags.Handle = "/api/tags", "List the installed models.", tagList{}, h.tags
-	ps.Path, ps.Summary, ps.Response, ps.Handle = "/api/ps", "List the loaded models.", runningList{}, h.ps
+	ps.Path, ps.Summary, ps.Response, ps.Handle = "/api/ps", "List the loaded models, under each of their names.", runningList{}, h.ps
 	version.Path, version.Summary, version.Response, version.Handle = "/api/version", "Say which of Ollama's interfaces is spoken.", versionAnswer{}, h.version
 	show.Method, show.Path, show.Summary, show.Handle = http.MethodPost, "/api/show", "Describe one model.", h.show
 	show.Object, show.MaxBody, show.Request, show.Response = api.ObjectModel, maxManage, showRequest{}, showAnswer{}

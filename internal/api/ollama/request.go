@@ -15,7 +15,7 @@ type common struct {
 	Format      json.RawMessage `json:"format,omitempty" doc:"\"json\", or a JSON schema"`
 	KeepAlive   *keepAlive      `json:"keep_alive,omitempty"`
 	Options     *options        `json:"options,omitempty"`
-	Think       json.RawMessage `json:"think,omitempty" doc:"true, false, low, medium or high"`
+	Think       json.RawMessage `json:"think,omitempty" doc:"true, false, low, medium, high or max"`
 	Logprobs    *bool           `json:"logprobs,omitempty"`
 	TopLogprobs *int            `json:"top_logprobs,omitempty" min:"0" max:"20"`
 
@@ -92,10 +92,13 @@ func thinkingOf(raw json.RawMessage) (core.Thinking, error) {
 	var level string
 	if json.Unmarshal(raw, &level) == nil {
 		switch level {
+		case "max":
+			level = "high"
+			fallthrough
 		case "low", "medium", "high":
 			on = true
 			return core.Thinking{Enabled: &on, Effort: level}, nil
 		}
 	}
-	return core.Thinking{}, core.Invalid("think", "think must be true, false, \"low\", \"medium\" or \"high\".")
+	return core.Thinking{}, core.Invalid("think", "think must be true, false, \"low\", \"medium\", \"high\" or \"max\".")
 }
