@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -57,10 +58,7 @@ const renderTime = 2 * time.Second
 
 // render makes the prompt of a conversation.
 func (s *Service) render(ctx context.Context, m *core.Manifest, set Settings, req *core.Request) (prompt, error) {
-	source := m.Template
-	if set.Template != "" {
-		source = set.Template
-	}
+	source := cmp.Or(set.Template, m.Template)
 	if set.Template == "" && !m.Can(core.CapChat) {
 		return prompt{}, core.Errorf(core.CodeUnsupported,
 			"The model %s is not made for conversations. Choose another model, send raw text to /v1/completions, or give it a chat template in the settings.", m.Name)

@@ -48,6 +48,9 @@ func TestONNXFolders(t *testing.T) {
 		if man.Format != "onnx" || man.Parameters != 3 || !slices.Equal(man.Capabilities, want) || filepath.Base(m.Path(man)) != "model.onnx" {
 			t.Errorf("%+v at %s", man, m.Path(man))
 		}
+		if meta, err := m.Metadata(t.Context(), name); err != nil || meta == nil || len(meta) > 0 {
+			t.Errorf("%s says of itself %v, %v", name, meta, err)
+		}
 	}
 	if why := failure(t, m, "broken/model.onnx"); !strings.Contains(why, "ONNX") && !strings.Contains(why, "broken") {
 		t.Errorf("%q", why)

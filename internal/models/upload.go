@@ -28,11 +28,14 @@ func (m *Models) PutBlob(ctx context.Context, sha string, size int64, r io.Reade
 	return true, nil
 }
 
-// Metadata is what a model's file says of itself, by key. Lists are nil: a vocabulary's are huge.
+// Metadata is what a model's file says of itself, by key; empty for other files than GGUF. Lists are nil: a vocabulary's are huge.
 func (m *Models) Metadata(_ context.Context, name string) (map[string]any, error) {
 	e, err := m.now.Load().resolve(name)
 	if err != nil {
 		return nil, err
+	}
+	if e.manifest.Format != formatGGUF {
+		return map[string]any{}, nil
 	}
 	meta, err := readMetadata(e.path)
 	if err != nil {

@@ -72,7 +72,7 @@ func (t *teller) narrow(unit core.QuotaUnit, a allowance) {
 		return
 	}
 	if t.nearest == nil {
-		t.nearest = map[core.QuotaUnit]allowance{}
+		t.nearest = make(map[core.QuotaUnit]allowance)
 	}
 	t.nearest[unit] = a
 	t.header.Set("X-Ratelimit-Limit-"+string(unit), strconv.FormatInt(a.limit, 10))
