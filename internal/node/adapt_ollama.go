@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 
 	"ashatai/internal/api"
@@ -21,7 +22,7 @@ func (n *Node) ollamaDialect(gen metered) api.Dialect {
 	text := ollamaText{gen, n.visible()}
 	return ollama.New(ollama.Config{
 		Generator: text, Embedder: text, Tokens: text, Fleet: ollamaFleet{n.fleet, n.infer, n.visible()},
-		Models: ollamaModels{n.visible(), n.fleet, n.optimize, puller{n.jobs, n.models}}, Blobs: ollamaBlobs{n.visible()}, Version: n.opt.Version,
+		Models: ollamaModels{n.visible(), n.infer, n.fleet, n.optimize, puller{n.jobs, n.models}}, Blobs: ollamaBlobs{n.visible()}, Version: n.opt.Version,
 	})
 }
 
@@ -117,6 +118,7 @@ func (a ollamaFleet) Running(ctx context.Context) ([]ollama.Running, error) {
 type ollamaModels struct {
 	view.Models
 
+	i *infer.Service
 	f *fleet.Fleet
 	o *optimize.Service
 	p puller
@@ -130,11 +132,29 @@ func (a ollamaModels) Create(ctx context.Context, c ollama.Creation, progress fu
 	return err
 }
 
+// able is m with what its chat template adds to what it can do: programs offer tools and thinking by that.
+func (a ollamaModels) able(m *core.Manifest) *core.Manifest {
+	out := *m
+	out.Capabilities = slices.Concat(m.Capabilities, a.i.Abilities(m))
+	return &out
+}
+
+func (a ollamaModels) Resolve(ctx context.Context, name string) (*core.Manifest, error) {
+	m, err := a.Models.Resolve(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return a.able(m), nil
+}
+
 // List has an entry for each alias besides, as Ollama has one for each name of a model.
 func (a ollamaModels) List(ctx context.Context) ([]*core.Manifest, error) {
 	list, err := a.Models.List(ctx)
 	if err != nil {
 		return nil, err
+	}
+	for i, m := range list {
+		list[i] = a.able(m)
 	}
 	for _, al := range a.Aliases(ctx) {
 		m, err := a.Resolve(ctx, al.Name)

@@ -68,6 +68,29 @@ func TestOllamaDialect(t *testing.T) {
 	}
 }
 
+// TestCapabilities: programs offer tools and thinking by what a model says it can do, and that goes by its chat template.
+func TestCapabilities(t *testing.T) {
+	const able = `{%- if tools %}<|tools|>{% for t in tools %}{{ t | tojson }}{% endfor %}{% endif %}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}` +
+		`{% for c in m.tool_calls %}{{ '<tool_call>\n{"name": "' + c.function.name + '", "arguments": ' }}{{ c.function.arguments | tojson }}{{ '}\n</tool_call>' }}{% endfor %}` +
+		`{% endfor %}{% if add_generation_prompt %}<|assistant|>{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\n\n</think>\n\n' }}{% endif %}{% endif %}`
+	s := start(t, options(t, settings(t, nil)))
+	body, err := json.Marshal(map[string]any{"model": "able", "from": "tiny", "template": able, "stream": false})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, got := s.call(t, "POST", "/api/create", string(body)); status != 200 {
+		t.Fatal(got)
+	}
+	for name, want := range map[string]string{"able": `"capabilities":["completion","tools","thinking"]`, "tiny": `"capabilities":["completion"]`} {
+		if _, got := s.call(t, "POST", "/api/show", `{"model":"`+name+`"}`); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", name, got)
+		}
+		if _, got := s.call(t, "GET", "/api/tags", ""); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 // TestOllamaContextAndKeepAlive has a conversation by its context, and looks at how long its model is kept.
 func TestOllamaContextAndKeepAlive(t *testing.T) {
 	s := start(t, options(t, settings(t, nil)))
