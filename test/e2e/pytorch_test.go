@@ -77,9 +77,11 @@ func TestSmolLM2OnPyTorch(t *testing.T) {
 	addr := siteIn(t, bin, smollm2Twins(t))
 	const packaged, plain, torch = "smollm2:135m", "smollm2:f32", "smollm2-torch"
 	for model, runtime := range map[string]string{packaged: "llamacpp", plain: "llamacpp", torch: "pytorch"} {
-		res, body := askChat(t, addr, model, question)
-		if res.StatusCode != http.StatusOK || res.Header.Get("X-Ashatai-Runtime") != runtime || !strings.Contains(body, "Paris") {
-			t.Errorf("%s: %d %s %s", model, res.StatusCode, res.Header.Get("X-Ashatai-Runtime"), body)
+		status, header, body := exchange(t, addr+"/v1/chat/completions", map[string]any{
+			"model": model, "messages": []map[string]string{{"role": "user", "content": question}}, "temperature": 0, "max_tokens": 32,
+		})
+		if on := header.Get("X-Ashatai-Runtime"); status != http.StatusOK || on != runtime || !strings.Contains(body, "Paris") {
+			t.Errorf("%s: %d on %s: %s", model, status, on, body)
 		}
 	}
 	const tokens, tie = 64, 0.05
@@ -106,14 +108,6 @@ func TestSmolLM2OnPyTorch(t *testing.T) {
 			t.Logf("there: four bits %v, PyTorch %v", c.Top[left], b.Top[left])
 		}
 	}
-}
-
-// askChat asks a question, greedily.
-func askChat(t *testing.T, addr, model, question string) (*http.Response, string) {
-	t.Helper()
-	return exchange(t, addr+"/v1/chat/completions", map[string]any{
-		"model": model, "messages": []map[string]string{{"role": "user", "content": question}}, "temperature": 0, "max_tokens": 32,
-	})
 }
 
 // TestMiniLMOnPyTorch: the vectors of a model with all of its numbers, and how near those of its eight-bit form on ONNX are.

@@ -32,7 +32,7 @@ type fake struct {
 	hang  bool          // in every load, until its end
 	found device.Report // what Devices finds
 	lost  error         // of Devices
-	more  int64 // that its models take
+	more  int64         // that its models take
 	loads []engine.LoadSpec
 	looks int
 }

@@ -220,9 +220,7 @@ func (w *world) state() []string {
 	var out []string
 	for _, v := range w.s.View() {
 		line := fmt.Sprintf("%s %s, %s, %d of %d sequences used, %d waiting", w.inst(v.ID), v.Phase, bytes(v.Memory), v.Used, v.Sequences, v.Queued)
-		for _, p := range v.Parts {
-			line += fmt.Sprintf(", %s of %s", bytes(p.Bytes), p.ID)
-		}
+		line += shown(v.Parts)
 		if v.ExpiresAt > 0 {
 			line += fmt.Sprintf(", unloaded in %s", v.ExpiresAt-w.now)
 		}
@@ -232,6 +230,14 @@ func (w *world) state() []string {
 		out = append(out, "drained")
 	}
 	return append(out, "memory used: "+bytes(w.s.Used()))
+}
+
+func shown(parts []device.Part) string {
+	var out strings.Builder
+	for _, p := range parts {
+		fmt.Fprintf(&out, ", %s of %s", bytes(p.Bytes), p.ID)
+	}
+	return out.String()
 }
 
 func (w *world) inst(id InstanceID) string { return fmt.Sprintf("%s#%d", w.keys[id], id) }
