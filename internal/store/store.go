@@ -1,5 +1,5 @@
 // Package store is what the product keeps in a database, as rows and interfaces: the index of model files, a few named
-// values, and the chats, responses and conversations that callers store. A database is a folder below that implements DB and passes storetest.
+// values, sealed credentials, and the chats, responses and conversations that callers store. A database is a folder below that implements DB and passes storetest.
 //
 // It refuses to hold logic of a feature, to keep anything that cannot be made again from files without saying so, and to
 // expose a database's own types.
@@ -32,6 +32,7 @@ type Tables interface {
 	Accounts() Accounts
 	Jobs() Jobs
 	Audit() Audit
+	Secrets() Secrets
 }
 
 // ModelFile is what is known of one model file, so that a restart need not read it again. It counts only while the

@@ -52,6 +52,27 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := migrate(ctx, abs, migrations()); err != nil {
 		return nil, err
 	}
+	return open(ctx, abs)
+}
+
+// Beside opens the file at path while a server may be using it, and changes nothing of its schema. It returns nil where there is no
+// file, or one whose schema is older. The caller closes it. Errors: CodeUnavailable for a newer schema.
+func Beside(ctx context.Context, path string) (*DB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, core.Wrap(core.CodeUnavailable, err, "The database path %q has no absolute form.", path)
+	}
+	if _, err := os.Stat(abs); errors.Is(err, os.ErrNotExist) {
+		return nil, nil //nolint:nilnil // no database is no error
+	}
+	if current, err := inspect(ctx, abs, migrations()); err != nil || !current {
+		return nil, err
+	}
+	return open(ctx, abs)
+}
+
+// open opens a file whose schema is the newest.
+func open(ctx context.Context, abs string) (_ *DB, err error) {
 	db := &DB{path: abs}
 	if db.write, err = openPool(ctx, abs, 1, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"); err != nil {
 		return nil, explain(err, abs)

@@ -21,22 +21,35 @@ func (db *DB) Audit() store.Audit { return audit{db} }
 // Append implements store.Audit.
 func (a audit) Append(ctx context.Context, next func(core.AuditRow) core.AuditRow) (row core.AuditRow, err error) {
 	err = a.db.inTx(ctx, func(q *query.Queries) error {
-		// Before anything is read: a transaction that reads first sees the chain as it was, and ends in a conflict.
-		if err := q.LockAudit(ctx); err != nil {
+		last, err := lastAuditRow(ctx, q)
+		if err != nil {
 			return err
 		}
-		last, err := q.LastAuditRow(ctx)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		row = next(auditRow(last))
-		return q.AddAuditRow(ctx, query.AddAuditRowParams{
-			Seq: row.Seq, Created: row.Time.UnixNano(), Act: row.Act, Tenant: row.Tenant, AccountID: row.User, KeyID: row.Key, SessionID: row.Session,
-			Action: row.Action, Kind: row.Kind, Object: row.Object, Remote: row.Remote, Request: row.Request, Status: int64(row.Status),
-			Detail: row.Detail, Hash: row.Hash,
-		})
+		row = next(last)
+		return q.AddAuditRow(ctx, addAuditRow(row))
 	})
 	return row, err
+}
+
+// lastAuditRow reads the newest row in a transaction that is to add one. Nothing is read before: a transaction that reads first
+// sees the chain as it was, and ends in a conflict.
+func lastAuditRow(ctx context.Context, q *query.Queries) (core.AuditRow, error) {
+	if err := q.LockAudit(ctx); err != nil {
+		return core.AuditRow{}, err
+	}
+	last, err := q.LastAuditRow(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return auditRow(last), err
+}
+
+func addAuditRow(row core.AuditRow) query.AddAuditRowParams {
+	return query.AddAuditRowParams{
+		Seq: row.Seq, Created: row.Time.UnixNano(), Act: row.Act, Tenant: row.Tenant, AccountID: row.User, KeyID: row.Key, SessionID: row.Session,
+		Action: row.Action, Kind: row.Kind, Object: row.Object, Remote: row.Remote, Request: row.Request, Status: int64(row.Status),
+		Detail: row.Detail, Hash: row.Hash,
+	}
 }
 
 // Last implements store.Audit.
@@ -101,9 +114,11 @@ func statuses(outcome string) (least, below int64) {
 
 // Sign implements store.Audit.
 func (a audit) Sign(ctx context.Context, c core.AuditCheckpoint) error {
-	return a.db.explain(a.db.writer().PutAuditCheckpoint(ctx, query.PutAuditCheckpointParams{
-		Seq: c.Seq, Hash: c.Hash, Created: c.Time.UnixNano(), Key: c.Key, Signature: c.Signature,
-	}))
+	return a.db.explain(a.db.writer().PutAuditCheckpoint(ctx, putCheckpoint(c)))
+}
+
+func putCheckpoint(c core.AuditCheckpoint) query.PutAuditCheckpointParams {
+	return query.PutAuditCheckpointParams{Seq: c.Seq, Hash: c.Hash, Created: c.Time.UnixNano(), Key: c.Key, Signature: c.Signature}
 }
 
 // Checkpoints implements store.Audit.

@@ -87,6 +87,8 @@ func RunRows(t *testing.T, target Target) {
 		{"audit round trip", auditRows},
 		{"audit checkpoints", auditCheckpoints},
 		{"audit rows at once", auditAtOnce},
+		{"secrets round trip", secretsRoundTrip},
+		{"another key of the server", keyTurn},
 	})
 }
 

@@ -112,6 +112,14 @@ type QuotaUse struct {
 	Completion int64
 }
 
+type Secret struct {
+	Name    string
+	Sealed  string
+	Key     string
+	Created int64
+	Updated int64
+}
+
 type StoredItemContent struct {
 	Object string
 	Seq    int64
