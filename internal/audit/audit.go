@@ -10,6 +10,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -21,7 +22,7 @@ import (
 // Config says what a Service is made of. Store and Key are needed.
 type Config struct {
 	Store store.Audit
-	Key   ed25519.PrivateKey // signs checkpoints
+	Key   ed25519.PrivateKey // signs checkpoints, until another one is handed over
 	Each  time.Duration      // between checkpoints, where there are new rows; 0: an hour
 	Log   *slog.Logger       // nil: no log
 	Now   func() time.Time   // nil: time.Now
@@ -32,8 +33,9 @@ type Service struct {
 	life.Base
 
 	cfg  Config
-	turn chan struct{} // held by who adds a row: writers of this process would only meet in the database
-	due  chan struct{} // many rows came since the last checkpoint
+	key  atomic.Pointer[ed25519.PrivateKey] // signs; changed by who holds turn
+	turn chan struct{}                      // held by who adds or signs a row: writers of this process would only meet in the database
+	due  chan struct{}                      // many rows came since the last checkpoint
 }
 
 const (
@@ -53,7 +55,9 @@ func New(cfg Config) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{cfg: cfg, turn: make(chan struct{}, 1), due: make(chan struct{}, 1)}
+	s := &Service{cfg: cfg, turn: make(chan struct{}, 1), due: make(chan struct{}, 1)}
+	s.key.Store(&cfg.Key)
+	return s
 }
 
 // Act is something that somebody does. Ids only: rows outlive accounts.
@@ -130,20 +134,32 @@ func plain(s string) string {
 	return s
 }
 
-// add puts a row behind the newest.
-func (s *Service) add(ctx context.Context, r core.AuditRow) (core.AuditRow, error) {
+// take waits for the turn to add or sign a row, which give ends.
+func (s *Service) take(ctx context.Context) error {
 	select {
 	case s.turn <- struct{}{}:
+		return nil
 	case <-ctx.Done():
-		return core.AuditRow{}, ctx.Err()
+		return ctx.Err()
 	}
-	defer func() { <-s.turn }()
-	row, err := s.cfg.Store.Append(ctx, func(last core.AuditRow) core.AuditRow {
-		next := r
-		next.Seq, next.Time = last.Seq+1, s.cfg.Now().UTC()
-		next.Hash = Hash(last.Hash, next)
-		return next
-	})
+}
+
+func (s *Service) give() { <-s.turn }
+
+// behind makes a row the one that follows another.
+func (s *Service) behind(last, r core.AuditRow) core.AuditRow {
+	r.Seq, r.Time = last.Seq+1, s.cfg.Now().UTC()
+	r.Hash = Hash(last.Hash, r)
+	return r
+}
+
+// add puts a row behind the newest.
+func (s *Service) add(ctx context.Context, r core.AuditRow) (core.AuditRow, error) {
+	if err := s.take(ctx); err != nil {
+		return core.AuditRow{}, err
+	}
+	defer s.give()
+	row, err := s.cfg.Store.Append(ctx, func(last core.AuditRow) core.AuditRow { return s.behind(last, r) })
 	if err == nil && row.Seq%dueEach == 0 {
 		select {
 		case s.due <- struct{}{}:
@@ -160,6 +176,10 @@ func (s *Service) Acts(ctx context.Context, f core.AuditFilter) ([]core.AuditAct
 
 // Checkpoint signs how the chain stands, unless that is signed already.
 func (s *Service) Checkpoint(ctx context.Context) error {
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	defer s.give()
 	last, ok, err := s.cfg.Store.Last(ctx)
 	if err != nil || !ok {
 		return err
@@ -168,13 +188,17 @@ func (s *Service) Checkpoint(ctx context.Context) error {
 	if err != nil || len(old) > 0 {
 		return err
 	}
-	c := sign(s.cfg.Key, core.AuditCheckpoint{Seq: last.Seq, Hash: last.Hash, Time: s.cfg.Now().UTC()})
+	c := sign(*s.key.Load(), core.AuditCheckpoint{Seq: last.Seq, Hash: last.Hash, Time: s.cfg.Now().UTC()})
 	if err := s.cfg.Store.Sign(ctx, c); err != nil {
 		return err
 	}
-	// The log may go to another machine, where nobody can take a checkpoint back.
-	s.cfg.Log.InfoContext(ctx, "audit checkpoint", slog.Int64("seq", c.Seq), slog.String("hash", c.Hash), slog.Time("signed", c.Time), slog.String("signature", c.Signature))
+	s.tell(ctx, c)
 	return nil
+}
+
+// tell writes a checkpoint to the log, which may go to another machine, where nobody can take it back.
+func (s *Service) tell(ctx context.Context, c core.AuditCheckpoint) {
+	s.cfg.Log.InfoContext(ctx, "audit checkpoint", slog.Int64("seq", c.Seq), slog.String("hash", c.Hash), slog.Time("signed", c.Time), slog.String("signature", c.Signature))
 }
 
 // page is how many rows are read at once.
@@ -218,6 +242,19 @@ func (s *Service) walk(ctx context.Context, after int64, row func(core.AuditRow)
 
 // Verify looks over the whole chain.
 func (s *Service) Verify(ctx context.Context) (Report, error) {
+	r, err := s.verify(ctx)
+	if err != nil || r.Problem == "" {
+		return r, err
+	}
+	// Perhaps the key was handed over meanwhile; it is not while the turn is held.
+	if err := s.take(ctx); err != nil {
+		return Report{}, err
+	}
+	defer s.give()
+	return s.verify(ctx)
+}
+
+func (s *Service) verify(ctx context.Context) (Report, error) {
 	v := Verifier{Trusted: s.PublicKey()}
 	if err := s.walk(ctx, 0, v.Row, v.Checkpoint); err != nil {
 		return Report{}, err
@@ -226,7 +263,7 @@ func (s *Service) Verify(ctx context.Context) (Report, error) {
 }
 
 // PublicKey is the key that checkpoints are checked with, as lower-case hex.
-func (s *Service) PublicKey() string { return sign(s.cfg.Key, core.AuditCheckpoint{}).Key }
+func (s *Service) PublicKey() string { return public(*s.key.Load()) }
 
 // Export gives every row with a number above after, and every checkpoint on one, in the order of the chain.
 func (s *Service) Export(ctx context.Context, after int64, row func(core.AuditRow) error, checkpoint func(core.AuditCheckpoint) error) error {

@@ -32,20 +32,25 @@ func signed(c core.AuditCheckpoint) []byte {
 
 // sign makes the checkpoint on a row.
 func sign(key ed25519.PrivateKey, c core.AuditCheckpoint) core.AuditCheckpoint {
-	public, _ := key.Public().(ed25519.PublicKey)
-	c.Key = hex.EncodeToString(public)
+	c.Key = public(key)
 	c.Signature = hex.EncodeToString(ed25519.Sign(key, signed(c)))
 	return c
 }
 
-// valid reports whether a checkpoint was signed by the key that it names.
-func valid(c core.AuditCheckpoint) bool {
-	key, err := hex.DecodeString(c.Key)
-	if err != nil || len(key) != ed25519.PublicKeySize {
+// public is the public half of a key, as lower-case hex.
+func public(key ed25519.PrivateKey) string {
+	p, _ := key.Public().(ed25519.PublicKey)
+	return hex.EncodeToString(p)
+}
+
+// signs reports whether a public key made a signature over a text, both of them in hex.
+func signs(key, signature string, text []byte) bool {
+	k, err := hex.DecodeString(key)
+	if err != nil || len(k) != ed25519.PublicKeySize {
 		return false
 	}
-	sig, err := hex.DecodeString(c.Signature)
-	return err == nil && ed25519.Verify(key, signed(c), sig)
+	sig, err := hex.DecodeString(signature)
+	return err == nil && ed25519.Verify(k, text, sig)
 }
 
 // Report is what a look over the chain found.
@@ -59,13 +64,15 @@ type Report struct {
 	Problem     string // what is wrong with it, a sentence; empty: nothing
 }
 
-// Verifier looks over a chain row by row, from the first. Trusted is the public key, as hex, whose checkpoints count; empty:
-// that of the first checkpoint.
+// Verifier looks over a chain row by row, from the first. Trusted is the public key, as hex, that the last checkpoints must be
+// of; those before it are of the keys that were handed over to it. Empty: any.
 type Verifier struct {
 	Trusted string
 
 	report  Report
 	pending []core.AuditCheckpoint // not reached yet, in order
+	key     string                 // that signs here; empty before the first checkpoint
+	since   int64                  // row of the first checkpoint or handover of that key
 }
 
 // Checkpoint takes the next checkpoint, before the row that it covers. It returns whether there is more to look for.
@@ -73,14 +80,8 @@ func (v *Verifier) Checkpoint(c core.AuditCheckpoint) bool {
 	if v.report.Problem != "" {
 		return false
 	}
-	if v.Trusted == "" {
-		v.Trusted = c.Key
-	}
-	switch {
-	case !valid(c):
+	if !signs(c.Key, c.Signature, signed(c)) {
 		return v.bad(c.Seq, "The checkpoint on row %d does not have the signature of the key that it names: it was changed or forged.", c.Seq)
-	case c.Key != v.Trusted:
-		return v.bad(c.Seq, "The checkpoint on row %d was signed by the key %.16s…, which is not the key %.16s… of this server.", c.Seq, c.Key, v.Trusted)
 	}
 	v.pending = append(v.pending, c)
 	return true
@@ -92,28 +93,53 @@ func (v *Verifier) Row(r core.AuditRow) bool {
 		return false
 	}
 	v.report.Rows++
-	want := v.report.Last + 1
+	want, prev := v.report.Last+1, v.report.Head
 	switch {
 	case r.Seq != want:
 		return v.bad(want, "Row %d is missing: row %d follows row %d.", want, r.Seq, v.report.Last)
-	case r.Hash != Hash(v.report.Head, r):
+	case r.Hash != Hash(prev, r):
 		return v.bad(r.Seq, "Row %d was changed, or is not the row that followed row %d: its hash is wrong.", r.Seq, v.report.Last)
 	case r.Act < 0 || r.Act >= r.Seq:
 		return v.bad(r.Seq, "Row %d is the outcome of no row before it.", r.Seq)
 	}
 	v.report.Last, v.report.Head = r.Seq, r.Hash
+	if r.Action == HandoverAction && !v.handover(r, prev) {
+		return false
+	}
 	for len(v.pending) > 0 && v.pending[0].Seq <= r.Seq {
 		c := v.pending[0]
 		v.pending = v.pending[1:]
-		if c.Seq != r.Seq || c.Hash != r.Hash {
-			first := v.report.Signed.Seq + 1
-			v.report.Last = v.report.Signed.Seq
-			return v.bad(first, "Rows %d to %d are not those that the server signed: the chain was written anew from row %d or later.", first, c.Seq, first)
+		if !v.reached(c, r) {
+			return false
 		}
-		v.report.Checkpoints++
-		v.report.Signed = c
 	}
 	return true
+}
+
+// reached looks at a checkpoint whose row is there.
+func (v *Verifier) reached(c core.AuditCheckpoint, r core.AuditRow) bool {
+	if c.Seq != r.Seq || c.Hash != r.Hash {
+		first := v.report.Signed.Seq + 1
+		v.report.Last = v.report.Signed.Seq
+		return v.bad(first, "Rows %d to %d are not those that the server signed: the chain was written anew from row %d or later.", first, c.Seq, first)
+	}
+	switch {
+	case v.key == "":
+		v.key, v.since = c.Key, c.Seq
+	case c.Key == v.key:
+	case c.Key == v.Trusted:
+		return v.notOurs()
+	default:
+		return v.bad(c.Seq, "The checkpoint on row %d was signed by the key %.16s…, which is not the key %.16s… of this server.", c.Seq, c.Key, v.key)
+	}
+	v.report.Checkpoints++
+	v.report.Signed = c
+	return true
+}
+
+// notOurs tells that the key that signs here is not the server's and was not handed over to it.
+func (v *Verifier) notOurs() bool {
+	return v.bad(v.since, "The checkpoint on row %d was signed by the key %.16s…, which is not the key %.16s… of this server.", v.since, v.key, v.Trusted)
 }
 
 func (v *Verifier) bad(row int64, format string, args ...any) bool {
@@ -126,6 +152,9 @@ func (v *Verifier) End() Report {
 	if v.report.Problem == "" && len(v.pending) > 0 {
 		last := v.pending[len(v.pending)-1]
 		v.bad(v.report.Last+1, "Row %d is missing: the chain ends at row %d, and the server signed it up to row %d.", v.report.Last+1, v.report.Last, last.Seq)
+	}
+	if v.report.Problem == "" && v.Trusted != "" && v.key != "" && v.key != v.Trusted {
+		v.notOurs()
 	}
 	return v.report
 }

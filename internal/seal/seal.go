@@ -1,5 +1,6 @@
 // Package seal keeps the server's one secret key, and what is made of it: the key that signs, and boxes that only this server
-// opens. It knows nothing of what is sealed, and it never writes the key anywhere but into its own file.
+// opens; and it puts another key in its place. It knows nothing of what is sealed, and it never writes a key anywhere but into
+// the key's own file and the one beside it.
 package seal
 
 import (
@@ -35,11 +36,24 @@ func Parse(text, where string) (*Keys, error) {
 	return &Keys{b}, nil
 }
 
+// New makes keys of a new secret.
+func New() *Keys {
+	secret := make([]byte, keySize)
+	_, _ = rand.Read(secret) // it never fails
+	return &Keys{secret}
+}
+
+// ID tells keys apart, in 16 hexadecimal digits, and says nothing of the secret.
+func (k *Keys) ID() string {
+	const size = 8
+	return hex.EncodeToString(k.derive("key id")[:size])
+}
+
 // Load reads the secret from a file that only its owner may read, and makes one where there is none.
 func Load(path string) (*Keys, error) {
 	fi, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := create(path); err != nil {
+		if err := create(path, New()); err != nil && !errors.Is(err, fs.ErrExist) { // of two programs that do so at once, both read the first one's
 			return nil, core.Wrap(core.CodeUnavailable, err, "The server's key cannot be written to %s.", path)
 		}
 		fi, err = os.Stat(path)
@@ -58,8 +72,8 @@ func Load(path string) (*Keys, error) {
 	return Parse(string(b), "the file "+path)
 }
 
-// create writes a new secret, whole or not at all. Of two programs that do so at once, one is first and both read its.
-func create(path string) (err error) {
+// create writes a secret to a new file, whole or not at all.
+func create(path string, k *Keys) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -69,16 +83,11 @@ func create(path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
-	secret := make([]byte, keySize)
-	_, _ = rand.Read(secret) // it never fails
-	_, err = f.WriteString(hex.EncodeToString(secret) + "\n")
+	_, err = f.WriteString(hex.EncodeToString(k.secret) + "\n")
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil
+	return errors.Join(os.Link(f.Name(), path), syncDir(dir))
 }
 
 func (k *Keys) derive(purpose string) []byte {
