@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 
 	"ashatai/internal/cli/runtimes"
+	"ashatai/internal/node/datadir"
+	"ashatai/internal/node/record"
 	"ashatai/internal/provision"
 )
 
@@ -18,19 +20,25 @@ func items() []runtimes.Item {
 	return out
 }
 
-// install puts what a runtime needs into the installed tree of this program.
-func install(ctx context.Context, name, python string, tell func(string)) (runtimes.Installed, error) {
-	program, err := installed()
+// install puts what a runtime needs into the installed tree of this program, and keeps that in the record of a home.
+func install(ctx context.Context, name string, o runtimes.Options, tell func(string)) (runtimes.Installed, error) {
+	opt, err := options(o.Home, "", "", nil)
 	if err != nil {
 		return runtimes.Installed{}, err
 	}
-	if python != "" {
-		if python, err = filepath.Abs(python); err != nil {
+	if o.Python != "" {
+		if o.Python, err = filepath.Abs(o.Python); err != nil {
 			return runtimes.Installed{}, err
 		}
 	}
-	done, err := provision.New(provision.Config{
-		Share: filepath.Join(filepath.Dir(filepath.Dir(program)), "share", "ashatai"), Env: os.Environ(), Python: python, Tell: tell,
-	}).Install(ctx, name)
+	var done provision.Result
+	a := record.Own("runtime install")
+	a.Kind, a.Object = "runtime", name
+	err = datadir.Recorded(ctx, opt.Settings, a, func(ctx context.Context) (string, error) {
+		done, err = provision.New(provision.Config{
+			Share: filepath.Join(filepath.Dir(filepath.Dir(opt.Program)), "share", "ashatai"), Env: os.Environ(), Python: o.Python, Tell: tell,
+		}).Install(ctx, name)
+		return "", err
+	})
 	return runtimes.Installed(done), err
 }

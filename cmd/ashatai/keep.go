@@ -23,13 +23,13 @@ func migrateDatabase(ctx context.Context, home, config, to string) ([]clikeep.Ta
 	return tables(list), err
 }
 
-func backupHome(ctx context.Context, home, config, to string, weights bool) (clikeep.Report, error) {
+func backupHome(ctx context.Context, home, config, to string, o clikeep.BackupOptions) (clikeep.Report, error) {
 	opt, err := options(home, config, "", nil)
 	if err != nil {
 		return clikeep.Report{}, err
 	}
-	file, c, err := datadir.Backup(ctx, opt.Settings, opt.Version, to, weights)
-	return clikeep.Report{File: file, Tables: tables(c.Tables), Files: len(c.Files), Missing: paths(c.LeftOut)}, err
+	file, c, err := datadir.Backup(ctx, opt.Settings, datadir.BackupOptions{Version: opt.Version, To: to, Weights: o.Weights, WithKey: o.WithKey})
+	return clikeep.Report{File: file, Tables: tables(c.Tables), Files: len(c.Files), Missing: paths(c.LeftOut), Notes: datadir.AfterBackup(opt.Settings, c)}, err
 }
 
 func restoreHome(ctx context.Context, home, config, from, to string) (clikeep.Report, error) {

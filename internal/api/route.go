@@ -46,6 +46,7 @@ const (
 	ObjectSession ObjectKind = "session" // a login; its account's, and an admin's
 	ObjectQuota   ObjectKind = "quota"   // a limit; an admin's
 	ObjectFlag    ObjectKind = "flag"    // a feature's flag
+	ObjectSecret  ObjectKind = "secret"  // a sealed credential; an admin's to set, and nobody's to see
 )
 
 // Route is one row of the table. Everything else about a route derives from it.

@@ -15,7 +15,7 @@ func layers() map[string]int {
 		"jobs": 3, "device/probe": 3,
 		"engine/": 4, "worker": 4, "device/": 4,
 		"fleet": 5, "models": 5, "infer": 5, "project": 5, "optimize": 5,
-		"convo": 5, "auth": 5, "backup": 5, "quota": 5, "audit": 5, "provision": 5,
+		"convo": 5, "auth": 5, "backup": 5, "quota": 5, "audit": 5, "secret": 5, "provision": 5,
 		"api": 6, "cli": 6,
 		"node":     7,
 		"archtest": 9,

@@ -1,6 +1,7 @@
 // Package backup writes what a home and its database hold into one file while the server runs, and makes a home from such a
 // file. The file is a tar: a table of contents with the SHA-256 of everything, the database as SQLite whatever it is kept in,
-// the home's own files, and the models' weights where they are asked for.
+// the home's own files, and the server's key and the models' weights where they are asked for: whoever has a backup without the
+// key opens no credential that the server sealed.
 //
 // It refuses to write over anything, and to take a file whose contents are not what its table says.
 package backup
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/seal"
 	"ashatai/internal/store/transfer"
 )
 
@@ -58,6 +60,8 @@ type Source struct {
 	Version      string
 	Kind         string // sqlite or postgres
 	DatabasePath string // of the database file; it belongs in the home, wherever it lies
+	KeyFile      string // absolute; the server's key; empty: no file holds it
+	WithKey      bool   // take the key's file too, where it lies in the home
 	Weights      bool   // take the models' weights too
 	Now          time.Time
 	// Snapshot writes the rows of one moment as SQLite to a new file, and says what it holds.
@@ -84,6 +88,10 @@ func Write(ctx context.Context, src Source, to string) (_ Contents, err error) {
 		return Contents{}, core.Wrap(core.CodeUnavailable, err, "No temporary folder can be made beside %s.", to)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	key, err := sumOf(ctx, src.KeyFile)
+	if err != nil {
+		return Contents{}, err
+	}
 	c := Contents{Format: format, Version: src.Version, Created: src.Now.UTC(), Kind: src.Kind, Files: []File{}, LeftOut: []File{}}
 	// Rows before files: a manifest or a blob that came in between is one too many, never one too few.
 	snapshot := filepath.Join(tmp, databaseName)
@@ -96,7 +104,24 @@ func Write(ctx context.Context, src Source, to string) (_ Contents, err error) {
 	if err := collect(ctx, src, to, &c); err != nil {
 		return c, err
 	}
+	if again, err := sumOf(ctx, src.KeyFile); err != nil || again != key {
+		return c, errors.Join(err, core.Errorf(core.CodeConflict, "The server's key %s changed while the backup was made; try again.", src.KeyFile))
+	}
 	return c, writeTar(ctx, out, src.Home, snapshot, c)
+}
+
+// sumOf is the SHA-256 of a file; empty where there is none.
+func sumOf(ctx context.Context, p string) (string, error) {
+	if p == "" {
+		return "", nil
+	}
+	f, err := describe(ctx, p, p)
+	return f.SHA256, readable(ifThere(err), p)
+}
+
+// isKey reports whether a path is the server's key, or the one that is to follow it.
+func (s Source) isKey(p string) bool {
+	return s.KeyFile != "" && (p == s.KeyFile || p == s.KeyFile+seal.NextSuffix)
 }
 
 // inHome is where the database file belongs in the home.
@@ -153,7 +178,7 @@ func collect(ctx context.Context, src Source, to string, c *Contents) error {
 			}
 			return nil
 		}
-		if k == kindSkip || !d.Type().IsRegular() || p == to {
+		if k == kindSkip || !d.Type().IsRegular() || p == to || src.isKey(p) && !src.WithKey {
 			return nil
 		}
 		if k == kindWeights && !src.Weights {

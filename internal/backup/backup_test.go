@@ -55,12 +55,12 @@ func source(t *testing.T) Source {
 	for path, text := range map[string]string{
 		"ashatai.yaml": "a: 1", "models/manifests/x/y.json": "{}", "models/w.gguf": "weights", "blobs/sha256/ab/abc": "blob", "blobs/tmp/z": "half",
 		"blobs/partial/p": "half", "cache/models/c": "cache", "optimized/o": "made", "lock": "", "serve.log": "log", "ashatai.db": "live", "ashatai.db-wal": "live",
-		"keys/seal": "secret",
+		"keys/seal": "secret", "server.key": "the key", "server.key.next": "the next",
 	} {
 		write(t, filepath.Join(home, filepath.FromSlash(path)), text)
 	}
 	return Source{
-		Home: home, Version: "v", Kind: "sqlite", DatabasePath: filepath.Join(home, "ashatai.db"), Now: time.Unix(1, 0),
+		Home: home, Version: "v", Kind: "sqlite", DatabasePath: filepath.Join(home, "ashatai.db"), Now: time.Unix(1, 0), KeyFile: filepath.Join(home, "server.key"),
 		Snapshot: func(_ context.Context, to string) ([]transfer.Table, error) {
 			return []transfer.Table{{Name: "t", Rows: 1, Hash: "h"}}, os.WriteFile(to, []byte("rows"), 0o600)
 		},
@@ -70,19 +70,22 @@ func source(t *testing.T) Source {
 func TestThereAndBack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		weights bool
-		want    map[string]string
-		missing int
+		weights, key bool
+		want         map[string]string
+		missing      int
 	}{
-		"without weights": {false, map[string]string{"ashatai.yaml": "a: 1", "models/manifests/x/y.json": "{}", "keys/seal": "secret", "ashatai.db": "rows"}, 2},
-		"with weights": {true, map[string]string{
+		"without weights": {false, false, map[string]string{"ashatai.yaml": "a: 1", "models/manifests/x/y.json": "{}", "keys/seal": "secret", "ashatai.db": "rows"}, 2},
+		"with weights": {true, false, map[string]string{
 			"ashatai.yaml": "a: 1", "models/manifests/x/y.json": "{}", "keys/seal": "secret", "ashatai.db": "rows", "models/w.gguf": "weights", "blobs/sha256/ab/abc": "blob",
 		}, 0},
+		"with the server's key": {false, true, map[string]string{
+			"ashatai.yaml": "a: 1", "models/manifests/x/y.json": "{}", "keys/seal": "secret", "ashatai.db": "rows", "server.key": "the key", "server.key.next": "the next",
+		}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			src := source(t)
-			src.Weights = c.weights
+			src.Weights, src.WithKey = c.weights, c.key
 			file := filepath.Join(src.Home, "b.tar") // also inside the home it is no part of itself
 			made, err := Write(t.Context(), src, file)
 			if err != nil {
@@ -122,12 +125,14 @@ func TestRowsElsewhere(t *testing.T) {
 	}
 	rows := ""
 	home := filepath.Join(t.TempDir(), "new")
-	_, err := Restore(t.Context(), file, Target{Home: home, Rows: func(_ context.Context, file string) error {
+	_, err := Restore(t.Context(), file, Target{Home: home, Prepare: func(_ context.Context, file string) error {
+		return os.WriteFile(file, []byte("prepared"), 0o600)
+	}, Rows: func(_ context.Context, file string) error {
 		b, err := os.ReadFile(file)
 		rows = string(b)
 		return err
 	}})
-	if rows != "rows" || err != nil {
+	if rows != "prepared" || err != nil {
 		t.Errorf("%q, %v", rows, err)
 	}
 	if _, ok := files(t, home)["ashatai.db"]; ok {
@@ -136,6 +141,9 @@ func TestRowsElsewhere(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "other")
 	if _, err := Restore(t.Context(), file, Target{Home: other, Rows: func(context.Context, string) error { return errors.New("no") }}); err == nil {
 		t.Error("rows that could not be placed were no failure")
+	}
+	if _, err := Restore(t.Context(), file, Target{Home: other, Prepare: func(context.Context, string) error { return errors.New("no") }}); err == nil {
+		t.Error("rows that could not be prepared were no failure")
 	}
 	if _, err := os.Stat(other); !errors.Is(err, os.ErrNotExist) {
 		t.Error("half a home was made")
@@ -270,6 +278,13 @@ func TestChangingFile(t *testing.T) {
 	write(t, f, "b: 1")
 	if err := add(t.Context(), tar.NewWriter(io.Discard), f, "x", d, src.Now); core.CodeOf(err) != core.CodeConflict || !strings.Contains(err.Error(), "changed") {
 		t.Errorf("error %v", err)
+	}
+	src.Snapshot = func(_ context.Context, to string) ([]transfer.Table, error) {
+		write(t, src.KeyFile, "another key")
+		return nil, os.WriteFile(to, []byte("rows"), 0o600)
+	}
+	if _, err := Write(t.Context(), src, filepath.Join(t.TempDir(), "b.tar")); core.CodeOf(err) != core.CodeConflict || !strings.Contains(err.Error(), "key") {
+		t.Errorf("a key that changed meanwhile: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

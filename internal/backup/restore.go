@@ -20,6 +20,8 @@ import (
 // Target says where a backup goes.
 type Target struct {
 	Home string // absolute; must be missing or empty
+	// Prepare may change the database file of the backup before its rows are placed. Nil: they are placed as they are.
+	Prepare func(ctx context.Context, file string) error
 	// Rows takes the database file of the backup to where the rows belong other than a file in the home. Nil: into the home.
 	Rows func(ctx context.Context, file string) error
 }
@@ -78,6 +80,11 @@ func mustBeEmpty(home string) error {
 // placeRows puts the database where it belongs.
 func placeRows(ctx context.Context, c Contents, stage, home string, to Target) error {
 	file := filepath.Join(stage, databaseName)
+	if to.Prepare != nil {
+		if err := to.Prepare(ctx, file); err != nil {
+			return err
+		}
+	}
 	if to.Rows != nil {
 		return to.Rows(ctx, file)
 	}

@@ -19,6 +19,7 @@ import (
 	"ashatai/internal/cli/quotas"
 	"ashatai/internal/cli/runtimes"
 	"ashatai/internal/cli/screen"
+	"ashatai/internal/cli/secrets"
 	"ashatai/internal/cli/settings"
 )
 
@@ -143,7 +144,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(jobs.Command(a.console()), quotas.Command(a.console()), runtimes.Command(a.console(), a.deps.Runtimes), settings.Command(a.console(), a.out, a.deps.Env))
 	root.AddCommand(keep.Commands(a.console(), a.deps.Keep)...)
 	root.AddCommand(people.Commands(a.console(), a.people())...)
-	root.AddCommand(audit.Command(a.console(), a.people()))
+	root.AddCommand(audit.Command(a.console(), a.people()), secrets.Command(a.console(), a.people()))
 	return root
 }
 

@@ -274,6 +274,9 @@ func setScalar(v reflect.Value, f reflect.StructField, text string) error {
 		return assign(p, parseDuration)(text)
 	case *string:
 		return assign(p, func(s string) (string, error) {
+			if sealable(f, s) {
+				return s, checkSealed(f, s)
+			}
 			if enum, ok := f.Tag.Lookup("enum"); ok {
 				return checkEnum(enum, s)
 			}

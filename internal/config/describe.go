@@ -156,6 +156,8 @@ models:
   yes under SIGHUP, and names in its log what changed and what waits for a restart. Settings that cannot be read change nothing.
 - ` + "`ashatai config show`" + ` says where each value comes from, ` + "`config check`" + ` reads the settings without a start, and ` + "`config schema`" + ` prints
   a JSON Schema for editors.
+- A credential, such as ` + "`pull.hub_token`" + `, may be ` + "`secret:NAME`" + `: the one that ` + "`ashatai secret set NAME`" + ` sealed. It is looked up at the
+  start and at SIGHUP.
 - Sizes: ` + "`512MiB`, `2GiB`" + `, or a number of bytes. Durations: ` + "`90s`, `5m`, `1h30m`" + `.
 `
 
@@ -200,6 +202,9 @@ func shown(f reflect.StructField, v reflect.Value) string {
 func allowed(f reflect.StructField) string {
 	if f.Tag.Get("pattern") == "exposure" {
 		return "on, off, roles"
+	}
+	if f.Tag.Get("secret") == "true" {
+		return "text, or secret:NAME"
 	}
 	if enum := f.Tag.Get("enum"); enum != "" {
 		return strings.ReplaceAll(strings.TrimPrefix(enum, ","), ",", ", ")

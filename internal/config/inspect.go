@@ -21,7 +21,7 @@ const (
 	FromCommandLine Source = "flag"
 )
 
-// Value is one setting as it counts. A secret's values are never there, only whether there is one.
+// Value is one setting as it counts. A secret's values are never there, only whether there is one, or which sealed credential.
 type Value struct {
 	Key     string
 	Value   any // as somebody would write it: a string, number, bool or []string; nil where nothing is said and nothing is the default
@@ -29,6 +29,7 @@ type Value struct {
 	Source  Source
 	Origin  string // "/srv/ashatai.yaml, line 3"; empty for a default
 	Secret  bool
+	Plain   bool // a credential stands there itself, where the name of a sealed one could
 	Reload  bool // a running server takes a change over at SIGHUP
 	Doc     string
 	Allowed string // what it may be, in words
@@ -40,15 +41,16 @@ const Hidden = "(hidden)"
 // Values lists every setting, in the order of the documentation. Of models it lists what their sections say.
 func (s *Settings) Values() []Value {
 	var out []Value
-	v := values{from: s.from, add: func(x Value) { out = append(out, x) }}
+	v := values{from: s.from, sealed: s.sealed, add: func(x Value) { out = append(out, x) }}
 	v.section(reflect.ValueOf(*s), reflect.ValueOf(*Default()), "", false)
 	return out
 }
 
 // values walks the settings.
 type values struct {
-	from map[string]origin
-	add  func(Value)
+	from   map[string]origin
+	sealed map[string]string
+	add    func(Value)
 }
 
 // section lists the fields of a struct. In a section with a name of the operator's own only what is said is listed.
@@ -83,7 +85,8 @@ func (w values) section(v, def reflect.Value, path string, reload bool) {
 			x.Source, x.Origin = from.kind, from.String()
 		}
 		if x.Secret {
-			x.Value, x.Default = hide(x.Value), hide(x.Default)
+			x.Plain = f.Tag.Get("secret") == "true" && x.Value != "" && w.hide(f, name, x.Value) == Hidden
+			x.Value, x.Default = w.hide(f, name, x.Value), w.hide(f, "", x.Default)
 		}
 		w.add(x)
 	}
@@ -148,8 +151,13 @@ func written(f reflect.StructField, v reflect.Value) any {
 	return v.Interface()
 }
 
-func hide(v any) any {
-	if v == "" || v == nil {
+// hide is what is shown of a secret setting: nothing where it is empty, else that there is a value, or which credential it names.
+func (w values) hide(f reflect.StructField, path string, v any) any {
+	text, _ := v.(string)
+	switch name, known := w.sealed[path]; {
+	case known:
+		return sealedPrefix + name
+	case text == "" || sealable(f, text):
 		return v
 	}
 	return Hidden

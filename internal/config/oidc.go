@@ -19,7 +19,7 @@ type Auth struct {
 type OIDC struct {
 	Issuer       string   `key:"issuer" pattern:"issuer" doc:"Address of the identity provider, exactly as it names itself (the issuer), as https://login.example.org/realms/lab; empty: there is none."`
 	ClientID     string   `key:"client_id" doc:"What the provider calls this server."`
-	ClientSecret string   `key:"client_secret" secret:"true" doc:"What this server proves itself with to the provider; empty: it is a public client. Better in the environment, as ASHATAI__AUTH__OIDC__CLIENT_SECRET."`
+	ClientSecret string   `key:"client_secret" secret:"true" doc:"What this server proves itself with to the provider; empty: it is a public client. Better sealed, or in the environment as ASHATAI__AUTH__OIDC__CLIENT_SECRET."`
 	Label        string   `key:"label" doc:"Name of the provider on the page's button."`
 	RedirectURL  string   `key:"redirect_url" pattern:"url" doc:"Address of this server's /api/v1/oidc/callback as browsers reach it and the provider knows it; empty: made of the address that the browser asked."`
 	Scopes       []string `key:"scopes" doc:"What the provider is asked for; openid always is."`

@@ -13,7 +13,8 @@ import (
 type Size int64
 
 // Settings are all settings. Tags: key is the name, doc the explanation, min and max the bounds, enum the choices,
-// pattern the form of a string, secret that it is never shown, reload that a running server takes a change over at SIGHUP
+// pattern the form of a string, secret that it is never shown (true: it may name a sealed credential; open: it is needed before
+// those can be opened), reload that a running server takes a change over at SIGHUP
 // (in a section's own tag: all of it). A zero in a model's section means that the general setting counts.
 type Settings struct {
 	Server          Server           `key:"server" doc:"The HTTP server."`
@@ -48,7 +49,8 @@ type Settings struct {
 	Home    string   `key:"-"` // absolute; where data lives
 	Notices []string `key:"-"` // sentences about settings that were read and are not in force, for the start to log
 
-	from map[string]origin `key:"-"` // of what was said, by path
+	from   map[string]origin `key:"-"` // of what was said, by path
+	sealed map[string]string `key:"-"` // names of the credentials that Unseal put in, by path
 }
 
 // Server settings.
@@ -95,7 +97,7 @@ type Model struct {
 type Remote struct {
 	URL         string        `key:"url" pattern:"url" doc:"Address of its OpenAI interface, as http://10.0.0.5:8000/v1. This host may be reached although it is private."`
 	Kind        string        `key:"kind" enum:",auto,openai,llamacpp,vllm,sglang,ashatai" doc:"What sort of server it is; empty or auto: asked when it is used."`
-	Key         string        `key:"key" secret:"true" pattern:"secret" doc:"Credential that is sent to it, and to nobody else; better in the environment, as ASHATAI__REMOTES__NAME__KEY, or in a file."`
+	Key         string        `key:"key" secret:"true" pattern:"secret" doc:"Credential that is sent to it, and to nobody else; better sealed, in the environment as ASHATAI__REMOTES__NAME__KEY, or in a file."`
 	KeyFile     string        `key:"key_file" doc:"File that holds the credential; it is read for every request, so a new one counts at once."`
 	Models      []string      `key:"models" doc:"Its models that are offered, by its own names for them; empty: all that it lists."`
 	Timeout     time.Duration `key:"timeout" min:"0s" max:"1h" doc:"The longest it may say nothing; 0s: 2m."`
@@ -221,7 +223,7 @@ type Pull struct {
 // Database settings.
 type Database struct {
 	Path string `key:"path" doc:"The database file; relative to the home. Not used where database.url is set."`
-	URL  string `key:"url" secret:"true" pattern:"postgres" doc:"Address of a PostgreSQL database that is used in place of the file, as postgres://user:password@host:5432/name; empty: the file. A password can also lie where PostgreSQL's own programs look for it, such as ~/.pgpass."`
+	URL  string `key:"url" secret:"open" pattern:"postgres" doc:"Address of a PostgreSQL database that is used in place of the file, as postgres://user:password@host:5432/name; empty: the file. A password can also lie where PostgreSQL's own programs look for it, such as ~/.pgpass."`
 }
 
 // Storage settings.
@@ -242,7 +244,15 @@ type Accounts struct {
 // Secrets settings.
 type Secrets struct {
 	KeyFile string `key:"key_file" file:"true" doc:"File with the server's key, which only its owner may read; relative to the home. One that is missing is made."`
-	Key     string `key:"key" secret:"true" doc:"The key itself in place of the file, 64 hexadecimal digits; meant for the environment, ASHATAI__SECRETS__KEY."`
+	Key     string `key:"key" secret:"open" doc:"The key itself in place of the file, 64 hexadecimal digits; meant for the environment, ASHATAI__SECRETS__KEY."`
+}
+
+// File is the absolute path of the file with the server's key, in a home; empty where the key itself is given.
+func (s Secrets) File(home string) string {
+	if s.Key != "" {
+		return ""
+	}
+	return under(home, s.KeyFile)
 }
 
 // RateLimit settings.

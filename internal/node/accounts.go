@@ -69,7 +69,7 @@ func (n *Node) openProvider(context.Context) error {
 	}
 	p, err := sso.New(sso.Options{
 		Settings: o, Allow: n.set.Network.Allow, Agent: "ashatai/" + n.opt.Version, Users: n.auth, Box: n.keys,
-		Secret: func(context.Context) (string, error) { return o.ClientSecret, nil },
+		Secret: func(context.Context) (string, error) { return n.current().Auth.OIDC.ClientSecret, nil },
 	})
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"ashatai/internal/node/checkup"
 	"ashatai/internal/node/datadir"
 	"ashatai/internal/node/devices"
+	"ashatai/internal/node/vault"
 	"ashatai/internal/proc"
 	"ashatai/internal/store"
 	"ashatai/internal/worker/host"
@@ -152,6 +153,7 @@ func (d *doctor) home(ctx context.Context) {
 	if d.accounts, err = db.Accounts().Users().Any(ctx); err != nil {
 		d.add("accounts", findFail, core.AsError(err).Message, "")
 	}
+	d.found = append(d.found, vault.Findings(ctx, d.set, db)...)
 	if err := db.Check(ctx); err != nil {
 		d.add("database", findFail, core.AsError(err).Message, "Stop the server and put a backup in its place.")
 	} else {

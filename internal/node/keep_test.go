@@ -23,7 +23,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if status, body := s.call(t, http.MethodPost, "/api/v1/create", `{"name":"poet","from":"tiny","system":"Rhyme.","stream":false}`); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
 	}
-	file, kept, err := datadir.Backup(t.Context(), set, opt.Version, t.TempDir(), false)
+	file, kept, err := datadir.Backup(t.Context(), set, datadir.BackupOptions{Version: opt.Version, To: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,13 +36,13 @@ func (l *lines) String() string {
 // TestNothingPrivateIsLeftAround uses the server in every way that takes a secret or a text, right and wrong, and looks for
 // each of them in the log, the metrics, the files of the home and every table whose name does not end in _content.
 func TestNothingPrivateIsLeftAround(t *testing.T) {
-	const prompt, wrong, password = "prompt-canary-4711", "wrong-canary-0815", "password-canary-42"
+	const prompt, wrong, password, credential = "prompt-canary-4711", "wrong-canary-0815", "password-canary-42", "credential-canary-23"
 	set := settings(t, map[string]string{"logs.level": "debug"})
 	opt := options(t, set)
 	log := &lines{}
 	opt.Errors = log
 	s := start(t, opt)
-	secrets := []string{prompt, wrong, password}
+	secrets := []string{prompt, wrong, password, credential}
 	call := func(method, path, body, credential string) string {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), method, s.addr+path, strings.NewReader(body))
@@ -103,6 +103,14 @@ func TestNothingPrivateIsLeftAround(t *testing.T) {
 		for _, credential := range []string{token, key, wrong} {
 			call("POST", c[0], c[1], credential)
 		}
+	}
+	call("PUT", "/api/v1/secrets/hub", `{"value":"`+credential+`"}`, token)
+	call("PUT", "/api/v1/secrets/hub", `{"value":"`+credential+`"}`, wrong)
+	call("PUT", "/api/v1/secrets/hub", `{"`+credential+`":"x"}`, token)
+	call("POST", "/api/v1/secrets/rotate", `{"key":"`+wrong+`"}`, token)
+	turned := call("POST", "/api/v1/secrets/rotate", "", token)
+	if listed := call("GET", "/api/v1/secrets", "", token); !strings.Contains(turned, `"sealed":1`) || !strings.Contains(listed, `"opens":true`) || strings.Contains(listed, credential) {
+		t.Errorf("%s, %s", turned, listed)
 	}
 	metrics := call("GET", "/metrics", "", token)
 	if !strings.Contains(metrics, "ashatai_requests_total") || !strings.Contains(log.String(), "request served") {

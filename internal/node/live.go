@@ -9,6 +9,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/node/cert"
 	"ashatai/internal/node/live"
+	"ashatai/internal/node/record"
 )
 
 // current are the settings that count now.
@@ -21,7 +22,7 @@ func (n *Node) current() *config.Settings {
 
 // openLive makes the keeper of what can change while the server runs.
 func (n *Node) openLive(ctx context.Context) (err error) {
-	n.live, err = live.New(ctx, live.Options{Settings: n.set, Read: n.opt.Read, Meta: n.db.Meta(), Log: n.log})
+	n.live, err = live.New(ctx, live.Options{Settings: n.opt.Settings, Read: n.opt.Read, Unseal: n.secrets.Unseal, Meta: n.db.Meta(), Log: n.log})
 	return err
 }
 
@@ -107,7 +108,11 @@ func logPart(level *slog.LevelVar) live.Part {
 
 // reload reads the settings again. What is wrong with them is told, and changes nothing.
 func (n *Node) reload(ctx context.Context) {
-	if err := n.live.Reload(ctx); err != nil {
+	err := record.Do(ctx, n.audit, record.Own("reload"), func(ctx context.Context) (string, error) {
+		o, err := n.live.Reload(ctx)
+		return record.Listed("changed", o.Changed) + record.Listed("waiting for a restart", o.Waiting), err
+	})
+	if err != nil {
 		n.log.ErrorContext(ctx, "the settings were not taken over", slog.String("error", err.Error()))
 	}
 }

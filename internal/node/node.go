@@ -40,6 +40,7 @@ import (
 	"ashatai/internal/node/live"
 	"ashatai/internal/node/sso"
 	"ashatai/internal/node/traces"
+	"ashatai/internal/node/vault"
 	"ashatai/internal/obs"
 	"ashatai/internal/optimize"
 	"ashatai/internal/proc"
@@ -84,8 +85,9 @@ type Node struct {
 	convo    *convo.Service
 	auth     *auth.Service
 	provider *sso.Provider // nil: there is none
-	keys     *seal.Keys
+	keys     *seal.Ring
 	audit    *audit.Service
+	secrets  *vault.Vault
 	jobs     *jobs.Service
 	quota    *quota.Service
 	server   *server
@@ -126,12 +128,7 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
 	}
 	n.metrics, n.activity = obs.NewMetrics(opt.Version), obs.NewActivity(nil)
-	var stopTraces func() error
-	if n.tracer, stopTraces, err = traces.Open(ctx, n.set.Telemetry, opt.Version, n.log); err != nil {
-		return nil, err
-	}
-	n.closers = append(n.closers, stopTraces)
-	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAudit, n.openLive, n.openAccounts, n.openProvider, n.openModels, n.openQuotas, n.openOptimize, n.makeRemotes, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer, n.makeReload} {
+	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAudit, n.openSecrets, n.openTraces, n.openLive, n.openAccounts, n.openProvider, n.openModels, n.openQuotas, n.openOptimize, n.makeRemotes, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer, n.makeReload} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -152,6 +149,15 @@ func setLevel(v *slog.LevelVar, s *config.Settings) error {
 		return core.Invalid("logs.level", "logs.level is %q; it is debug, info, warn or error.", s.Logs.Level)
 	}
 	return nil
+}
+
+// openTraces makes the tracer, where the settings name a collector.
+func (n *Node) openTraces(ctx context.Context) (err error) {
+	var stop func() error
+	if n.tracer, stop, err = traces.Open(ctx, n.set.Telemetry, n.opt.Version, n.log); err == nil {
+		n.closers = append(n.closers, stop)
+	}
+	return err
 }
 
 // openHome makes the data folder and takes it for this process alone.
@@ -190,7 +196,10 @@ func (n *Node) openModels(ctx context.Context) error {
 	n.models, err = models.Open(ctx, models.Config{
 		Home: n.set.Home, Shared: []string{sharedModels(n.opt.Program)}, ModelsDir: n.set.ModelsDirectory,
 		Index: n.db.Models(), Blobs: blobs, Fetch: egress, DefaultModel: n.set.DefaultModel, Log: n.log, Now: time.Now,
-		Sources:  source.Settings{Hub: p.Hub, HubToken: p.HubToken, Registry: p.Registry, RegistryToken: p.RegistryToken},
+		Sources: source.Settings{
+			Hub: p.Hub, HubToken: func() string { return n.current().Pull.HubToken },
+			Registry: p.Registry, RegistryToken: func() string { return n.current().Pull.RegistryToken },
+		},
 		Download: fetch.Limits{Streams: p.Streams}, Aliases: n.set.Aliases(),
 	})
 	if err != nil {
@@ -269,6 +278,7 @@ func (n *Node) run(ctx context.Context) error {
 		n.stop(ctx)
 		return err
 	}
+	n.noteStart(ctx)
 	if err := n.auth.Start(ctx); err != nil {
 		n.stop(ctx)
 		return err

@@ -10,6 +10,7 @@ import (
 	"ashatai/internal/api"
 	"ashatai/internal/api/gate"
 	"ashatai/internal/api/v1"
+	"ashatai/internal/api/v1/secrets"
 	"ashatai/internal/auth"
 	"ashatai/internal/core"
 	"ashatai/internal/node/inprocess"
@@ -17,7 +18,7 @@ import (
 	"ashatai/internal/obs"
 )
 
-// Offline is the server's own API for accounts on a home that no server uses, for whoever may read that home. The caller
+// Offline is the server's own API for accounts, limits, credentials and the record on a home that no server uses, for whoever may read that home. The caller
 // ends it. Errors: CodeConflict where a server uses the home.
 func Offline(ctx context.Context, opt Options) (http.RoundTripper, func() error, error) {
 	n := &Node{opt: opt, set: opt.Settings, log: slog.New(slog.DiscardHandler)}
@@ -44,7 +45,7 @@ func Offline(ctx context.Context, opt Options) (http.RoundTripper, func() error,
 		Log: n.log, Metrics: obs.NewMetrics(opt.Version), Auth: keeper{}, Limit: gate.NewLimits(gate.LimitOptions{}), Audit: record.Auditor{Log: n.log, Chain: n.audit, Users: n.auth},
 	})
 	d := v1.Dialect(v1.Config{})
-	d.Routes = slices.Concat(n.identityRoutes(), n.quotaRoutes(), n.auditRoutes(func() []api.Dialect { return []api.Dialect{d} }))
+	d.Routes = slices.Concat(n.identityRoutes(), n.quotaRoutes(), secrets.Routes(n.secrets), n.auditRoutes(func() []api.Dialect { return []api.Dialect{d} }))
 	mux, err := api.NewMux([]api.Dialect{d}, g.Wrap)
 	if err != nil {
 		return nil, nil, errors.Join(err, end())

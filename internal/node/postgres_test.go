@@ -54,7 +54,7 @@ func TestOnPostgres(t *testing.T) {
 			t.Errorf("a second server on the database: %v", err)
 		}
 		var berr error
-		if file, _, berr = datadir.Backup(t.Context(), opt.Settings, opt.Version, t.TempDir()+"/kept.tar", false); berr != nil {
+		if file, _, berr = datadir.Backup(t.Context(), opt.Settings, datadir.BackupOptions{Version: opt.Version, To: t.TempDir() + "/kept.tar"}); berr != nil {
 			t.Fatal(berr)
 		}
 		for _, f := range Doctor(t.Context(), opt) {

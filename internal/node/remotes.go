@@ -23,7 +23,7 @@ func (n *Node) makeRemotes(context.Context) error {
 			return core.Invalid("remotes."+name, "The settings remotes.%s.key and remotes.%s.key_file are both given; give one of them.", name, name)
 		}
 		servers = append(servers, remote.Server{
-			Name: name, URL: s.URL, Kind: s.Kind, Key: keyOf(s), Timeout: s.Timeout, Concurrency: s.Concurrency, Retries: s.Retries,
+			Name: name, URL: s.URL, Kind: s.Kind, Key: keyOf(s, func() string { return n.current().Remotes[name].Key }), Timeout: s.Timeout, Concurrency: s.Concurrency, Retries: s.Retries,
 			Allow: n.set.Network.Allow, UserAgent: "ashatai/" + n.opt.Version,
 		})
 	}
@@ -36,8 +36,9 @@ func (n *Node) makeRemotes(context.Context) error {
 	return nil
 }
 
-// keyOf reads a server's credential whenever it is needed.
-func keyOf(s config.Remote) func() (string, error) {
+// keyOf reads a server's credential whenever it is needed: a file, or what is sealed, may hold another one by then. Now is that of
+// the settings that count.
+func keyOf(s config.Remote, now func() string) func() (string, error) {
 	switch {
 	case s.KeyFile != "":
 		return func() (string, error) {
@@ -48,7 +49,7 @@ func keyOf(s config.Remote) func() (string, error) {
 			return string(data[:min(len(data), maxKeyFile)]), nil
 		}
 	case s.Key != "":
-		return func() (string, error) { return s.Key, nil }
+		return func() (string, error) { return now(), nil }
 	}
 	return nil
 }

@@ -44,18 +44,18 @@ func TestCredentialsOfRemotes(t *testing.T) {
 		if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		key := keyOf(config.Remote{KeyFile: file})
+		key := keyOf(config.Remote{KeyFile: file}, nil)
 		if got, err := key(); err != nil || got != want {
 			t.Errorf("%q, %v", got, err)
 		}
 	}
-	if got, err := keyOf(config.Remote{Key: "k"})(); err != nil || got != "k" {
+	if got, err := keyOf(config.Remote{Key: "k"}, func() string { return "k" })(); err != nil || got != "k" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if keyOf(config.Remote{}) != nil {
+	if keyOf(config.Remote{}, nil) != nil {
 		t.Error("a credential of nothing")
 	}
-	if _, err := keyOf(config.Remote{KeyFile: file + "x"})(); err == nil {
+	if _, err := keyOf(config.Remote{KeyFile: file + "x"}, nil)(); err == nil {
 		t.Error("no error of a file that is not there")
 	}
 }

@@ -106,7 +106,7 @@ func (g group) list() *cobra.Command {
 	for _, f := range [][2]string{
 		{"user", "only acts of the account `NAME`"},
 		{"action", "only acts whose call holds `TEXT`, as DELETE or /keys"},
-		{"kind", "only acts on objects of this `KIND`: model, user, group, key, session, job, stored"},
+		{"kind", "only acts on objects of this `KIND`: model, user, group, key, session, job, stored, secret"},
 		{"object", "only acts on the object `ID`"},
 		{"outcome", "done, refused, failed or open"},
 		{"since", "only acts from this `TIME` on, as 2027-01-31"},

@@ -17,9 +17,15 @@ type Deps struct {
 	// Migrate copies the database file into an empty PostgreSQL database.
 	Migrate func(ctx context.Context, home, config, to string) ([]Table, error)
 	// Backup writes a backup to a file, or into a folder.
-	Backup func(ctx context.Context, home, config, to string, weights bool) (Report, error)
+	Backup func(ctx context.Context, home, config, to string, o BackupOptions) (Report, error)
 	// Restore makes a home from a backup; to is the address of an empty PostgreSQL database for the rows, or empty.
 	Restore func(ctx context.Context, home, config, from, to string) (Report, error)
+}
+
+// BackupOptions say what a backup holds besides.
+type BackupOptions struct {
+	Weights bool // of the models
+	WithKey bool // the server's
 }
 
 // Table says what one table of a database holds.
@@ -75,7 +81,7 @@ func (g group) dbMigrate() *cobra.Command {
 		Use:   "migrate",
 		Short: "Copy the database file into an empty PostgreSQL database",
 		Long: "Copy the database file into an empty PostgreSQL database, and prove that both hold the same rows. All or nothing; the file\n" +
-			"stays as it is. Stop the server first, and name the database in the settings (database.url) afterwards.",
+			"keeps what it holds. Stop the server first, and name the database in the settings (database.url) afterwards.",
 		Example: "  ashatai db migrate --to postgres://ashatai@db.example/ashatai",
 		Args:    g.on.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -111,24 +117,27 @@ func (g group) dbMigrate() *cobra.Command {
 
 func (g group) backup() *cobra.Command {
 	var at place
-	var weights, asJSON bool
+	var o BackupOptions
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "backup FILE|DIR",
 		Short: "Write the data to a file",
 		Long: "Write the database and the home's files to a new file, or to a file named by the time in DIR. The server may run meanwhile.\n" +
 			"Models' weights are listed and not in it, since they can be pulled again; --weights takes them too. Caches are left out.\n" +
-			"The file holds what people wrote and every credential of the server: keep it like the home itself.",
+			"The file holds what people wrote and what the settings hold in plain text: keep it like the home itself. The server's key is\n" +
+			"left out, so that sealed credentials open for nobody who only has the file; --with-key takes it too.",
 		Args: g.on.OneArg("the file or folder to write to"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if g.deps.Backup == nil {
 				return noKeep()
 			}
-			r, err := g.deps.Backup(cmd.Context(), at.home, at.config, args[0], weights)
+			r, err := g.deps.Backup(cmd.Context(), at.home, at.config, args[0], o)
 			return g.showBackup(r, err, asJSON, "Wrote", "not in it: ")
 		},
 	}
 	at.add(cmd)
-	cmd.Flags().BoolVar(&weights, "weights", false, "take the models' weights too")
+	cmd.Flags().BoolVar(&o.Weights, "weights", false, "take the models' weights too")
+	cmd.Flags().BoolVar(&o.WithKey, "with-key", false, "take the server's key too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, console.JSONUsage)
 	return cmd
 }

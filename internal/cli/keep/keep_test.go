@@ -29,9 +29,12 @@ func TestCommands(t *testing.T) {
 			got = []string{home, config, to}
 			return report.Tables, nil
 		},
-		Backup: func(_ context.Context, home, config, to string, weights bool) (keep.Report, error) {
+		Backup: func(_ context.Context, home, config, to string, o keep.BackupOptions) (keep.Report, error) {
 			got = []string{home, config, to}
-			if weights {
+			if o.WithKey {
+				got = append(got, "key")
+			}
+			if o.Weights {
 				return keep.Report{File: "g"}, nil
 			}
 			return report, nil
@@ -48,6 +51,7 @@ func TestCommands(t *testing.T) {
 	}{
 		"backup x --home h --config c":         {0, "Wrote f: 3 rows and 1 file.\nnot in it: models/w.gguf\n", "", "h c x"},
 		"backup x --weights --json":            {0, `"missing": []`, "", "  x"},
+		"backup x --with-key":                  {0, "Wrote f", "", "  x key"},
 		"backup":                               {2, "", "file or folder", ""},
 		"restore x --to postgres://h/d":        {0, "Restored f: 3 rows and 1 file.\nmissing: models/w.gguf\n", "", "  x postgres://h/d"},
 		"restore x --json":                     {0, `"rows": 2`, "", "  x "},
@@ -77,7 +81,7 @@ func TestFailures(t *testing.T) {
 		Migrate: func(context.Context, string, string, string) ([]keep.Table, error) {
 			return nil, core.Errorf(core.CodeConflict, "It is full.")
 		},
-		Backup: func(context.Context, string, string, string, bool) (keep.Report, error) {
+		Backup: func(context.Context, string, string, string, keep.BackupOptions) (keep.Report, error) {
 			return keep.Report{}, errors.New("x")
 		},
 		Restore: func(context.Context, string, string, string, string) (keep.Report, error) {

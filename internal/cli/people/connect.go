@@ -1,15 +1,14 @@
 package people
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"ashatai/internal/cli/prompt"
 	"ashatai/internal/core"
 )
 
@@ -86,65 +85,22 @@ func (g group) connect(cmd *cobra.Command, at Place, offline bool) (Caller, func
 	return p, closing, err
 }
 
-func terminalOf(v any) (fd int, ok bool) {
-	f, isFile := v.(interface{ Fd() uintptr })
-	if !isFile {
-		return 0, false
-	}
-	fd = int(f.Fd())
-	return fd, term.IsTerminal(fd)
-}
-
-// secret asks for a password. A terminal does not show it, and shows again what is typed when the command ends.
-func (g group) secret(ctx context.Context, prompt string, pipe bool) (string, error) {
+// secret asks for a password, or reads it from what is no terminal.
+func (g group) secret(ctx context.Context, question string, pipe bool) (string, error) {
 	if pipe {
-		return g.line()
+		return prompt.Line(g.deps.In)
 	}
-	fd, ok := terminalOf(g.deps.In)
-	if !ok {
+	if !prompt.Terminal(g.deps.In) {
 		return "", core.Invalid("password", "There is no terminal to ask for the password; say --password-stdin to read it from standard input.")
 	}
-	before, err := term.GetState(fd)
-	if err != nil {
-		return "", core.Wrap(core.CodeUnavailable, err, "The terminal cannot be asked for a password.")
-	}
-	g.deps.Tell("%s", prompt)
-	type result struct {
-		text []byte
-		err  error
-	}
-	got := make(chan result, 1)
-	go func() {
-		b, err := term.ReadPassword(fd)
-		got <- result{b, err}
-	}()
-	select {
-	case r := <-got:
-		g.deps.Tell("\n")
-		return string(r.text), r.err
-	case <-ctx.Done():
-		g.deps.Tell("\n")
-		_ = term.Restore(fd, before) // the interrupt is what there is to tell
-		return "", ctx.Err()
-	}
+	return prompt.Hidden(ctx, g.deps.In, g.deps.Tell, question, "password")
 }
 
 // askLine asks for a line of a terminal.
-func (g group) askLine(_ context.Context, prompt string) (string, error) {
-	if _, ok := terminalOf(g.deps.In); !ok {
+func (g group) askLine(_ context.Context, question string) (string, error) {
+	if !prompt.Terminal(g.deps.In) {
 		return "", core.Invalid("name", "There is no terminal to ask for the name; write it behind the command.")
 	}
-	g.deps.Tell("%s", prompt)
-	return g.line()
+	g.deps.Tell("%s", question)
+	return prompt.Line(g.deps.In)
 }
-
-// line reads a line of standard input.
-func (g group) line() (string, error) {
-	text, err := bufio.NewReader(io.LimitReader(g.deps.In, maxLine)).ReadString('\n')
-	if err != nil && (err != io.EOF || text == "") {
-		return "", core.Wrap(core.CodeInvalidRequest, err, "Standard input ended before there was a line.")
-	}
-	return strings.TrimRight(text, "\r\n"), nil
-}
-
-const maxLine = 4096

@@ -13,9 +13,14 @@ import (
 // Deps do what needs no server.
 type Deps struct {
 	Items []Item // what can be installed
-	// Install brings one of them, and tells what it does line by line. python is the Python to use where one is needed; empty:
-	// one that it finds.
-	Install func(ctx context.Context, name, python string, tell func(line string)) (Installed, error)
+	// Install brings one of them, and tells what it does line by line.
+	Install func(ctx context.Context, name string, o Options, tell func(line string)) (Installed, error)
+}
+
+// Options say how something is installed.
+type Options struct {
+	Python string // path of the Python to use where one is needed; empty: one that it finds
+	Home   string // whose record of acts tells of it; empty: the default
 }
 
 // Item is something that can be installed.
@@ -30,7 +35,7 @@ type Installed struct {
 
 func install(on console.Console, deps Deps) *cobra.Command {
 	var asJSON bool
-	var python string
+	var o Options
 	var long strings.Builder
 	long.WriteString("Installs what a runtime needs into share/ashatai beside the program, pinned by sums, with npm or Python's pip:\n")
 	for _, i := range deps.Items {
@@ -48,7 +53,7 @@ func install(on console.Console, deps Deps) *cobra.Command {
 		if asJSON {
 			tell = func(string) {}
 		}
-		done, err := deps.Install(cmd.Context(), args[0], python, tell)
+		done, err := deps.Install(cmd.Context(), args[0], o, tell)
 		switch {
 		case err != nil:
 			return err
@@ -62,6 +67,7 @@ func install(on console.Console, deps Deps) *cobra.Command {
 		return nil
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, console.JSONUsage)
-	cmd.Flags().StringVar(&python, "python", "", "make environments with the Python at `PATH` (default one of 3.11 to 3.13 that is installed)")
+	cmd.Flags().StringVar(&o.Home, "home", "", "keep the act in the record of the data in `DIR` (default ~/.ashatai)")
+	cmd.Flags().StringVar(&o.Python, "python", "", "make environments with the Python at `PATH` (default one of 3.11 to 3.13 that is installed)")
 	return cmd
 }

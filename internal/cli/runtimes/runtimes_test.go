@@ -67,11 +67,11 @@ func TestInstall(t *testing.T) {
 	t.Parallel()
 	deps := runtimes.Deps{
 		Items: []runtimes.Item{{Name: "thing", Title: "a thing (1 MB)"}},
-		Install: func(_ context.Context, name, python string, tell func(string)) (runtimes.Installed, error) {
+		Install: func(_ context.Context, name string, o runtimes.Options, tell func(string)) (runtimes.Installed, error) {
 			if name == "none" {
 				return runtimes.Installed{}, core.Invalid("name", "There is nothing named none.")
 			}
-			tell("working with " + python)
+			tell("working with " + o.Python + o.Home)
 			return runtimes.Installed{Name: name, Folder: "/share/" + name, There: name == "there"}, nil
 		},
 	}
@@ -81,6 +81,7 @@ func TestInstall(t *testing.T) {
 		want string
 	}{
 		{"install thing --python /p", 0, "working with /p\nInstalled thing in /share/thing."},
+		{"install thing --home /h", 0, "working with /h\n"},
 		{"install there", 0, "Nothing to do: there is installed in /share/there."},
 		{"install thing --json", 0, `"folder": "/share/thing"`},
 		{"install none", 2, "There is nothing named none."},

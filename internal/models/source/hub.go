@@ -77,7 +77,7 @@ func (r *Resolver) resolveHub(ctx context.Context, ref *hubRef) (Found, error) {
 	if r.hub == nil {
 		return Found{}, core.Invalid("source", "No hub is set. Set pull.hub to the address of one, as `ASHATAI__PULL__HUB=https://…` or in ashatai.yaml, and start the server again.")
 	}
-	do := hubDoer{do: r.do, hub: r.hub, token: r.set.HubToken}
+	do := hubDoer{do: r.do, hub: r.hub, token: r.set.HubToken.now()}
 	what := "repository " + ref.repo
 	at := r.hub.JoinPath("api", "models", ref.repo, "revision", "main")
 	at.RawQuery = "blobs=true"

@@ -98,10 +98,10 @@ func (r *Resolver) endpoint(ref *imageRef) (*url.URL, string, error) {
 		if r.registry == nil {
 			return nil, "", core.Invalid("source", "No registry is set, so %s leads nowhere. Set pull.registry to the address of one, as `ASHATAI__PULL__REGISTRY=https://…` or in ashatai.yaml, and start the server again; or give the path or URL of a file.", strings.TrimPrefix(ref.String(), defaultNamespace+"/"))
 		}
-		return r.registry, r.set.RegistryToken, nil
+		return r.registry, r.set.RegistryToken.now(), nil
 	}
 	if r.registry != nil && strings.EqualFold(r.registry.Host, ref.host) {
-		return r.registry, r.set.RegistryToken, nil
+		return r.registry, r.set.RegistryToken.now(), nil
 	}
 	u := &url.URL{Scheme: "https", Host: ref.host}
 	if loopback(u) {

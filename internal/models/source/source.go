@@ -26,9 +26,19 @@ type Doer interface {
 // Settings say whom to ask.
 type Settings struct {
 	Hub           string // URL of a hub's endpoint; empty: names that begin with "hf:" are refused
-	HubToken      string // sent to the hub alone; empty: none
+	HubToken      Token  // sent to the hub alone
 	Registry      string // URL of the registry for names without a host; empty: those are refused
-	RegistryToken string // "user:password" or a token, sent to that registry alone; empty: none
+	RegistryToken Token  // "user:password" or a token, sent to that registry alone
+}
+
+// Token is a credential that is asked for whenever it is needed, since it can change. One that is empty, or nil, is none.
+type Token func() string
+
+func (t Token) now() string {
+	if t == nil {
+		return ""
+	}
+	return t()
 }
 
 // Found is a model file that a server offers, and what the server says about it.

@@ -18,6 +18,8 @@ import (
 	"ashatai/internal/netx"
 )
 
+func token(text string) Token { return func() string { return text } }
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func client(t *testing.T) Doer {
@@ -99,7 +101,7 @@ func TestHub(t *testing.T) {
 			text(repository("tiny.Q8_0.gguf", "tiny.Q4_K_M.gguf", "sub dir/tiny-UD-Q4_K_M.gguf", "mmproj-tiny.Q4_K_M.gguf", "big-Q6_K-00001-of-00002.gguf"))(w, r)
 		},
 	})
-	set := Settings{Hub: s.URL + "/base/", HubToken: "secret"}
+	set := Settings{Hub: s.URL + "/base/", HubToken: token("secret")}
 	for name, want := range map[string]Found{
 		"hf:Team/Tiny-GGUF":                             {URL: "/base/Team/Tiny-GGUF/resolve/" + commit + "/tiny.Q4_K_M.gguf", SHA256: hex64("1"), Size: 101, File: "tiny.Q4_K_M.gguf", From: "hf:Team/Tiny-GGUF:tiny.Q4_K_M.gguf"},
 		"HF:Team/Tiny-GGUF:q8_0":                        {URL: "/base/Team/Tiny-GGUF/resolve/" + commit + "/tiny.Q8_0.gguf", SHA256: hex64("0"), Size: 100, File: "tiny.Q8_0.gguf", From: "hf:Team/Tiny-GGUF:tiny.Q8_0.gguf"},
@@ -368,7 +370,7 @@ func TestToken(t *testing.T) {
 			s := newImage(t, "library/tiny")
 			s.wants, s.realm = c.wants, "/token"
 			s.tag(t, "latest", manifest{Layers: []descriptor{s.layer(own+"model", "w"), s.layer(own+"system", "s")}})
-			got, err := resolve(t, Settings{Registry: s.URL, RegistryToken: c.credential}, "tiny")
+			got, err := resolve(t, Settings{Registry: s.URL, RegistryToken: token(c.credential)}, "tiny")
 			if err != nil || s.tokens.Load() != 1 {
 				t.Fatalf("%+v, %v, %d tokens", got, err, s.tokens.Load())
 			}
@@ -384,7 +386,7 @@ func TestToken(t *testing.T) {
 	s := newImage(t, "library/tiny")
 	s.wants = "Basic bWU6cHc="
 	s.tag(t, "latest", manifest{Layers: []descriptor{s.layer(own+"model", "w")}})
-	if _, err := resolve(t, Settings{Registry: s.URL, RegistryToken: "me:pw"}, "tiny"); err != nil {
+	if _, err := resolve(t, Settings{Registry: s.URL, RegistryToken: token("me:pw")}, "tiny"); err != nil {
 		t.Errorf("without a realm: %v", err)
 	}
 	_, err := resolve(t, Settings{Registry: s.URL}, "tiny")
@@ -425,7 +427,7 @@ func TestCredentialsStay(t *testing.T) {
 	s := newImage(t, "library/tiny")
 	s.wants, s.realm = "Bearer given", other.URL+"/token"
 	s.tag(t, "latest", manifest{Layers: []descriptor{s.layer(own+"model", "w")}})
-	if _, err := resolve(t, Settings{Registry: s.URL, RegistryToken: "secret"}, "tiny"); err != nil {
+	if _, err := resolve(t, Settings{Registry: s.URL, RegistryToken: token("secret")}, "tiny"); err != nil {
 		t.Fatal(err)
 	}
 	hub := server(t, map[string]http.HandlerFunc{
@@ -438,13 +440,13 @@ func TestCredentialsStay(t *testing.T) {
 			http.Redirect(w, r, other.URL+"/refuse", http.StatusFound)
 		},
 	})
-	got, err := resolve(t, Settings{Hub: hub.URL, HubToken: "secret"}, "hf:a/b")
+	got, err := resolve(t, Settings{Hub: hub.URL, HubToken: token("secret")}, "hf:a/b")
 	if err != nil || ask(t, got) != http.StatusOK {
 		t.Fatal(err)
 	}
-	_, err = resolve(t, Settings{Hub: hub.URL, HubToken: "secret"}, "hf:a/moved")
+	_, err = resolve(t, Settings{Hub: hub.URL, HubToken: token("secret")}, "hf:a/moved")
 	wantCode(t, err, core.CodeForbidden)
-	_, err = resolve(t, Settings{Registry: hub.URL, RegistryToken: "secret"}, "moved")
+	_, err = resolve(t, Settings{Registry: hub.URL, RegistryToken: token("secret")}, "moved")
 	wantCode(t, err, core.CodeForbidden)
 	if asked.Load() != 4 || leaks.Load() != 0 {
 		t.Errorf("asked %d times, %d with a credential", asked.Load(), leaks.Load())
@@ -488,7 +490,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%+v: %v", set, err)
 		}
 	}
-	r, err := NewResolver(nil, Settings{Registry: "https://reg.test:443", RegistryToken: "t"})
+	r, err := NewResolver(nil, Settings{Registry: "https://reg.test:443", RegistryToken: token("t")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,18 +47,23 @@ func Home(dir string) []Finding {
 	return []Finding{{"permissions", OK, dir + " is the server's alone", ""}}
 }
 
-// Secrets looks at the files of settings that hold secrets, and at the certificate's key.
+// Secrets looks at the files of settings that hold secrets in plain text, and at the certificate's key.
 func Secrets(s *config.Settings) []Finding {
 	keys := map[string][]string{}
+	var out []Finding
 	for _, v := range s.Values() {
-		if file, _, ok := strings.Cut(v.Origin, ", line "); ok && v.Secret && v.Source == config.FromFile && v.Value != "" {
-			keys[file] = append(keys[file], v.Key)
+		file, _, ok := strings.Cut(v.Origin, ", line ")
+		if !ok || !v.Secret || v.Source != config.FromFile || v.Value != config.Hidden {
+			continue
+		}
+		keys[file] = append(keys[file], v.Key)
+		if v.Plain {
+			out = append(out, Finding{"secrets", Warn, v.Origin + ": " + v.Key + " is there in plain text", "Seal it by `ashatai secret set NAME`, and write secret:NAME in its place."})
 		}
 	}
 	if s.TLS.On() {
 		keys[s.TLS.Key] = append(keys[s.TLS.Key], "the certificate's key")
 	}
-	var out []Finding
 	for file, what := range keys {
 		if fi, err := os.Stat(file); err == nil && fi.Mode().Perm()&0o077 != 0 && modes() {
 			out = append(out, Finding{"secrets", Warn, fmt.Sprintf("%s holds %s, and other users of this machine can read it (mode %04o)", file, strings.Join(what, ", "), fi.Mode().Perm()), "chmod 600 " + file})

@@ -59,7 +59,8 @@ func TestHome(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	home := t.TempDir()
 	s := load(t, home, "pull: {hub_token: x}")
-	is(t, Secrets(s), "", "")
+	is(t, Secrets(s), Warn, "line 1: pull.hub_token is there in plain text Seal it by `ashatai secret set NAME`")
+	is(t, Secrets(load(t, t.TempDir(), "pull: {hub_token: \"secret:hub\"}\ndatabase: {url: \"postgres://a:b@c/d\"}")), "", "")
 	file := filepath.Join(home, "ashatai.yaml")
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)

@@ -77,11 +77,11 @@ func TestLock(t *testing.T) {
 
 func TestBackupAndRestore(t *testing.T) {
 	s := made(t)
-	file, kept, err := Backup(t.Context(), s, "v1", t.TempDir(), false)
+	file, kept, err := Backup(t.Context(), s, BackupOptions{Version: "v1", To: t.TempDir()})
 	if err != nil || len(kept.Tables) == 0 {
 		t.Fatalf("%+v, %v", kept, err)
 	}
-	if _, _, err := Backup(t.Context(), s, "v1", file, false); err == nil {
+	if _, _, err := Backup(t.Context(), s, BackupOptions{Version: "v1", To: file}); err == nil {
 		t.Error("a backup was written over another")
 	}
 	back := config.Default()
@@ -95,6 +95,37 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	if _, _, err := Restore(t.Context(), back.Home, file, ""); core.CodeOf(err) != core.CodeConflict {
 		t.Errorf("over a home that is there: %v", err)
+	}
+}
+
+// TestKeyOfTheServer: what an operator has to keep besides a backup, and to put back, is told.
+func TestKeyOfTheServer(t *testing.T) {
+	s := made(t)
+	key := filepath.Join(s.Home, "server.key")
+	if err := os.WriteFile(key, []byte("key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, with := range []bool{false, true} {
+		file, c, err := Backup(t.Context(), s, BackupOptions{To: t.TempDir(), WithKey: with})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if notes := strings.Join(AfterBackup(s, c), ""); strings.Contains(notes, key) == with {
+			t.Errorf("with the key %v: %q", with, notes)
+		}
+		back := *s
+		back.Home = filepath.Join(t.TempDir(), "back")
+		back.Database.Path = filepath.Join(back.Home, "ashatai.db")
+		if _, _, err := Restore(t.Context(), back.Home, file, ""); err != nil {
+			t.Fatal(err)
+		}
+		if notes := strings.Join(AfterRestore(&back, c, ""), ""); strings.Contains(notes, filepath.Join(back.Home, "server.key")) == with {
+			t.Errorf("with the key %v: %q", with, notes)
+		}
+		back.Secrets.Key = strings.Repeat("ab", 32)
+		if notes := AfterRestore(&back, c, ""); len(notes) != 0 || !strings.Contains(AfterBackup(&back, c)[0], "ASHATAI__SECRETS__KEY") {
+			t.Errorf("%q", notes)
+		}
 	}
 }
 
@@ -150,7 +181,7 @@ func TestPostgres(t *testing.T) {
 	if !holds(t, s) {
 		t.Error("the job did not move")
 	}
-	file, _, err := Backup(t.Context(), s, "v1", filepath.Join(t.TempDir(), "kept.tar"), false)
+	file, _, err := Backup(t.Context(), s, BackupOptions{Version: "v1", To: filepath.Join(t.TempDir(), "kept.tar")})
 	if err != nil {
 		t.Fatal(err)
 	}

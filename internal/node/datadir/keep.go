@@ -3,13 +3,18 @@ package datadir
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"ashatai/internal/audit"
 	"ashatai/internal/backup"
 	"ashatai/internal/config"
 	"ashatai/internal/core"
+	"ashatai/internal/node/record"
+	"ashatai/internal/store/postgres"
 	"ashatai/internal/store/sqlite"
 	"ashatai/internal/store/transfer"
 )
@@ -33,31 +38,52 @@ func MigrateDatabase(ctx context.Context, s *config.Settings, to string) (_ []tr
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
-	return intoPostgres(ctx, from, to)
+	var list []transfer.Table
+	err = record.Do(ctx, audit.New(audit.Config{Store: from.Audit()}), record.Own("db migrate"), func(ctx context.Context) (string, error) {
+		list, err = intoPostgres(ctx, from, to, func(db *postgres.DB) error {
+			return record.Finish(ctx, audit.New(audit.Config{Store: db.Audit()}), "db migrate")
+		})
+		return "", err
+	})
+	return list, err
 }
 
-func intoPostgres(ctx context.Context, from *sqlite.DB, to string) (_ []transfer.Table, err error) {
+// intoPostgres copies a file's rows into an empty database, and then does what is to be done there.
+func intoPostgres(ctx context.Context, from *sqlite.DB, to string, then func(*postgres.DB) error) (_ []transfer.Table, err error) {
 	db, err := ownPostgres(ctx, to)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return transfer.Copy(ctx, from.Side(), db.Side())
+	list, err := transfer.Copy(ctx, from.Side(), db.Side())
+	if err != nil {
+		return nil, err
+	}
+	return list, then(db)
 }
 
-// Backup writes what the home and the database hold to a new file, or to one of its own naming where to is a folder. A
-// server of that version may run meanwhile. It returns the file's path too.
-func Backup(ctx context.Context, s *config.Settings, version, to string, weights bool) (string, backup.Contents, error) {
-	abs, err := filepath.Abs(to)
+// BackupOptions say what is backed up, and to where.
+type BackupOptions struct {
+	Version string // of the program
+	To      string // a new file, or a folder for one of its own naming
+	Weights bool   // take the models' weights too
+	WithKey bool   // take the server's key too
+}
+
+// Backup writes what the home and the database hold to a new file. A server of that version may run meanwhile. It returns the
+// file's path too.
+func Backup(ctx context.Context, s *config.Settings, o BackupOptions) (string, backup.Contents, error) {
+	abs, err := filepath.Abs(o.To)
 	if err != nil {
-		return "", backup.Contents{}, core.Wrap(core.CodeInvalidRequest, err, "The path %s has no absolute form.", to)
+		return "", backup.Contents{}, core.Wrap(core.CodeInvalidRequest, err, "The path %s has no absolute form.", o.To)
 	}
 	now := time.Now()
 	if fi, err := os.Stat(abs); err == nil && fi.IsDir() {
 		abs = filepath.Join(abs, "ashatai-"+now.UTC().Format("20060102-150405")+".tar")
 	}
 	src := backup.Source{
-		Home: s.Home, Version: version, Kind: "sqlite", DatabasePath: s.Database.Path, Weights: weights, Now: now,
+		Home: s.Home, Version: o.Version, Kind: "sqlite", DatabasePath: s.Database.Path, Weights: o.Weights, Now: now,
+		KeyFile: s.Secrets.File(s.Home), WithKey: o.WithKey,
 		Snapshot: func(ctx context.Context, file string) ([]transfer.Table, error) {
 			return snapshotFile(ctx, s.Database.Path, file)
 		},
@@ -68,7 +94,16 @@ func Backup(ctx context.Context, s *config.Settings, version, to string, weights
 			return snapshotPostgres(ctx, s.Database.URL, file)
 		}
 	}
-	c, err := backup.Write(ctx, src, abs)
+	var c backup.Contents
+	a := record.Own("backup")
+	a.Object = filepath.Base(abs)
+	err = Recorded(ctx, s, a, func(ctx context.Context) (detail string, err error) {
+		if o.WithKey {
+			detail = "with the server's key"
+		}
+		c, err = backup.Write(ctx, src, abs)
+		return detail, err
+	})
 	return abs, c, err
 }
 
@@ -104,7 +139,16 @@ func snapshotPostgres(ctx context.Context, from, to string) (_ []transfer.Table,
 // Restore makes the home dir from a backup. Where to is an address, the rows go into that empty PostgreSQL database, else into
 // the home's file. It returns the weights that neither backup nor home has.
 func Restore(ctx context.Context, dir, from, to string) (backup.Contents, []backup.File, error) {
-	target := backup.Target{Home: dir}
+	target := backup.Target{Home: dir, Prepare: func(ctx context.Context, file string) (err error) {
+		db, err := sqlite.Open(ctx, file)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, db.Close()) }() // which also folds its log into the file
+		a := record.Own("restore")
+		a.Object = filepath.Base(from)
+		return record.Do(ctx, audit.New(audit.Config{Store: db.Audit()}), a, func(context.Context) (string, error) { return "", nil })
+	}}
 	if to != "" {
 		target.Rows = func(ctx context.Context, file string) (err error) {
 			db, err := sqlite.Open(ctx, file)
@@ -112,7 +156,7 @@ func Restore(ctx context.Context, dir, from, to string) (backup.Contents, []back
 				return err
 			}
 			defer func() { err = errors.Join(err, db.Close()) }()
-			_, err = intoPostgres(ctx, db, to)
+			_, err = intoPostgres(ctx, db, to, func(*postgres.DB) error { return nil })
 			return err
 		}
 	}
@@ -123,9 +167,31 @@ func Restore(ctx context.Context, dir, from, to string) (backup.Contents, []back
 	return c, backup.Missing(c, dir), nil
 }
 
-// AfterRestore says what an operator still has to do so that a server on a restored home finds the rows: the settings came
-// with the backup, and may name another database. s are the settings of the restored home.
+// AfterBackup says what an operator has to keep besides a backup. s are the settings of its home.
+func AfterBackup(s *config.Settings, c backup.Contents) []string {
+	file := s.Secrets.File(s.Home)
+	if file == "" {
+		return []string{"The server's key is not in it: keep the one that ASHATAI__SECRETS__KEY or secrets.key gives."}
+	}
+	rel, err := filepath.Rel(s.Home, file)
+	if err == nil && slices.ContainsFunc(c.Files, func(f backup.File) bool { return f.Path == filepath.ToSlash(rel) }) {
+		return nil
+	}
+	return []string{"The server's key is not in it: keep a copy of " + file + " apart. Without it no sealed credential opens, and the record of acts is another server's."}
+}
+
+// AfterRestore says what an operator still has to do so that a server on a restored home finds the rows and opens what was sealed:
+// the settings came with the backup, and may name another database. s are the settings of the restored home.
 func AfterRestore(s *config.Settings, c backup.Contents, to string) []string {
+	out := rowsElsewhere(s, c, to)
+	file := s.Secrets.File(s.Home)
+	if _, err := os.Stat(file); file != "" && errors.Is(err, fs.ErrNotExist) {
+		out = append(out, "The server's key is not in the backup: put the copy that was kept of it at "+file+" (mode 0600) before the server is started, which makes another one else.")
+	}
+	return out
+}
+
+func rowsElsewhere(s *config.Settings, c backup.Contents, to string) []string {
 	file := filepath.Join(s.Home, filepath.FromSlash(c.Database.Path))
 	switch {
 	case to == "" && s.Database.URL != "":

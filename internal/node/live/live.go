@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -27,10 +29,12 @@ type Part struct {
 
 // Options are what a Live is made of. Settings and Log are needed.
 type Options struct {
-	Settings *config.Settings                 // those of the start
+	Settings *config.Settings                 // those of the start, as they were read
 	Read     func() (*config.Settings, error) // reads them again; nil: they never change
-	Meta     store.Meta                       // keeps what admins say of features; nil: only settings count
-	Log      *slog.Logger
+	// Unseal puts credentials in place of their names; nil: the settings name none.
+	Unseal func(ctx context.Context, s *config.Settings) (*config.Settings, error)
+	Meta   store.Meta // keeps what admins say of features; nil: only settings count
+	Log    *slog.Logger
 }
 
 // Live holds the settings that count. Its methods may be called from many goroutines.
@@ -38,7 +42,8 @@ type Live struct {
 	o     Options
 	parts []Part
 
-	mu    sync.Mutex // one change at a time
+	mu    sync.Mutex       // one change at a time
+	read  *config.Settings // those that count, as they were read; guarded by mu
 	now   atomic.Pointer[config.Settings]
 	wait  atomic.Pointer[map[string]any] // settings that wait for a restart, by key
 	flags atomic.Pointer[feature.Set]
@@ -47,8 +52,15 @@ type Live struct {
 
 // New makes a Live, and reads what admins said of features.
 func New(ctx context.Context, o Options) (*Live, error) {
-	l := &Live{o: o}
-	l.now.Store(o.Settings)
+	if o.Unseal == nil {
+		o.Unseal = func(_ context.Context, s *config.Settings) (*config.Settings, error) { return s, nil }
+	}
+	l := &Live{o: o, read: o.Settings}
+	now, err := o.Unseal(ctx, o.Settings)
+	if err != nil {
+		return nil, err
+	}
+	l.now.Store(now)
 	l.wait.Store(&map[string]any{})
 	if err := l.readFlags(ctx); err != nil {
 		return nil, err
@@ -77,32 +89,43 @@ func (k Keys) Any(names ...string) bool {
 	return false
 }
 
+// Outcome is what a reload changed, by the settings' full names.
+type Outcome struct {
+	Changed []string // count anew
+	Waiting []string // wait for a restart
+}
+
 // Reload reads the settings again, takes over what can be, and tells in the log what changed and what waits for a restart.
 // Settings that are wrong change nothing; the error says where they are.
-func (l *Live) Reload(ctx context.Context) error {
+func (l *Live) Reload(ctx context.Context) (Outcome, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.o.Read == nil {
-		return core.Errorf(core.CodeUnsupported, "This server cannot read its settings again.")
+		return Outcome{}, core.Errorf(core.CodeUnsupported, "This server cannot read its settings again.")
 	}
 	read, err := l.o.Read()
 	if err != nil {
-		return err
+		return Outcome{}, err
 	}
-	next, changes := l.Now().Take(read)
+	taken, changes := l.read.Take(read)
+	next, err := l.o.Unseal(ctx, taken)
+	if err != nil {
+		return Outcome{}, err
+	}
 	for _, p := range l.parts {
 		if p.Check == nil {
 			continue
 		}
 		if err := p.Check(ctx, next); err != nil {
-			return err
+			return Outcome{}, err
 		}
 	}
 	flags, err := feature.NewSet(feature.All(), next.Features.Said(), l.admin)
 	if err != nil {
-		return err
+		return Outcome{}, err
 	}
-	var keys Keys
+	keys := Keys(config.Resealed(l.Now(), next))
+	anew := len(keys)
 	wait := map[string]any{}
 	for _, c := range changes {
 		if c.Reload {
@@ -111,6 +134,7 @@ func (l *Live) Reload(ctx context.Context) error {
 			wait[c.Key] = c.To
 		}
 	}
+	l.read = taken
 	l.now.Store(next)
 	l.wait.Store(&wait)
 	l.flags.Store(flags)
@@ -122,13 +146,16 @@ func (l *Live) Reload(ctx context.Context) error {
 			l.o.Log.ErrorContext(ctx, "a part of the server did not take over its settings", slog.String("part", p.Name), slog.String("error", err.Error()))
 		}
 	}
+	for _, key := range keys[:anew] {
+		l.o.Log.InfoContext(ctx, "a sealed credential changed", slog.String("setting", key))
+	}
 	l.tell(ctx, changes)
 	for _, p := range l.parts {
 		if p.Last != nil {
 			p.Last(next)
 		}
 	}
-	return nil
+	return Outcome{Changed: keys, Waiting: slices.Sorted(maps.Keys(wait))}, nil
 }
 
 func (l *Live) tell(ctx context.Context, changes []config.Change) {

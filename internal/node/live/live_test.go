@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,12 +87,12 @@ func TestPartsAreToldWhatChanged(t *testing.T) {
 	})
 	w.write("logs: {level: warn}\nrate_limit: {enabled: true}\nengine: {threads: 3}")
 	refuse = errors.New("no")
-	if err := w.Reload(t.Context()); !errors.Is(err, refuse) || told != nil || w.Now().Logs.Level != "info" {
+	if _, err := w.Reload(t.Context()); !errors.Is(err, refuse) || told != nil || w.Now().Logs.Level != "info" {
 		t.Errorf("%v, %v", err, told)
 	}
 	refuse, fail = nil, errors.New("broken pipe")
-	if err := w.Reload(t.Context()); err != nil || w.Now().Logs.Level != "warn" || w.Now().Engine.Threads != 0 {
-		t.Errorf("%v, %+v", err, w.Now())
+	if o, err := w.Reload(t.Context()); err != nil || w.Now().Logs.Level != "warn" || w.Now().Engine.Threads != 0 || len(o.Changed) != 2 || !slices.Equal(o.Waiting, []string{"engine.threads"}) {
+		t.Errorf("%+v, %v, %+v", o, err, w.Now())
 	}
 	if !told.Any("rate_limit") || !told.Any("server", "logs.level") || told.Any("engine") || told.Any("rate") || told.Any("logs.lev") {
 		t.Errorf("%v", told)
@@ -111,10 +112,14 @@ func TestPartsAreToldWhatChanged(t *testing.T) {
 		t.Errorf("%v", pending)
 	}
 	w.write("engine: [")
-	if err := w.Reload(t.Context()); core.CodeOf(err) != core.CodeInvalidRequest || w.Now().Logs.Level != "warn" {
+	if _, err := w.Reload(t.Context()); core.CodeOf(err) != core.CodeInvalidRequest || w.Now().Logs.Level != "warn" {
 		t.Errorf("%v", err)
 	}
-	if l, err := live.New(t.Context(), live.Options{Settings: w.Now(), Log: slog.New(slog.DiscardHandler)}); err != nil || core.CodeOf(l.Reload(t.Context())) != core.CodeUnsupported {
+	l, err := live.New(t.Context(), live.Options{Settings: w.Now(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Reload(t.Context()); core.CodeOf(err) != core.CodeUnsupported {
 		t.Errorf("%v", err)
 	}
 }

@@ -5,7 +5,6 @@ package record
 import (
 	"context"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"ashatai/internal/api"
@@ -18,20 +17,33 @@ import (
 	"ashatai/internal/store"
 )
 
-// OpenKeys reads the server's key, or makes it.
-func OpenKeys(s *config.Settings) (*seal.Keys, error) {
-	if s.Secrets.Key != "" {
+// OpenKeys reads the server's key, or makes it. A change of its file that was cut off comes to its end first, by what the database
+// says, so nobody else may use the home meanwhile.
+func OpenKeys(ctx context.Context, s *config.Settings, meta store.Meta) (*seal.Ring, error) {
+	keys, err := openKeys(ctx, s, meta)
+	if err != nil {
+		return nil, err
+	}
+	return seal.NewRing(keys), nil
+}
+
+func openKeys(ctx context.Context, s *config.Settings, meta store.Meta) (*seal.Keys, error) {
+	file := s.Secrets.File(s.Home)
+	if file == "" {
 		return seal.Parse(s.Secrets.Key, "the setting secrets.key")
 	}
-	file := s.Secrets.KeyFile
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(s.Home, file)
+	id, _, err := meta.Get(ctx, store.ServerKey)
+	if err != nil {
+		return nil, err
+	}
+	if err := seal.Settle(file, id); err != nil {
+		return nil, err
 	}
 	return seal.Load(file)
 }
 
 // New makes the keeper of the record of acts in a database.
-func New(rows store.Audit, keys *seal.Keys, log *slog.Logger) *audit.Service {
+func New(rows store.Audit, keys *seal.Ring, log *slog.Logger) *audit.Service {
 	return audit.New(audit.Config{Store: rows, Key: keys.Signer(), Log: log, Now: time.Now})
 }
 

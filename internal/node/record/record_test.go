@@ -13,6 +13,7 @@ import (
 	"ashatai/internal/config"
 	"ashatai/internal/core"
 	"ashatai/internal/node/record"
+	"ashatai/internal/seal"
 	"ashatai/internal/store"
 	"ashatai/internal/store/sqlite"
 )
@@ -28,21 +29,32 @@ func open(t *testing.T) *sqlite.DB {
 }
 
 func TestOpenKeys(t *testing.T) {
+	db := open(t)
 	s := config.Default()
 	s.Home = t.TempDir()
-	if _, err := record.OpenKeys(s); err != nil {
+	if _, err := record.OpenKeys(t.Context(), s, db.Meta()); err != nil {
 		t.Fatal(err)
 	}
 	s.Secrets.KeyFile = filepath.Join(s.Home, "server.key") // the same, with its whole path
-	if _, err := record.OpenKeys(s); err != nil {
+	if _, err := record.OpenKeys(t.Context(), s, db.Meta()); err != nil {
 		t.Error(err)
 	}
+	next := seal.New()
+	if err := seal.Prepare(s.Secrets.KeyFile, next); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Meta().Set(t.Context(), store.ServerKey, next.ID()); err != nil { // and the process ended here
+		t.Fatal(err)
+	}
+	if keys, err := record.OpenKeys(t.Context(), s, db.Meta()); err != nil || keys.Now().ID() != next.ID() {
+		t.Errorf("%v", err)
+	}
 	s.Secrets.Key = strings.Repeat("ab", 32)
-	if _, err := record.OpenKeys(s); err != nil {
+	if _, err := record.OpenKeys(t.Context(), s, db.Meta()); err != nil {
 		t.Error(err)
 	}
 	s.Secrets.Key = "x"
-	if _, err := record.OpenKeys(s); core.CodeOf(err) != core.CodeInvalidRequest {
+	if _, err := record.OpenKeys(t.Context(), s, db.Meta()); core.CodeOf(err) != core.CodeInvalidRequest {
 		t.Errorf("%v", err)
 	}
 }
@@ -57,7 +69,7 @@ func TestAuditor(t *testing.T) {
 	}
 	s := config.Default()
 	s.Home = t.TempDir()
-	keys, err := record.OpenKeys(s)
+	keys, err := record.OpenKeys(t.Context(), s, db.Meta())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +105,7 @@ func TestAuditor(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	s.Secrets.Key = strings.Repeat("ab", 32)
-	if keys, err = record.OpenKeys(s); err != nil {
+	if keys, err = record.OpenKeys(t.Context(), s, db.Meta()); err != nil {
 		t.Fatal(err)
 	}
 	other := record.Shown{Service: record.New(db.Audit(), keys, log), Users: users}
