@@ -60,7 +60,7 @@ type site struct {
 }
 
 // TestSoakKill: the server is killed at random moments under mixed load. Whatever it acknowledged is there at the next
-// start, jobs are done once, and no worker outlives its parent.
+// start, the record of acts is whole, jobs are done once, and no worker outlives its parent.
 func TestSoakKill(t *testing.T) {
 	launch.Given(t, "ASHATAI_TEST_BIN")
 	t.Run("sqlite", func(t *testing.T) { killing(t, "") })
@@ -88,6 +88,9 @@ func killing(t *testing.T, database string) {
 	for round := range rounds() {
 		server := launch.Start(t, s.home)
 		s.check(t, launch.Client{Addr: server.Addr, Key: s.key}, s.take())
+		if err := s.holds("/api/v1/audit/verify", `"ok":true`)(t.Context(), launch.Client{Addr: server.Addr, Key: s.key}); err != nil {
+			t.Error(err)
+		}
 		known := s.known()
 		s.open(server.Addr)
 		moment := time.NewTimer(time.Duration(50+rng.IntN(1200)) * time.Millisecond)
@@ -111,12 +114,15 @@ func killing(t *testing.T, database string) {
 	s.check(t, c, s.all)
 	s.checkJobs(t, c)
 	server.Stop(t)
+	if verdict := launch.Tell(t, "", "audit", "verify", "--home", s.home); !strings.Contains(verdict, "The record is whole") {
+		t.Error(verdict)
+	}
 	doctor := launch.Tell(t, "", "doctor", "--home", s.home)
 	if !strings.Contains(doctor, "no damage found") {
 		t.Error(doctor)
 	}
 	t.Logf("%d kills, seed %d: %v acknowledged, all there", rounds(), seed, s.count)
-	for _, what := range []string{"chat", "response", "stream", "user", "key", "job"} {
+	for _, what := range []string{"chat", "response", "stream", "user", "key", "job", "secret", "rotation"} {
 		if s.count[what] == 0 {
 			t.Errorf("nothing of the kind %s was acknowledged", what)
 		}
@@ -238,7 +244,7 @@ func (s *site) act(ctx context.Context) {
 		return
 	}
 	n := s.n.Add(1)
-	switch rand.IntN(12) {
+	switch rand.IntN(15) {
 	case 0, 1, 2:
 		s.chat(ctx, c, n)
 	case 3, 4:
@@ -249,6 +255,10 @@ func (s *site) act(ctx context.Context) {
 		s.user(ctx, c, n)
 	case 9, 10:
 		s.apiKey(ctx, c, n)
+	case 11, 12:
+		s.secret(ctx, c, n)
+	case 13:
+		s.rotate(ctx, c)
 	default:
 		s.pull(ctx, c, n)
 	}
@@ -320,6 +330,29 @@ func (s *site) apiKey(ctx context.Context, c launch.Client, n int64) {
 		c.Key = made.Key
 		return s.holds("/api/v1/me", made.ID)(ctx, c)
 	})
+}
+
+// secret seals a credential, which opens from then on, with whatever key the server has by then.
+func (s *site) secret(ctx context.Context, c launch.Client, n int64) {
+	var made struct {
+		Name string `json:"name"`
+	}
+	if c.Into(ctx, http.MethodPut, fmt.Sprintf("/api/v1/secrets/secret%d", n), fmt.Sprintf(`{"value":"token-%d"}`, n), &made) != nil {
+		return
+	}
+	s.keep("secret", s.holds("/api/v1/secrets", fmt.Sprintf(`{"name":%q,"opens":true`, made.Name)))
+}
+
+// rotate gives the server another key. It is on record from then on who asked for that.
+func (s *site) rotate(ctx context.Context, c launch.Client) {
+	var turned struct {
+		Old string `json:"old_key_id"`
+		New string `json:"new_key_id"`
+	}
+	if c.Into(ctx, http.MethodPost, "/api/v1/secrets/rotate", "", &turned) != nil {
+		return
+	}
+	s.keep("rotation", s.holds("/api/v1/audit?object="+turned.New, "from "+turned.Old+" to "+turned.New))
 }
 
 func (s *site) pull(ctx context.Context, c launch.Client, n int64) {
