@@ -203,7 +203,7 @@ func TestAfterRestore(t *testing.T) {
 		{"/h/ashatai.db", "postgres://a/b", "postgres://a/b", ""},
 	} {
 		s := config.Default()
-		s.Home, s.Database.Path, s.Database.URL = "/h", c.path, c.url
+		s.Home, s.Database.Path, s.Database.URL, s.Secrets.Key = "/h", c.path, c.url, strings.Repeat("ab", 32)
 		notes := strings.Join(AfterRestore(s, backup.Contents{Database: backup.File{Path: "ashatai.db"}}, c.to), "\n")
 		if !strings.Contains(notes, c.want) || c.want == "" && notes != "" {
 			t.Errorf("%+v: %q", c, notes)

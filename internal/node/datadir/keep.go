@@ -186,7 +186,7 @@ func AfterRestore(s *config.Settings, c backup.Contents, to string) []string {
 	out := rowsElsewhere(s, c, to)
 	file := s.Secrets.File(s.Home)
 	if _, err := os.Stat(file); file != "" && errors.Is(err, fs.ErrNotExist) {
-		out = append(out, "The server's key is not in the backup: put the copy that was kept of it at "+file+" (mode 0600) before the server is started, which makes another one else.")
+		out = append(out, "The server's key is not in the backup: put the copy that was kept of it at "+file+" (mode 0600) before the start, or the server makes another one.")
 	}
 	return out
 }
