@@ -192,6 +192,7 @@ func TestOwnActs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer res.Body.Close()
 		body, err := io.ReadAll(res.Body)
 		if err != nil || !strings.Contains(string(body), `"ok":true`) {
 			t.Errorf("%s, %v", body, err)

@@ -23,7 +23,7 @@ const killAt, killHome = "ASHATAI_SECRET_KILL_AT", "ASHATAI_SECRET_KILL_HOME"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killHome); dir != "" {
-		fmt.Fprintln(os.Stderr, rotateAndDie(context.Background(), dir, os.Getenv(killAt)))
+		fmt.Fprintln(os.Stderr, rotateAndDie(context.Background(), dir, os.Getenv(killAt))) //nolint:forbidigo // the child that is killed has no caller
 		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
@@ -80,7 +80,7 @@ func TestKilled(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0])
 			cmd.Env = append(os.Environ(), killHome+"="+dir, killAt+"="+c.at)
 			out, err := cmd.CombinedOutput()
-			if ended, ok := errors.AsType[*exec.ExitError](err); !ok || ended.ProcessState.String() != "signal: killed" {
+			if ended, ok := errors.AsType[*exec.ExitError](err); !ok || ended.String() != "signal: killed" {
 				t.Fatalf("%v: %s", err, out)
 			}
 			if h, err = homeOf(t.Context(), dir); err != nil {

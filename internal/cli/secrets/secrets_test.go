@@ -39,7 +39,7 @@ func offline(ctx context.Context, o cli.OfflineOptions) (http.RoundTripper, func
 }
 
 // run runs a command line that must end with the exit code, and print the text.
-func (h home) run(code int, stdin, want string, args ...string) string {
+func (h home) run(code int, stdin, want string, args ...string) {
 	h.t.Helper()
 	var out, errs bytes.Buffer
 	got := cli.Main(h.t.Context(), append(args, "--home", h.dir), cli.Deps{
@@ -48,7 +48,6 @@ func (h home) run(code int, stdin, want string, args ...string) string {
 	if all := out.String() + errs.String(); got != code || !strings.Contains(all, want) || strings.Contains(all, "hf_") {
 		h.t.Errorf("%v: exit code %d, want %d, %q lacks %q", args, got, code, all, want)
 	}
-	return out.String()
 }
 
 func TestCommands(t *testing.T) {
