@@ -101,6 +101,7 @@ func comparison() []row {
 		rate(copying, "copy-editing", peerName).aimed(1.5, 0),
 		rate(copying+", beside its best speculation", "copy-editing", specName).aimed(1, 0),
 		rate("ten everyday schemas, 1 stream", "schemas", peerName).aimed(1.5, 0),
+		{work: "ten everyday schemas, 1 stream", figure: "all answers after, s", beside: peerName, value: of("schemas", func(s load.Summary) float64 { return s.Seconds })},
 		patience("1 client beside 10 of another tenant, by itself", "").aimed(2, 0),
 		patience("1 client beside 10 of another tenant", peerName),
 		firstToken95("1 client beside 10 of another tenant", "fairness-beside"),
