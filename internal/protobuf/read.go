@@ -69,6 +69,17 @@ func (c *Cursor) At(pos int64, n int) ([]byte, error) {
 	return c.window[:min(n, got)], nil
 }
 
+// Around is At for who reads to and fro: a window is read with half of it before the place.
+func (c *Cursor) Around(pos int64, n int) ([]byte, error) {
+	if pos < c.base || pos+int64(n) > c.base+int64(len(c.window)) {
+		from := max(0, pos-windowSize/2)
+		if _, err := c.At(from, int(pos-from)+n); err != nil {
+			return nil, err
+		}
+	}
+	return c.At(pos, n)
+}
+
 // Varint reads a number at a place, and tells where the next field lies.
 func (c *Cursor) Varint(pos, end int64) (value uint64, next int64, err error) {
 	b, err := c.At(pos, int(min(binary.MaxVarintLen64, end-pos)))

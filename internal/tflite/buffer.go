@@ -57,7 +57,7 @@ func (f *flat) bytes(at int64, n int) []byte {
 		f.fail(at, "it points out of the file")
 		return make([]byte, min(max(n, 0), 8))
 	}
-	b, err := f.cursor.At(at, n)
+	b, err := f.cursor.Around(at, n)
 	if err != nil {
 		f.err = err
 	} else if len(b) < n {
