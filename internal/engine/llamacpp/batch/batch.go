@@ -57,6 +57,7 @@ const (
 	unnoticed   = 400 * time.Millisecond // a pause in a text that its reader hardly sees
 	slowdown    = 1.15                   // how much longer a newcomer may wait for being cut into pieces
 	clearly     = 1.1                    // by how much faster a call must be for more prompts to share it
+	nearly      = 1.03                   // by how much slower pieces may be for the sake of being equal
 	together    = 16                     // prompts that may share a call
 )
 
@@ -164,7 +165,7 @@ func (s State) best(order []Prompt, decode time.Duration) call {
 		}
 	}
 	if best.tokens == 0 { // the bound cannot be kept
-		best = call{prompts: 1, tokens: least(order[0], s.Tile)}
+		best = call{prompts: 1, tokens: level(order[0], s.Tile)}
 		best.cost = cost(line, order[:1], best.tokens)
 	}
 	return best
@@ -190,7 +191,15 @@ func within(group []Prompt, line curve.Line, limit, tile int, decode, bound time
 			best = c
 		}
 	}
-	return best
+	if len(group) > 1 || best.tokens == 0 {
+		return best
+	}
+	c := call{prompts: 1, tokens: level(group[0], best.tokens)}
+	c.cost = cost(line, group, c.tokens)
+	if c.tokens > limit || decode+c.cost > bound || nearly*c.rate(decode) < best.rate(decode) {
+		return best
+	}
+	return c
 }
 
 // cost is the time of a call with so many tokens of each prompt of the group.

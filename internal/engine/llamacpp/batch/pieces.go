@@ -37,10 +37,9 @@ func even(group []Prompt, limit, tile int) int {
 	return 0
 }
 
-// least is the smallest piece of a prompt.
-func least(p Prompt, tile int) int {
-	if p.Left < 2*tile {
-		return p.Left
-	}
-	return tile
+// level is about size tokens of a prompt, so that all its pieces are equal: where they were cut one by one, what is left at the
+// end could be up to two of them long, as neither half would be a tile.
+func level(p Prompt, size int) int {
+	pieces := max(1, p.Left/size)
+	return (p.Left + pieces - 1) / pieces
 }
