@@ -98,11 +98,12 @@ func (s *Service) Identify(ctx context.Context, credential string) (core.Princip
 	now := s.cfg.Now()
 	switch kind {
 	case kindKey:
-		k, u, ok, err := s.keys.ByHash(ctx, digest(secret))
+		hash := digest(secret)
+		k, u, ok, err := s.keys.ByHash(ctx, hash)
 		if err != nil {
 			return core.Principal{}, err
 		}
-		if ok && !u.Disabled && k.Revoked.IsZero() && (k.Expires.IsZero() || now.Before(k.Expires)) {
+		if ok && !u.Disabled && k.Revoked.IsZero() && (k.Expires.IsZero() || now.Before(k.Expires)) && (k.Hash == hash || now.Before(k.BeforeUntil)) {
 			s.touch(k.ID, k.Used, now)
 			p := principal(u)
 			p.Key, p.Scopes, p.Models = k.ID, p.Scopes&known(k.Scopes), core.ModelSet(k.Models)

@@ -120,6 +120,35 @@ func (s *Service) RevokeKey(ctx context.Context, user, id string) error {
 	return core.Errorf(core.CodeNotFound, "There is no key %.60q that could be revoked.", id)
 }
 
+// maxGrace is how long the secret before can open a key at most.
+const maxGrace = 90 * 24 * time.Hour
+
+// RotateKey gives a key of an account, or of any where user is empty, another secret, which is the answer. The key keeps all else.
+// The secret before opens it for the grace time, and that before it no more. Errors: CodeNotFound, also for one that has ended;
+// CodeForbidden for a key that may do more than the maker.
+func (s *Service) RotateKey(ctx context.Context, maker core.Principal, user, id string, grace time.Duration) (string, core.Key, error) {
+	if grace < 0 || grace > maxGrace {
+		return "", core.Key{}, core.Invalid("grace", "The secret before can count for at most %d days.", int(maxGrace/(24*time.Hour)))
+	}
+	missing := core.Errorf(core.CodeNotFound, "There is no key %.60q that could get another secret.", id)
+	k, ok, err := s.keys.Get(ctx, id)
+	if err != nil {
+		return "", core.Key{}, err
+	}
+	if !ok || user != "" && k.User != user || s.KeyState(k) != "active" {
+		return "", core.Key{}, missing
+	}
+	if over := known(k.Scopes) &^ maker.Scopes; over != 0 || !core.ModelSet(k.Models).Within(maker.Models) {
+		return "", core.Key{}, core.Errorf(core.CodeForbidden, "The key may do more than what asks for its secret. Log in for this.")
+	}
+	secret, until := newSecret(), s.cfg.Now().UTC().Add(grace)
+	k.Before, k.BeforeUntil, k.Hash, k.Hint = k.Hash, until, digest(secret), secret[secretText-hintLength:]
+	if ok, err = s.keys.Renew(ctx, id, k.Hash, k.Hint, until); err == nil && !ok {
+		err = missing
+	}
+	return core.KeyPrefix + secret, k, err
+}
+
 // KeyState is whether a key opens anything: active, expired or revoked.
 func (s *Service) KeyState(k core.Key) string {
 	switch {

@@ -43,6 +43,61 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestKeysGetAnotherSecret: the key stays what it is, and the secret before opens it for the grace time.
+func TestKeysGetAnotherSecret(t *testing.T) {
+	t.Parallel()
+	w := open(t, nil)
+	ann := w.user("ann", core.AccountAdmin)
+	_, admin := w.in("ann")
+	first, k := w.key(admin, core.NewKey{Name: "ci", Scopes: core.ScopeRead | core.ScopeInfer, Models: []string{"a:1"}})
+	before := w.is(first)
+	second, k2, err := w.RotateKey(t.Context(), admin, ann.ID, k.ID, time.Hour)
+	if err != nil || k2.ID != k.ID || second == first || !strings.HasSuffix(second, k2.Hint) {
+		t.Fatalf("%+v, %v", k2, err)
+	}
+	if w.is(first) != before || w.is(second) != before {
+		t.Error("a secret of the key opens something else")
+	}
+	w.clock.pass(time.Hour - time.Nanosecond)
+	w.is(first)
+	w.clock.pass(time.Nanosecond)
+	_, err = w.Identify(t.Context(), first)
+	want(t, "after the grace time", err, core.CodeUnauthenticated)
+	third, _, err := w.RotateKey(t.Context(), admin, "", k.ID, 0)
+	if err != nil || w.is(third) != before {
+		t.Fatalf("%v", err)
+	}
+	for _, old := range []string{first, second} {
+		_, err = w.Identify(t.Context(), old)
+		want(t, "without a grace time", err, core.CodeUnauthenticated)
+	}
+	if strings.Contains(fmt.Sprint(w.dump()), third[len("agp_live_"):]) {
+		t.Error("the secret itself is kept")
+	}
+	narrow, _ := w.key(admin, core.NewKey{Name: "narrow", Scopes: core.ScopeAdmin, Models: []string{"b:2"}})
+	for what, c := range map[string]struct {
+		maker core.Principal
+		user  string
+		id    string
+		grace time.Duration
+		code  core.Code
+	}{
+		"another's":         {admin, "usr_other", k.ID, 0, core.CodeNotFound},
+		"none":              {admin, "", "key_9", 0, core.CodeNotFound},
+		"before now":        {admin, "", k.ID, -1, core.CodeInvalidRequest},
+		"too long":          {admin, "", k.ID, 91 * 24 * time.Hour, core.CodeInvalidRequest},
+		"more than one has": {w.is(narrow), "", k.ID, 0, core.CodeForbidden},
+	} {
+		_, _, err := w.RotateKey(t.Context(), c.maker, c.user, c.id, c.grace)
+		want(t, what, err, c.code)
+	}
+	if err := w.RevokeKey(t.Context(), "", k.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = w.RotateKey(t.Context(), admin, "", k.ID, 0)
+	want(t, "revoked", err, core.CodeNotFound)
+}
+
 func TestKeysEnd(t *testing.T) {
 	t.Parallel()
 	w := open(t, nil)

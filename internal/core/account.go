@@ -49,6 +49,9 @@ type Key struct {
 	Expires time.Time // zero: never
 	Used    time.Time // zero: never; to the minute or so
 	Revoked time.Time // zero: not
+
+	Before      string    // hash of the secret before this one; empty: there was none
+	BeforeUntil time.Time // when that opens the key no more
 }
 
 // Session is a login that lasts. The token itself is not kept.

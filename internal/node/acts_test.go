@@ -47,7 +47,7 @@ func commands() map[string]string {
 		"job cancel": "POST /api/v1/jobs/{id}/cancel", "quota set": "PUT /api/v1/quotas", "quota remove": "DELETE /api/v1/quotas/{id}",
 		"user create": "POST /api/v1/users", "user role": "PATCH /api/v1/users/{id}", "user passwd": "PUT /api/v1/users/{id}/password",
 		"user disable": "PATCH /api/v1/users/{id}", "user link": "PATCH /api/v1/users/{id}", "user erase": "DELETE /api/v1/users/{id}",
-		"key create": "POST /api/v1/keys", "key revoke": "DELETE /api/v1/keys/{id}",
+		"key create": "POST /api/v1/keys", "key rotate": "POST /api/v1/keys/{id}/rotate", "key revoke": "DELETE /api/v1/keys/{id}",
 		"secret set": "PUT /api/v1/secrets/{name}", "secret rm": "DELETE /api/v1/secrets/{name}", "secret rotate": "POST /api/v1/secrets/rotate",
 	}
 }

@@ -58,7 +58,7 @@ type Groups interface {
 type Keys interface {
 	// Create adds a key. Errors: CodeNotFound for an account that is not there.
 	Create(ctx context.Context, k core.Key) error
-	// ByHash returns a key with its account, and whether there is one.
+	// ByHash returns a key with its account, and whether there is one: by its hash, or by that before, whatever its time.
 	ByHash(ctx context.Context, hash string) (core.Key, core.User, bool, error)
 	// Get returns a key by its id, and whether there is one.
 	Get(ctx context.Context, id string) (core.Key, bool, error)
@@ -66,6 +66,9 @@ type Keys interface {
 	List(ctx context.Context, user string, revoked bool) ([]core.Key, error)
 	// Revoke ends a key, and reports whether there was one that had not ended.
 	Revoke(ctx context.Context, id string, now time.Time) (bool, error)
+	// Renew gives a key another hash and hint, and keeps the hash before for ByHash too, with the time until which it counts. It
+	// reports whether there was a key that was not revoked.
+	Renew(ctx context.Context, id, hash, hint string, until time.Time) (bool, error)
 	// Touch notes when keys were used last; unknown ids are passed over.
 	Touch(ctx context.Context, used map[string]time.Time) error
 }

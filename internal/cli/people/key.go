@@ -30,7 +30,7 @@ func errDiffer() error {
 }
 
 func (g group) key() *cobra.Command {
-	return g.parent("key", "Manage API keys", g.keyCreate(), g.keyList(), g.keyRevoke())
+	return g.parent("key", "Manage API keys", g.keyCreate(), g.keyList(), g.keyRotate(), g.keyRevoke())
 }
 
 func (g group) keyCreate() *cobra.Command {
@@ -130,6 +130,34 @@ func (g group) keyList() *cobra.Command {
 	cmd.Flags().BoolVar(&all, "all", false, "those of everybody, for admins")
 	cmd.Flags().BoolVar(&revoked, "revoked", false, "also those that were revoked")
 	cmd.MarkFlagsMutuallyExclusive("user", "all")
+	return cmd
+}
+
+func (g group) keyRotate() *cobra.Command {
+	var f flags
+	var grace time.Duration
+	cmd := &cobra.Command{
+		Use: "rotate ID", Short: "Give a key another secret, which is shown this once",
+		Long: "Give a key another secret. It keeps its id, scopes, models, end and limits. With --grace the secret before opens it too, until the\n" +
+			"programs that use it have the new one.\n" + offlineHelp,
+		Example: "  ashatai key rotate key_0123456789abcdef --grace 24h",
+		Args:    g.on.OneArg("the id of a key"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if grace < 0 || grace%time.Second != 0 {
+				return g.on.Usage(cmd, "--grace %s is no whole number of seconds; it is written 24h or 90m.", grace)
+			}
+			return g.do(cmd, f, true, func(ctx context.Context, c Caller) error {
+				var made key
+				raw, err := c.Call(ctx, http.MethodPost, pathOf("keys", args[0])+"/rotate", map[string]int64{"grace_seconds": int64(grace / time.Second)}, &made)
+				if err != nil {
+					return err
+				}
+				return g.tell(f, raw, "%s\n", made.Secret)
+			})
+		},
+	}
+	f.add(cmd, true)
+	cmd.Flags().DurationVar(&grace, "grace", 0, "how long the secret before opens the key too, as 24h; at most 90 days")
 	return cmd
 }
 

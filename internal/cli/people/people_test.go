@@ -141,8 +141,16 @@ func TestKeysOnAHome(t *testing.T) {
 		t.Fatalf("%q", out)
 	}
 	cells := strings.Fields(rows[1])
-	d.run(0, "", at("key", "revoke", cells[len(cells)-1])...)
-	d.run(3, "", at("key", "revoke", cells[len(cells)-1])...)
+	id := cells[len(cells)-1]
+	if again, _ := d.run(0, "", at("key", "rotate", id, "--grace", "24h")...); !strings.HasPrefix(again, "agp_live_") {
+		t.Errorf("%q", again)
+	}
+	d.run(0, "", at("key", "rotate", id, "--json")...)
+	d.run(2, "", at("key", "rotate", id, "--grace", "1ms")...)
+	d.run(2, "", at("key", "rotate", id, "--grace", "9000h")...)
+	d.run(3, "", at("key", "rotate", "key_none")...)
+	d.run(0, "", at("key", "revoke", id)...)
+	d.run(3, "", at("key", "revoke", id)...)
 	if out, _ := d.run(0, "", at("key", "list", "--user", "ann", "--revoked", "--json")...); !strings.Contains(out, `"revoked"`) {
 		t.Errorf("%q", out)
 	}

@@ -66,6 +66,12 @@ func (k keys) Revoke(ctx context.Context, id string, now time.Time) (bool, error
 	return n > 0, k.db.explain(err)
 }
 
+// Renew implements store.Keys.
+func (k keys) Renew(ctx context.Context, id, hash, hint string, until time.Time) (bool, error) {
+	n, err := k.db.writer().RenewKey(ctx, query.RenewKeyParams{BeforeUntil: nanos(until), Hash: hash, Hint: hint, ID: id})
+	return n > 0, k.db.explain(err)
+}
+
 // Touch implements store.Keys.
 func (k keys) Touch(ctx context.Context, used map[string]time.Time) error {
 	return k.db.inTx(ctx, func(q *query.Queries) error {
@@ -82,6 +88,7 @@ func keyOf(r query.ApiKey) core.Key {
 	return core.Key{
 		ID: r.ID, Hash: r.Hash, Hint: r.Hint, User: r.AccountID, Name: r.Name, Scopes: r.Scopes, Models: r.Models,
 		Created: timeOf(r.Created), Expires: timeOf(r.Expires), Used: timeOf(r.Used), Revoked: timeOf(r.Revoked),
+		Before: r.BeforeHash, BeforeUntil: timeOf(r.BeforeUntil),
 	}
 }
 

@@ -290,12 +290,17 @@ func keysRoundTrip(t *testing.T, target Target) {
 	if _, ok, err := k.Get(ctx, "key_9"); ok || err != nil {
 		t.Errorf("get of none: %v, %v", ok, err)
 	}
+	renewed(t, k, two)
 	for i, want := range []bool{true, false} {
 		if ok, err := k.Revoke(ctx, "key_1", instant(6+i)); ok != want || err != nil {
 			t.Errorf("revoke: %v, %v; want %v", ok, err, want)
 		}
 	}
 	one.Revoked = instant(6)
+	if ok, err := k.Renew(ctx, "key_1", "dd", "hint", instant(9)); ok || err != nil {
+		t.Errorf("a revoked key got a secret: %v, %v", ok, err)
+	}
+	two.Hash, two.Hint, two.Before, two.BeforeUntil = "b3", "h3", "b2", instant(8)
 	for _, c := range []struct {
 		user    string
 		revoked bool
@@ -311,6 +316,25 @@ func keysRoundTrip(t *testing.T, target Target) {
 		if diff := cmp.Diff(c.want, list); diff != "" || err != nil {
 			t.Errorf("list of %q, revoked %v: %v\n%s", c.user, c.revoked, err, diff)
 		}
+	}
+}
+
+// renewed gives a key two more secrets: it is found by the newest and the one before, and by no other.
+func renewed(t *testing.T, k store.Keys, old core.Key) {
+	t.Helper()
+	for i, hash := range []string{"b2", "b3"} {
+		if ok, err := k.Renew(t.Context(), old.ID, hash, "h"+hash[1:], instant(7+i)); !ok || err != nil {
+			t.Fatalf("renew: %v, %v", ok, err)
+		}
+	}
+	for hash, want := range map[string]bool{old.Hash: false, "b2": true, "b3": true, "": false} {
+		got, _, ok, err := k.ByHash(t.Context(), hash)
+		if ok != want || err != nil || ok && (got.ID != old.ID || got.Hash != "b3" || got.Hint != "h3" || got.Before != "b2" || !got.BeforeUntil.Equal(instant(8))) {
+			t.Errorf("by %q: %v, %v, %+v", hash, ok, err, got)
+		}
+	}
+	if ok, err := k.Renew(t.Context(), "key_9", "x", "x", instant(7)); ok || err != nil {
+		t.Errorf("renew of none: %v, %v", ok, err)
 	}
 }
 

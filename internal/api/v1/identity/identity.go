@@ -31,6 +31,8 @@ type Groups interface {
 type Keys interface {
 	Keys(ctx context.Context, user string, revoked bool) ([]core.Key, error)
 	CreateKey(ctx context.Context, maker core.Principal, n core.NewKey) (string, core.Key, error)
+	// RotateKey gives a key another secret; the one before counts for the grace time.
+	RotateKey(ctx context.Context, maker core.Principal, user, id string, grace time.Duration) (string, core.Key, error)
 	RevokeKey(ctx context.Context, user, id string) error
 	KeyState(k core.Key) string
 }
@@ -122,6 +124,8 @@ func (h handlers) own() []api.Route {
 			api.ObjectNone, nil, KeyList{}, missing, h.keys),
 		with(row(change, http.MethodPost, "/api/v1/keys", "Makes a key, which is shown this once."),
 			api.ObjectKey, KeyRequest{}, NewKey{}, append([]int{http.StatusBadRequest, http.StatusConflict}, missing...), h.createKey),
+		with(row(change, http.MethodPost, "/api/v1/keys/{id}/rotate", "Gives a key another secret, which is shown this once; its scopes, models and limits stay."),
+			api.ObjectKey, RotateRequest{}, NewKey{}, append([]int{http.StatusBadRequest}, missing...), h.rotateKey),
 		with(row(change, http.MethodDelete, "/api/v1/keys/{id}", "Revokes a key."), api.ObjectKey, nil, Done{}, missing, h.revokeKey),
 	}
 }

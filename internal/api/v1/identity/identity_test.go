@@ -257,6 +257,20 @@ func TestKeysOverHTTP(t *testing.T) {
 	if len(list.Keys) != 1 {
 		t.Errorf("%+v", list)
 	}
+	rotate := "/api/v1/keys/" + k.ID + "/rotate"
+	var k2 identity.NewKey
+	s.ask(request{method: "POST", path: rotate, body: `{"grace_seconds":3600}`, credential: bob}, 200, &k2)
+	if k2.ID != k.ID || k2.Secret == k.Secret || k2.Alias != core.KeyAlias(k2.Secret) || k2.State != "active" {
+		t.Errorf("%+v", k2)
+	}
+	for _, secret := range []string{k.Secret, k2.Secret} {
+		s.ask(request{method: "GET", path: "/api/v1/me", credential: secret}, 200, nil)
+	}
+	s.ask(request{method: "POST", path: rotate, body: `{}`, credential: k.Secret}, 403, nil)
+	for _, body := range []string{`{"grace_seconds":-1}`, `{"grace_seconds":99999999999}`, `{"grace_seconds":9999999}`, `{"grace":"1h"}`} {
+		s.ask(request{method: "POST", path: rotate, body: body, credential: bob}, 400, nil)
+	}
+	s.ask(request{method: "POST", path: "/api/v1/keys/key_none/rotate", body: `{}`, credential: ann}, 404, nil)
 	s.ask(request{method: "DELETE", path: "/api/v1/keys/" + k.ID, credential: ann}, 200, nil)
 	s.ask(request{method: "DELETE", path: "/api/v1/keys/" + k.ID, credential: bob}, 404, nil)
 	s.ask(request{method: "GET", path: "/api/v1/me", credential: k.Secret}, 401, nil)

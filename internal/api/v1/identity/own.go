@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -170,6 +171,27 @@ func parse(param string, names []string) (core.Scope, error) {
 		return 0, core.Invalid(param, "%s names no scope; leave it out for all that the account has.", param)
 	}
 	return s, nil
+}
+
+func (h handlers) rotateKey(w http.ResponseWriter, r *http.Request) error {
+	p := core.PrincipalFrom(r.Context())
+	if !p.HandlesCredentials() {
+		return needLogin("rotate keys")
+	}
+	var req RotateRequest
+	if err := api.DecodeJSON(r, maxBody, &req); err != nil {
+		return err
+	}
+	if req.Grace < 0 || req.Grace > math.MaxInt32 {
+		return core.Invalid("grace_seconds", "grace_seconds is a number of seconds, 0 or more; it is %d.", req.Grace)
+	}
+	secret, k, err := h.Keys.RotateKey(r.Context(), p, mine(p), r.PathValue("id"), time.Duration(req.Grace)*time.Second)
+	if err != nil {
+		return err
+	}
+	api.NoteDetail(r.Context(), "the secret before counts until "+k.BeforeUntil.Format(time.RFC3339))
+	w.Header().Set("Cache-Control", "no-store")
+	return api.WriteJSON(w, http.StatusOK, NewKey{Key: h.keyOf(k), Secret: secret, Alias: core.KeyAlias(secret)})
 }
 
 func (h handlers) revokeKey(w http.ResponseWriter, r *http.Request) error {

@@ -186,6 +186,11 @@ type KeyRequest struct {
 	Expires *time.Time `json:"expires_at,omitempty"`
 }
 
+// RotateRequest asks for another secret of a key.
+type RotateRequest struct {
+	Grace int64 `json:"grace_seconds,omitempty" doc:"how long the secret before opens the key too, at most 90 days; absent: no more"`
+}
+
 // NewKey is a key that was just made.
 type NewKey struct {
 	Key

@@ -63,7 +63,8 @@ INSERT INTO api_key (id, hash, hint, account_id, name, scopes, models, created, 
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: KeyByHash :one
-SELECT sqlc.embed(k), sqlc.embed(a) FROM api_key k JOIN account a ON a.id = k.account_id WHERE k.hash = $1;
+SELECT sqlc.embed(k), sqlc.embed(a) FROM api_key k JOIN account a ON a.id = k.account_id
+WHERE k.hash = sqlc.arg(hash) OR k.before_hash <> '' AND k.before_hash = sqlc.arg(hash);
 
 -- name: GetKey :one
 SELECT * FROM api_key WHERE id = $1;
@@ -76,6 +77,9 @@ ORDER BY created, id;
 
 -- name: RevokeKey :execrows
 UPDATE api_key SET revoked = $1 WHERE id = $2 AND revoked = 0;
+
+-- name: RenewKey :execrows
+UPDATE api_key SET before_hash = hash, before_until = $1, hash = $2, hint = $3 WHERE id = $4 AND revoked = 0;
 
 -- name: TouchKey :exec
 UPDATE api_key SET used = $1 WHERE id = $2;

@@ -28,17 +28,19 @@ type AccountGroup struct {
 }
 
 type ApiKey struct {
-	ID        string
-	Hash      string
-	Hint      string
-	AccountID string
-	Name      string
-	Scopes    string
-	Models    string
-	Created   int64
-	Expires   int64
-	Used      int64
-	Revoked   int64
+	ID          string
+	Hash        string
+	Hint        string
+	AccountID   string
+	Name        string
+	Scopes      string
+	Models      string
+	Created     int64
+	Expires     int64
+	Used        int64
+	Revoked     int64
+	BeforeHash  string
+	BeforeUntil int64
 }
 
 type AuditCheckpoint struct {

@@ -63,7 +63,8 @@ INSERT INTO api_key (id, hash, hint, account_id, name, scopes, models, created, 
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: KeyByHash :one
-SELECT sqlc.embed(k), sqlc.embed(a) FROM api_key k JOIN account a ON a.id = k.account_id WHERE k.hash = ?;
+SELECT sqlc.embed(k), sqlc.embed(a) FROM api_key k JOIN account a ON a.id = k.account_id
+WHERE k.hash = sqlc.arg(hash) OR k.before_hash <> '' AND k.before_hash = sqlc.arg(hash);
 
 -- name: GetKey :one
 SELECT * FROM api_key WHERE id = ?;
@@ -76,6 +77,9 @@ ORDER BY created, id;
 
 -- name: RevokeKey :execrows
 UPDATE api_key SET revoked = ? WHERE id = ? AND revoked = 0;
+
+-- name: RenewKey :execrows
+UPDATE api_key SET before_hash = hash, before_until = ?, hash = ?, hint = ? WHERE id = ? AND revoked = 0;
 
 -- name: TouchKey :exec
 UPDATE api_key SET used = ? WHERE id = ?;

@@ -359,7 +359,7 @@ func (q *Queries) GetGroup(ctx context.Context, id string) (AccountGroup, error)
 }
 
 const getKey = `-- name: GetKey :one
-SELECT id, hash, hint, account_id, name, scopes, models, created, expires, used, revoked FROM api_key WHERE id = ?
+SELECT id, hash, hint, account_id, name, scopes, models, created, expires, used, revoked, before_hash, before_until FROM api_key WHERE id = ?
 `
 
 func (q *Queries) GetKey(ctx context.Context, id string) (ApiKey, error) {
@@ -377,6 +377,8 @@ func (q *Queries) GetKey(ctx context.Context, id string) (ApiKey, error) {
 		&i.Expires,
 		&i.Used,
 		&i.Revoked,
+		&i.BeforeHash,
+		&i.BeforeUntil,
 	)
 	return i, err
 }
@@ -398,7 +400,8 @@ func (q *Queries) GroupByName(ctx context.Context, folded string) (AccountGroup,
 }
 
 const keyByHash = `-- name: KeyByHash :one
-SELECT k.id, k.hash, k.hint, k.account_id, k.name, k.scopes, k.models, k.created, k.expires, k.used, k.revoked, a.id, a.name, a.folded, a.email, a.role, a.grants, a.group_id, a.password, a.subject, a.disabled, a.created, a.updated, a.logged_in FROM api_key k JOIN account a ON a.id = k.account_id WHERE k.hash = ?
+SELECT k.id, k.hash, k.hint, k.account_id, k.name, k.scopes, k.models, k.created, k.expires, k.used, k.revoked, k.before_hash, k.before_until, a.id, a.name, a.folded, a.email, a.role, a.grants, a.group_id, a.password, a.subject, a.disabled, a.created, a.updated, a.logged_in FROM api_key k JOIN account a ON a.id = k.account_id
+WHERE k.hash = ?1 OR k.before_hash <> '' AND k.before_hash = ?1
 `
 
 type KeyByHashRow struct {
@@ -421,6 +424,8 @@ func (q *Queries) KeyByHash(ctx context.Context, hash string) (KeyByHashRow, err
 		&i.ApiKey.Expires,
 		&i.ApiKey.Used,
 		&i.ApiKey.Revoked,
+		&i.ApiKey.BeforeHash,
+		&i.ApiKey.BeforeUntil,
 		&i.Account.ID,
 		&i.Account.Name,
 		&i.Account.Folded,
@@ -512,7 +517,7 @@ func (q *Queries) ListGroups(ctx context.Context) ([]AccountGroup, error) {
 }
 
 const listKeys = `-- name: ListKeys :many
-SELECT id, hash, hint, account_id, name, scopes, models, created, expires, used, revoked FROM api_key
+SELECT id, hash, hint, account_id, name, scopes, models, created, expires, used, revoked, before_hash, before_until FROM api_key
 WHERE (cast(?1 AS TEXT) = '' OR account_id = cast(?1 AS TEXT))
   AND (revoked = 0 OR cast(?2 AS INTEGER) = 1)
 ORDER BY created, id
@@ -544,6 +549,8 @@ func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ApiKey, e
 			&i.Expires,
 			&i.Used,
 			&i.Revoked,
+			&i.BeforeHash,
+			&i.BeforeUntil,
 		); err != nil {
 			return nil, err
 		}
@@ -639,6 +646,30 @@ type RenameGroupParams struct {
 
 func (q *Queries) RenameGroup(ctx context.Context, arg RenameGroupParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, renameGroup, arg.Name, arg.Folded, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const renewKey = `-- name: RenewKey :execrows
+UPDATE api_key SET before_hash = hash, before_until = ?, hash = ?, hint = ? WHERE id = ? AND revoked = 0
+`
+
+type RenewKeyParams struct {
+	BeforeUntil int64
+	Hash        string
+	Hint        string
+	ID          string
+}
+
+func (q *Queries) RenewKey(ctx context.Context, arg RenewKeyParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, renewKey,
+		arg.BeforeUntil,
+		arg.Hash,
+		arg.Hint,
+		arg.ID,
+	)
 	if err != nil {
 		return 0, err
 	}
