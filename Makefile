@@ -63,9 +63,9 @@ FRESH := ./internal/archtest/... ./test/...
 # Comparing the tokenizer and its stages with others on whole vocabularies is the work of one goroutine, in which the race detector has
 # nothing to find. It runs without; what goroutines share runs with it as well.
 PLAIN := ./internal/tokenizer/...
-# Mains are run by the tests under test/, which are themselves not measured; enginetest and storetest are suites; query is
-# generated.
-NOT_MEASURED := ^ashatai/(cmd|test)/|test$$|(sqlite|postgres)/query$$
+# Mains are run by the tests under test/, which are themselves not measured; enginetest and storetest are suites; query and
+# inference are generated.
+NOT_MEASURED := ^ashatai/(cmd|test)/|test$$|(sqlite|postgres)/query$$|oip/inference$$
 # What serves TensorFlow's models is tested where its libraries are installed (bin/ashatai runtime install tensorflow).
 NOT_MEASURED := $(NOT_MEASURED)$(if $(ASHATAI_TEST_TENSORFLOW),,|/(engine/tensorflow|native/tf|native/litert)$$)
 
@@ -113,9 +113,10 @@ lint: .cache/bin/golangci-lint ## linters for Go, the page and Python, formattin
 	cd web && npm run --silent lint
 	@bash scripts/lint-python.sh
 
-gen: .cache/bin/sqlc ## write the generated code anew
+gen: .cache/bin/sqlc .cache/bin/protogen ## write the generated code anew
 	cd internal/store/sqlite && $(CURDIR)/.cache/bin/sqlc generate
 	cd internal/store/postgres && $(CURDIR)/.cache/bin/sqlc generate
+	.cache/bin/protogen internal/api/oip/inference/inference.proto .cache/bin/protoc-gen-go .cache/bin/protoc-gen-go-grpc
 	go run ./test/compat
 
 gen-check: ## fail where the generated code is not what gen writes
@@ -149,4 +150,8 @@ clean: ## remove everything that make made, the installed libraries and model in
 
 .cache/bin/sqlc: tools/go.mod tools/go.sum
 	cd tools && go build -o $(CURDIR)/.cache/bin/ github.com/sqlc-dev/sqlc/cmd/sqlc
+	@touch $@
+
+.cache/bin/protogen: tools/go.mod tools/go.sum tools/protogen/main.go
+	cd tools && go build -o $(CURDIR)/.cache/bin/ ./protogen google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
 	@touch $@

@@ -280,7 +280,7 @@ tokenizers
 minilm
 tensorflow_models
 test_environment
-environment .venv-triton test/conformance/triton/requirements.txt "tritonclient.http" "the client for the Open Inference Protocol of the tests"
+environment .venv-triton test/conformance/triton/requirements.txt "tritonclient.http, tritonclient.grpc" "the client for the Open Inference Protocol of the tests"
 tensor_models
 minilm_torch
 ocr
