@@ -3,10 +3,10 @@ package oip
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
@@ -67,12 +67,6 @@ type answerOutput struct {
 type answerOptions struct {
 	Size int `json:"binary_data_size"`
 }
-
-const (
-	maxTensors = 1024
-	maxID      = 256
-	maxTimeout = 24 * time.Hour
-)
 
 // infer answers POST …/infer.
 func (h *handler) infer(w http.ResponseWriter, r *http.Request) error {
@@ -139,36 +133,28 @@ func readAll(r *http.Request) ([]byte, error) {
 
 // wish is what the request asks for, without the model.
 func (b *inferBody) wish() (*Wish, error) {
-	switch {
-	case len(b.ID) > maxID:
-		return nil, core.Invalid("id", "id has %d bytes; at most %d are allowed.", len(b.ID), maxID)
-	case len(b.Inputs) > maxTensors || len(b.Outputs) > maxTensors:
-		return nil, core.Invalid("inputs", "The request has %d inputs and %d outputs; at most %d are allowed.", len(b.Inputs), len(b.Outputs), maxTensors)
-	case b.Parameters.Timeout < 0 || b.Parameters.Timeout > maxTimeout.Microseconds():
-		return nil, core.Invalid("parameters.timeout", "parameters.timeout is %d; it must be between 0 and %d microseconds.", b.Parameters.Timeout, maxTimeout.Microseconds())
+	w, err := NewWish(b.ID, len(b.Inputs), len(b.Outputs), b.Parameters.Timeout)
+	if err != nil {
+		return nil, err
 	}
-	w := &Wish{ID: b.ID, Timeout: time.Duration(b.Parameters.Timeout) * time.Microsecond}
 	rest := b.tail
 	for i := range b.Inputs {
 		in := &b.Inputs[i]
 		t := core.Tensor{Name: in.Name, Type: in.Datatype, Shape: in.Shape}
-		var err error
 		if t.Data, rest, err = in.bytes(rest); err != nil {
 			return nil, err
 		}
-		if err := t.Check(); err != nil {
+		if err := w.Take(t); err != nil {
 			return nil, err
 		}
-		w.Inputs = append(w.Inputs, t)
 	}
 	if len(rest) > 0 {
 		return nil, core.Errorf(core.CodeInvalidRequest, "The body has %d bytes behind the JSON that belong to no input; binary_data_size says how many an input has.", len(rest))
 	}
 	for _, o := range b.Outputs {
-		if o.Parameters.Classes < 0 {
-			return nil, core.Invalid("outputs", "classification of the output %.80q is %d; it must not be negative.", o.Name, o.Parameters.Classes)
+		if err := w.Ask(o.Name, o.Parameters.Classes); err != nil {
+			return nil, err
 		}
-		w.Outputs = append(w.Outputs, Output{Name: o.Name, Classes: o.Parameters.Classes})
 	}
 	return w, nil
 }
@@ -234,9 +220,14 @@ func (b *inferBody) answer(w http.ResponseWriter, model string, got *Answer) err
 
 // place tells in headers where the answer comes from.
 func place(w http.ResponseWriter, p core.Placement) {
-	for _, kv := range [][2]string{{"X-Ashatai-Runtime", p.Runtime}, {"X-Ashatai-Device", p.Device}, {"X-Ashatai-Fallback", p.Fallback}} {
-		if kv[1] != "" {
-			w.Header().Set(kv[0], kv[1])
-		}
+	for name, value := range Told(p) {
+		w.Header().Set(name, value)
 	}
+}
+
+// Told is what an answer says of where it comes from, by the names of its headers.
+func Told(p core.Placement) map[string]string {
+	all := map[string]string{"x-ashatai-runtime": p.Runtime, "x-ashatai-device": p.Device, "x-ashatai-fallback": p.Fallback}
+	maps.DeleteFunc(all, func(_, value string) bool { return value == "" })
+	return all
 }

@@ -138,7 +138,7 @@ func TestCalls(t *testing.T) {
 		{"GET", "/v2/health/live", "", 200, ""},
 		{"GET", "/v2/health/ready", "", 200, ""},
 		{"GET", "/v2", "", 200, `"version":"v"`},
-		{"GET", "/v2/models/echo", "", 200, `{"name":"echo","versions":["latest"],"platform":"onnx","inputs":[{"name":"a","datatype":"FP32","shape":[-1,2]}],"outputs":[{"name":"t","datatype":"BYTES","shape":[]}]}`},
+		{"GET", "/v2/models/echo", "", 200, `{"name":"echo","versions":["latest"],"platform":"onnx","inputs":[{"name":"a","datatype":"FP32","shape":[-1,2]}],"outputs":[{"name":"t","datatype":"BYTES","shape":[-1]}]}`},
 		{"GET", "/v2/models/talk/versions/q4", "", 200, `"text_input"`},
 		{"GET", "/v2/models/echo/config", "", 200, `"max_batch_size":0,"input":[{"name":"a","data_type":"TYPE_FP32","dims":[-1,2]}],"output":[{"name":"t","data_type":"TYPE_STRING"`},
 		{"GET", "/v2/models/echo/versions/1/ready", "", 200, ""},

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
@@ -168,12 +167,20 @@ func (s *Service) Metadata(ctx context.Context, model, version string) (*Metadat
 	list := func(in []core.TensorInfo) []Tensor {
 		out := make([]Tensor, 0, len(in))
 		for _, t := range in {
-			out = append(out, Tensor{t.Name, t.Type, append([]int64{}, t.Shape...)})
+			out = append(out, Tensor{t.Name, t.Type, shape(t.Shape)})
 		}
 		return out
 	}
 	out.Platform, out.Inputs, out.Outputs = sig.Runtime, list(sig.Inputs), list(sig.Outputs)
 	return out, nil
+}
+
+// shape writes a shape as the protocol does, which has no word for one of any rank: it is written as one free dimension.
+func shape(s []int64) []int64 {
+	if s == nil {
+		return []int64{-1}
+	}
+	return slices.Clone(s)
 }
 
 // Index lists the models with their states.
@@ -232,51 +239,4 @@ func (s *Service) back(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.away, name)
-}
-
-// Wish is a request for tensors.
-type Wish struct {
-	Model, Version, ID string
-	Inputs             []core.Tensor
-	Outputs            []Output      // nil: all of the model's
-	Timeout            time.Duration // 0: the server's
-}
-
-// Output is an output that is asked for.
-type Output struct {
-	Name    string
-	Classes int // above 0: only the highest values, so many, with their places and labels
-}
-
-// Answer are the tensors of a Wish.
-type Answer struct {
-	Version   string
-	Outputs   []core.Tensor
-	Placement core.Placement
-}
-
-// Infer computes tensors.
-func (s *Service) Infer(ctx context.Context, w *Wish) (*Answer, error) {
-	m, err := s.find(ctx, w.Model, w.Version)
-	if err != nil {
-		return nil, err
-	}
-	if w.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, w.Timeout)
-		defer cancel()
-	}
-	req := &core.TensorRequest{ID: w.ID, Principal: core.PrincipalFrom(ctx), Model: m.Name, Inputs: w.Inputs}
-	for _, o := range w.Outputs {
-		req.Outputs = append(req.Outputs, o.Name)
-	}
-	began := time.Now()
-	got, err := s.cfg.Tensors.Infer(ctx, req)
-	s.count(m.Name, began, got, err)
-	if err != nil {
-		return nil, err
-	}
-	s.back(m.Name)
-	out := &Answer{Version: tag(m), Outputs: got.Outputs, Placement: got.Placement}
-	return out, s.classify(ctx, m, w.Outputs, out.Outputs)
 }
