@@ -42,6 +42,9 @@ func BodyError(r *http.Request, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return core.Wrap(core.CodeDeadline, err, "The request body stopped arriving.")
 	}
+	if e, ok := errors.AsType[*core.Error](err); ok {
+		return e
+	}
 	if ctxErr := r.Context().Err(); ctxErr != nil {
 		return core.AsError(ctxErr)
 	}

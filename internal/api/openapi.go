@@ -19,6 +19,9 @@ func OpenAPI(version string, dialects []Dialect) ([]byte, error) {
 	paths := map[string]any{}
 	tags := []any{}
 	for _, d := range dialects {
+		if d.Proto != "" {
+			continue
+		}
 		tags = append(tags, map[string]any{"name": d.Name})
 		for _, row := range d.Routes {
 			p, params := openPath(row.Path)

@@ -61,6 +61,7 @@ type Route struct {
 	Object  ObjectKind
 	Feature feature.Name // the call is there while this feature is open for the caller, and the dialect's too
 	MaxBody int64        // bytes; 0: the server's default for the method
+	Turns   bool         // the body is a stream of requests, each of which begins with NextTurn; MaxBody and the limits hold for each
 
 	Request  any    // zero value of the request's JSON type; nil where there is none
 	Bodiless bool   // the request may come without a body too
@@ -100,6 +101,7 @@ type Dialect struct {
 	Prefixes   []string // path prefixes whose unknown paths and methods are answered in this dialect's shape: "/v1/"
 	Fields     Fields   // what every call of the dialect may hold, such as headers
 	Feature    feature.Name
-	Error      any // zero value of the error's JSON type, for OpenAPI; nil is ErrorBody
+	Proto      string // the description of calls that are no JSON; OpenAPI then has none
+	Error      any    // zero value of the error's JSON type, for OpenAPI; nil is ErrorBody
 	WriteError func(w http.ResponseWriter, r *http.Request, e *core.Error)
 }

@@ -33,8 +33,13 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 // WriteParts answers with the bytes of parts, one behind the other; the handler has set the headers. Each write to the client has
 // WriteTimeout of its own.
 func WriteParts(w http.ResponseWriter, parts ...[]byte) error {
-	rc := http.NewResponseController(w)
 	w.WriteHeader(http.StatusOK)
+	return Send(w, parts...)
+}
+
+// Send writes the bytes of parts behind what was written, in the same way.
+func Send(w http.ResponseWriter, parts ...[]byte) error {
+	rc := http.NewResponseController(w)
 	for _, p := range parts {
 		for len(p) > 0 {
 			n := min(len(p), partSize)

@@ -35,11 +35,11 @@ func entryOf(r *http.Request, c *call) Entry {
 	return e
 }
 
-// record writes down that the act of a request begins. What it returns is called when the act is over.
-func (c *call) record(r *http.Request) (*http.Request, func(), error) {
+// record writes down that the act of a request begins. What it returns is called with the outcome when the act is over.
+func (c *call) record(r *http.Request) (*http.Request, func(status int), error) {
 	ctx, note := api.WithNote(r.Context())
 	if c.row.Scope == core.ScopePublic && c.row.Audit == api.AuditChange && c.g.strangers.take("", c.g.o.Now()) > 0 {
-		return r.WithContext(ctx), func() { c.recordKnown(ctx, note, entryOf(r, c)) }, nil
+		return r.WithContext(ctx), func(status int) { c.recordKnown(ctx, note, entryOf(r, c), status) }, nil
 	}
 	finish, err := c.g.o.Audit.Begin(ctx, entryOf(r, c))
 	if err != nil {
@@ -49,8 +49,7 @@ func (c *call) record(r *http.Request) (*http.Request, func(), error) {
 		}
 		return r, nil, core.Wrap(code, err, "The audit record cannot be written, so the call is refused.")
 	}
-	// The status is read late: by then a failure or a panic of the handler has become an answer.
-	return r.WithContext(ctx), func() { finish(c.w.outcome()) }, nil
+	return r.WithContext(ctx), finish, nil
 }
 
 // strangersPerMinute is how many acts of callers whom nobody knows may be on record in a minute, all of them together.
@@ -58,7 +57,7 @@ const strangersPerMinute = 120
 
 // recordKnown writes down an act of a stranger that is over, where it turned out whose it was, as a login's. Of every other the log
 // alone has a line: the minute's strangers are on record already.
-func (c *call) recordKnown(ctx context.Context, note *api.Note, e Entry) {
+func (c *call) recordKnown(ctx context.Context, note *api.Note, e Entry, status int) {
 	ctx = context.WithoutCancel(ctx) // the act is done, whoever left
 	var audit Auditor = LogAudit{Log: c.g.o.Log}
 	if _, _, who := note.Taken(); who.User != "" {
@@ -69,7 +68,7 @@ func (c *call) recordKnown(ctx context.Context, note *api.Note, e Entry) {
 		c.g.o.Log.ErrorContext(ctx, "an act could not be recorded", slog.String("action", e.Action), slog.String("error", err.Error()))
 		return
 	}
-	finish(c.w.outcome())
+	finish(status)
 }
 
 // recordRefusal writes down that somebody known tried what they may not do, as often as their limits let them ask. Nobody's tries

@@ -27,6 +27,8 @@ type Authenticator interface {
 // request is done; it is nil when err is not. Errors: CodeRateLimited with RetryAfter.
 type Limiter interface {
 	Admit(h http.Header, r *http.Request, row api.Route, p core.Principal) (release func(), err error)
+	// Again counts another request of a stream of them that was admitted.
+	Again(r *http.Request, row api.Route, p core.Principal) error
 }
 
 // Features knows for whom a feature is open. Errors: CodeForbidden with the feature's name.
@@ -53,8 +55,9 @@ type Options struct {
 	// Features says for whom the features of rows are open; nil: for everybody.
 	Features Features
 
-	// Draining reports whether the server takes no new work any more; nil: it always does.
+	// Draining reports whether the server takes no new work any more; nil: it always does. Leaving is done from then on; nil: never.
 	Draining func() bool
+	Leaving  context.Context //nolint:containedctx // of the server, not of a call
 
 	MaxBody        int64         // bytes of a body where the row names no limit
 	RequestTimeout time.Duration // the longest a row of LimitInfer may take; 0: no limit
@@ -165,9 +168,9 @@ func (c *call) pass(r *http.Request) error {
 		c.w.wait = &core.Wait{}
 		ctx = core.WithWait(ctx, c.w.wait)
 	}
-	if c.g.o.RequestTimeout > 0 && c.row.Limit == api.LimitInfer {
+	if !c.row.Turns {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.g.o.RequestTimeout)
+		ctx, cancel = c.within(ctx)
 		defer cancel()
 	}
 	r = r.WithContext(ctx)
@@ -176,12 +179,16 @@ func (c *call) pass(r *http.Request) error {
 		return err
 	}
 	defer release()
+	if c.row.Turns {
+		r = c.turns(r)
+		return c.handle(r)
+	}
 	if c.row.Audit != api.AuditNone {
-		var finish func()
+		var finish func(status int)
 		if r, finish, err = c.record(r); err != nil {
 			return err
 		}
-		defer finish()
+		defer func() { finish(c.w.outcome()) }() // late: by then a failure or a panic of the handler has become an answer
 	}
 	if err := c.limitBody(r); err != nil {
 		c.fail(r, err) // here and not by the caller, so that the audit sees the outcome
@@ -193,6 +200,14 @@ func (c *call) pass(r *http.Request) error {
 		return nil
 	}
 	return err
+}
+
+// within bounds the time of a request.
+func (c *call) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.g.o.RequestTimeout > 0 && c.row.Limit == api.LimitInfer {
+		return context.WithTimeout(ctx, c.g.o.RequestTimeout)
+	}
+	return ctx, func() {}
 }
 
 // handle runs the handler. Its panic is answered here, so that the limits and the audit around it see the outcome.
@@ -232,7 +247,7 @@ func (c *call) drain() error {
 	}
 	c.w.Header().Set("Connection", "close")
 	if c.row.Limit == api.LimitInfer || c.row.Limit == api.LimitWrite {
-		return core.Errorf(core.CodeDraining, "The server is shutting down and takes no new requests.")
+		return errLeaving()
 	}
 	return nil
 }
@@ -259,10 +274,7 @@ func (c *call) limitBody(r *http.Request) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	limit := c.row.MaxBody
-	if limit <= 0 {
-		limit = c.g.o.MaxBody
-	}
+	limit := c.maxBody()
 	if r.ContentLength > limit {
 		c.linger(r)
 		return core.Errorf(core.CodeTooLarge, "The request body is larger than the limit of %d bytes.", limit)
@@ -272,6 +284,13 @@ func (c *call) limitBody(r *http.Request) error {
 		ReadCloser: http.MaxBytesReader(c.w.ResponseWriter, r.Body, limit), rc: rc, timeout: c.g.o.BodyTimeout,
 	}
 	return nil
+}
+
+func (c *call) maxBody() int64 {
+	if c.row.MaxBody > 0 {
+		return c.row.MaxBody
+	}
+	return c.g.o.MaxBody
 }
 
 // firstByte is how long the first byte of a body that is too large may take.
@@ -295,6 +314,7 @@ func (c *call) fail(r *http.Request, err error) {
 	if e.Code == core.CodeUnauthenticated {
 		c.w.Header().Set("WWW-Authenticate", `Bearer realm="ashatai"`)
 	}
+	c.w.failed = api.Status(e.Code)
 	h := c.w.Header()
 	h.Del("Content-Length")
 	api.ErrorHeaders(c.w, e)

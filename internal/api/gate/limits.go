@@ -58,7 +58,7 @@ func (l *Limits) Admit(h http.Header, r *http.Request, row api.Route, p core.Pri
 	if row.Limit == api.LimitNone {
 		return func() {}, nil
 	}
-	who, own := caller(r, p), p.User == core.Local().User && loopback(r.RemoteAddr) && !forwarded(r) && !l.o.Own
+	who, own := caller(r, p), l.own(r, p)
 	if err := l.enter(who, own); err != nil {
 		return nil, err
 	}
@@ -75,6 +75,19 @@ func (l *Limits) Admit(h http.Header, r *http.Request, row api.Route, p core.Pri
 		}
 	}
 	return func() { l.leave(who) }, nil
+}
+
+// Again counts another request of a stream of them, which has its place.
+func (l *Limits) Again(r *http.Request, row api.Route, p core.Principal) error {
+	if row.Limit == api.LimitNone || l.own(r, p) {
+		return nil
+	}
+	return l.rate(http.Header{}, caller(r, p))
+}
+
+// own reports whether a request comes from this machine's own user, whom no limit of one caller binds.
+func (l *Limits) own(r *http.Request, p core.Principal) bool {
+	return p.User == core.Local().User && loopback(r.RemoteAddr) && !forwarded(r) && !l.o.Own
 }
 
 // enter takes a place among the requests that are being answered. One caller cannot take them all.

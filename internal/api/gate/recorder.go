@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"log/slog"
@@ -22,6 +23,7 @@ type recorder struct {
 	bytes  int64
 	wait   *core.Wait // nil where nobody waits for a model
 	own    bool       // the handler bounds its writes itself
+	failed int        // the status of a failure, which the dialect may tell in another way
 	renew  time.Time  // when the deadline of writes is to be moved
 }
 
@@ -76,12 +78,10 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *recorder) wrote() bool { return w.status != 0 }
 
-// outcome is the status that the client sees; a handler that wrote nothing answers 200.
+// outcome is what became of the request: the status that the client sees, or would see where its dialect has another word for
+// failures. A handler that wrote nothing answers 200.
 func (w *recorder) outcome() int {
-	if w.status == 0 {
-		return http.StatusOK
-	}
-	return w.status
+	return cmp.Or(w.failed, w.status, http.StatusOK)
 }
 
 // panicked turns a panic into an answer, or cuts the connection when the answer has begun.

@@ -1,0 +1,119 @@
+package gate_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"ashatai/internal/api"
+	"ashatai/internal/api/gate"
+	"ashatai/internal/core"
+)
+
+// turns is a row whose requests are lines; each is answered with its length, or with what is wrong.
+func turns(limit int64) api.Route {
+	return api.Route{
+		Method: http.MethodPost, Path: "/turns", Summary: "Turns.", Scope: core.ScopeInfer, Limit: api.LimitInfer, Audit: api.AuditUse, MaxBody: limit, Turns: true,
+		Handle: func(w http.ResponseWriter, r *http.Request) error {
+			lines := bufio.NewReaderSize(oneByOne{r.Body}, 16)
+			for {
+				line, err := lines.ReadString('\n')
+				if err == io.EOF {
+					return nil
+				}
+				if err != nil {
+					return api.BodyError(r, err)
+				}
+				ctx, end, err := api.NextTurn(r.Context())
+				if err == nil {
+					if _, bounded := ctx.Deadline(); !bounded || core.PrincipalFrom(ctx).User == "" {
+						err = errors.New("the turn is not bounded, or nobody's")
+					}
+					if line == "bad\n" {
+						err = core.Invalid("line", "bad")
+					}
+					end(err)
+				}
+				_, _ = fmt.Fprintln(w, len(line), err)
+			}
+		},
+	}
+}
+
+// oneByOne reads no byte of the next request with one.
+type oneByOne struct{ io.Reader }
+
+func (r oneByOne) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(1, len(p))]) }
+
+func (h house) lines(t *testing.T, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	return h.do(t, func(r *http.Request) { r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), -1 }, http.MethodPost, "/turns")
+}
+
+func TestTurns(t *testing.T) {
+	h := build(t, func(o *gate.Options) {
+		o.RequestTimeout = time.Minute
+		o.Limit = gate.NewLimits(gate.LimitOptions{PerMinute: 5, Own: true, Concurrent: 1})
+	}, turns(6))
+	a := h.lines(t, "1234\nbad\n1234\n")
+	if a.Code != http.StatusOK || a.Body.String() != "5 <nil>\n4 invalid_request: bad\n5 <nil>\n" {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	if a := h.log.lines(t, "audit"); len(a) != 3 || a[0]["status"] != 200.0 || a[1]["status"] != 400.0 || a[2]["status"] != 200.0 {
+		t.Errorf("the audit has %v", a)
+	}
+	if a := h.lines(t, "12345678\n"); a.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("a request over the limit of one: %d %s", a.Code, a.Body)
+	}
+	if a := h.lines(t, "1\n"); a.Code != http.StatusTooManyRequests {
+		t.Errorf("a sixth request: %d %s", a.Code, a.Body)
+	}
+
+	h = build(t, func(o *gate.Options) {
+		o.RequestTimeout = time.Minute
+		o.Limit = gate.NewLimits(gate.LimitOptions{PerMinute: 2, Own: true})
+	}, turns(0))
+	if a := h.lines(t, "1\n1\n"); !strings.Contains(a.Body.String(), "2 <nil>\n2 rate_limited") {
+		t.Errorf("over the rate: %s", a.Body)
+	}
+}
+
+// TestTurnsEndWithTheServer: no further request is waited for.
+func TestTurnsEndWithTheServer(t *testing.T) {
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	h := build(t, func(o *gate.Options) { o.RequestTimeout, o.Leaving = time.Minute, left }, turns(0))
+	deadline := time.Now().Add(30 * time.Second)
+	for { // leaving is told in a goroutine of its own
+		a := h.lines(t, strings.Repeat("1\n", 1000))
+		if a.Code == http.StatusServiceUnavailable || strings.Count(a.Body.String(), "\n") < 1000 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a stream does not end with the server")
+		}
+	}
+}
+
+// TestTurnIsRefused: what is refused a request of its own is refused one of a stream, without the act.
+func TestTurnIsRefused(t *testing.T) {
+	var draining bool
+	h := build(t, func(o *gate.Options) {
+		o.RequestTimeout = time.Minute
+		o.Draining = func() bool { defer func() { draining = true }(); return draining } // from the first request on
+	}, turns(0))
+	if a := h.lines(t, "1\n"); !strings.HasPrefix(a.Body.String(), "2 draining") {
+		t.Errorf("%s", a.Body)
+	}
+	h = build(t, func(o *gate.Options) { o.RequestTimeout, o.Audit = time.Minute, brokenAudit{} }, turns(0))
+	if a := h.lines(t, "1\n"); !strings.HasPrefix(a.Body.String(), "2 unavailable") {
+		t.Errorf("%s", a.Body)
+	}
+}
