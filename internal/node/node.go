@@ -370,6 +370,7 @@ const stopGrace = 15 * time.Second
 // stop takes the server down: readiness off, no new work, what runs finishes or is ended with a typed error.
 func (n *Node) stop(ctx context.Context) {
 	n.health.drain()
+	n.server.leave()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.set.Server.DrainTimeout+stopGrace)
 	defer cancel()
 	n.log.InfoContext(ctx, "the server stops", slog.Duration("drain", n.set.Server.DrainTimeout))

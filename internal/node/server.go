@@ -17,6 +17,7 @@ import (
 	"ashatai/internal/api/gate"
 	"ashatai/internal/api/native"
 	"ashatai/internal/api/oip"
+	"ashatai/internal/api/oip/rpc"
 	"ashatai/internal/api/openai"
 	"ashatai/internal/api/ops"
 	"ashatai/internal/api/v1"
@@ -42,6 +43,8 @@ type server struct {
 	http   http.Server
 	chain  atomic.Pointer[http.Handler] // from the gate to the handlers; another one after a reload
 	cancel context.CancelFunc           // ends the context of every request
+	leave  context.CancelFunc           // ends the waiting for requests on streams of them
+	left   context.Context              //nolint:containedctx // done after leave
 
 	dialects []api.Dialect
 	certs    *cert.Keeper
@@ -66,6 +69,7 @@ func (n *Node) makeServer(ctx context.Context) error {
 	}
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &server{cancel: cancel, dialects: n.dialects(), certs: certs}
+	s.left, s.leave = context.WithCancel(base)
 	n.server, n.limiter = s, gate.NewLimits(n.limits())
 	if err := n.openGate(); err != nil {
 		cancel()
@@ -75,9 +79,19 @@ func (n *Node) makeServer(ctx context.Context) error {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.chain.Load()).ServeHTTP(w, wish.WithWhere(r)) }), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
+		Protocols:   protocols(),
 	}
 	n.closers = append(n.closers, func() error { cancel(); return nil })
 	return nil
+}
+
+// protocols are those of the listener: clients of gRPC speak HTTP/2 in the clear too, without asking first.
+func protocols() *http.Protocols {
+	p := &http.Protocols{}
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
 
 // openGate makes the chain before the handlers from the settings that count now.
@@ -90,8 +104,8 @@ func (n *Node) openGate() error {
 		Audit: record.Auditor{Log: n.log, Chain: n.audit, Users: n.auth},
 		Hosts: gate.Hosts{Bound: n.set.Server.Addr, Allowed: set.Server.AllowedHosts}, Proxies: gate.ParseProxies(set.Server.TrustedProxies),
 		Features: n.live,
-		Draining: n.health.draining,
-		MaxBody:  int64(set.Server.MaxBody), RequestTimeout: set.Server.RequestTimeout,
+		Draining: n.health.draining, Leaving: n.server.left,
+		MaxBody: int64(set.Server.MaxBody), RequestTimeout: set.Server.RequestTimeout,
 	})
 	mux, err := api.NewMux(n.server.dialects, g.Wrap)
 	if err != nil {
@@ -140,7 +154,7 @@ func (n *Node) dialects() []api.Dialect {
 		openai.New(gen, n.infer, n.visible(), n.openaiConfig()),
 		native.New(gen, n.visible(), nativeScanner{n.visible()}, nativeProjects{project.New(gen, project.Config{})}, native.Config{Log: n.log}),
 		n.ollamaDialect(gen),
-		oip.Dialect(n.oip),
+		oip.Dialect(n.oip), rpc.Dialect(n.oip),
 		v1.Dialect(own),
 		admin.Dialect(admin.Config{Logins: n.auth, Keys: n.auth, Credential: gate.Credential}),
 		ops.Dialect(ops.Config{Health: n.health, Metrics: n.metricsHandler(), Document: document, Page: web.Handler(), PageOff: func() bool { return !n.live.On(feature.Page) }}),

@@ -9,7 +9,7 @@ import (
 	"ashatai/test/launch"
 )
 
-// TestTritonClient drives the Open Inference Protocol over HTTP with NVIDIA's client, on a real model of ONNX.
+// TestTritonClient drives the Open Inference Protocol over HTTP and gRPC with NVIDIA's clients, on a real model of ONNX.
 func TestTritonClient(t *testing.T) {
 	python, from := launch.Given(t, "ASHATAI_TEST_TRITON"), launch.Given(t, "ASHATAI_TEST_MINILM")
 	home := t.TempDir()
@@ -27,5 +27,7 @@ func TestTritonClient(t *testing.T) {
 		}
 	}
 	addr, _ := launch.In(t, launch.Given(t, "ASHATAI_TEST_BIN"), home)
-	passed(t, program(t, nil, python, "triton/http_client.py", strings.TrimPrefix(addr, "http://")))
+	for _, client := range []string{"triton/http_client.py", "triton/grpc_client.py"} {
+		passed(t, program(t, nil, python, client, strings.TrimPrefix(addr, "http://")))
+	}
 }
