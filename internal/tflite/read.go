@@ -2,6 +2,7 @@ package tflite
 
 import (
 	"io"
+	"slices"
 
 	"ashatai/internal/core"
 )
@@ -16,6 +17,7 @@ type File struct {
 	Signature int         // the place of that signature; 0 where the file has none, and its main graph is served
 	Operators map[int]int // how often, by number
 	Weights   int64       // bytes of all constants
+	Fixes     []Fix       // without which it cannot be served, see Fixed
 }
 
 // Tensor is an input or an output. Type is a number of TensorType.
@@ -56,6 +58,7 @@ type reader struct {
 	file    *File
 	codes   []int
 	buffers vector
+	fold    bool // some shape follows from those of inputs through operators, which have to be folded
 }
 
 // graph is a subgraph that was read.
@@ -63,12 +66,18 @@ type graph struct {
 	tensors []tensor
 	inputs  []int32
 	outputs []int32
+
+	operators vector
+	folded    []folded
 }
 
 type tensor struct {
 	Tensor
-	constant bool // its elements lie in the file
+	constant bool // its elements lie in the file, or are known before the model runs
 	known    bool // its shape is known before the model runs
+	buffer   int64
+	data     vector  // its elements, where they lie in the file
+	value    []int32 // its elements, where they were computed here
 }
 
 // model reads a Model.
@@ -92,6 +101,9 @@ func (r *reader) model() {
 	}
 	if r.err == nil {
 		r.signature(m, graphs)
+	}
+	if r.err == nil && r.fold {
+		r.fix(graphs)
 	}
 }
 
@@ -163,18 +175,19 @@ func (r *reader) graph(t table) *graph {
 	for _, i := range g.inputs {
 		g.tensors[i].known = true
 	}
-	ops := r.list(t, 3, 4)
-	for i := range ops.count {
+	g.operators = r.list(t, 3, 4)
+	for i := range g.operators.count {
 		if r.err != nil {
 			return g
 		}
-		r.operator(g, r.at(ops, i))
+		r.operator(g, i)
 	}
 	return g
 }
 
 // operator reads an Operator, and follows what is known of shapes.
-func (r *reader) operator(g *graph, t table) {
+func (r *reader) operator(g *graph, place int64) {
+	t := r.at(g.operators, place)
 	at := r.numberOf(t, 0)
 	in, out := r.ints(t, 1), r.ints(t, 2)
 	if r.err == nil && at >= int64(len(r.codes)) {
@@ -194,11 +207,19 @@ func (r *reader) operator(g *graph, t table) {
 	for _, i := range in {
 		known = known && (i < 0 || g.tensors[i].known)
 	}
-	if k := shapeOperand(code); k >= 0 && k < len(in) && in[k] >= 0 && !g.tensors[in[k]].constant {
-		known = false
+	if k := shapeOperand(code); k >= 0 && k < len(in) && in[k] >= 0 {
+		known = known && g.tensors[in[k]].constant
+		r.fold = r.fold || slices.ContainsFunc(g.folded, func(f folded) bool { return f.tensor == in[k] })
 	}
-	const shape, rank = 77, 110 // which the library computes before the model runs; what is computed from them, it does not
-	constant := code == shape || code == rank
+	const rank = 110 // as a shape, which the library computes before the model runs; what is computed from them, it does not
+	constant := code == opShape || code == rank
+	if value := r.result(g, code, t, in, out); value != nil {
+		g.tensors[out[0]].value = value
+		if !constant {
+			known, constant = true, true
+			g.folded = append(g.folded, folded{place, out[0]})
+		}
+	}
 	for _, i := range out {
 		if i >= 0 {
 			g.tensors[i].known = known
@@ -238,7 +259,9 @@ func (r *reader) tensor(t table) tensor {
 		r.err = unsupported("The model keeps values from one call to the next (its tensor %.80q), and nothing is kept between calls here. Convert it so that its state is an input and an output.", out.Name)
 		return out
 	}
-	size := r.constant(r.numberOf(t, 2))
+	out.buffer = r.numberOf(t, 2)
+	out.data = r.constant(out.buffer)
+	size := out.data.count
 	sparse := r.field(t, 6, 4) != 0
 	if want := elementSize(out.Type); r.err == nil && size > 0 && want > 0 && !sparse && size != elements*want {
 		r.fail(int64(t), "the tensor %.80q has %d bytes, and its shape asks for %d", out.Name, size, elements*want)
@@ -249,21 +272,21 @@ func (r *reader) tensor(t table) tensor {
 	return out
 }
 
-// constant is the number of bytes that lie in a buffer of the file; 0 is none.
-func (r *reader) constant(i int64) int64 {
+// constant is the bytes that lie in a buffer of the file; none where it is empty.
+func (r *reader) constant(i int64) vector {
 	if r.err != nil || i == 0 && r.buffers.count == 0 {
-		return 0
+		return vector{}
 	}
 	b := r.at(r.buffers, i)
 	if far := r.longOf(b, 1); far > 1 { // behind the FlatBuffer
 		n := r.longOf(b, 2)
 		if far > uint64(r.size) || n > uint64(r.size)-far { //nolint:gosec // a file's size
 			r.fail(int64(b), "the bytes of a tensor lie outside of the file")
-			return 0
+			return vector{}
 		}
-		return int64(n) //nolint:gosec // at most the file's size
+		return vector{int64(far), int64(n)} //nolint:gosec // at most the file's size
 	}
-	return r.list(b, 0, 1).count
+	return r.list(b, 0, 1)
 }
 
 // signature finds what is served: the first signature, or the main graph.

@@ -1,6 +1,7 @@
 package tensorflow
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -27,7 +28,7 @@ func (r *Runtime) loadLite(ctx context.Context, spec engine.LoadSpec, tell func(
 	if s := spec.Options[signatureOption]; s != "" {
 		return nil, core.Invalid("options", "The option %q is for SavedModels; of a file of TensorFlow Lite its first signature is served.", signatureOption)
 	}
-	f, err := inspectLite(spec.Path)
+	f, fixed, err := inspectLite(spec.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,12 @@ func (r *Runtime) loadLite(ctx context.Context, spec engine.LoadSpec, tell func(
 			b.close()
 			return nil, core.AsError(err)
 		}
-		m, err := lib.Load(spec.Path, f.Signature)
+		var m *litert.Model
+		if fixed != nil {
+			m, err = lib.LoadBytes(fixed, f.Signature)
+		} else {
+			m, err = lib.Load(spec.Path, f.Signature)
+		}
 		if err != nil {
 			b.close()
 			return nil, core.Wrap(core.CodeBadModel, err, "LiteRT cannot load %s: %s. The file may be damaged, or made for a newer release than %s; get it again.", spec.Path, reason(err), litert.Release)
@@ -67,21 +73,35 @@ func (r *Runtime) loadLite(ctx context.Context, spec engine.LoadSpec, tell func(
 // liteReserve is memory for what is between the inputs and the outputs, before it is known.
 const liteReserve = 32 << 20
 
-// inspectLite reads a file before native code sees it.
-func inspectLite(path string) (*tflite.File, error) {
+// inspectLite reads a file before native code sees it. Where it must be fixed to be served, the fixed bytes are returned too.
+func inspectLite(path string) (f *tflite.File, fixed []byte, err error) {
 	dir := filepath.Dir(path)
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, core.Wrap(core.CodeBadModel, err, "The model's folder %s cannot be read; check that it exists, and its permissions.", dir)
+		return nil, nil, core.Wrap(core.CodeBadModel, err, "The model's folder %s cannot be read; check that it exists, and its permissions.", dir)
 	}
 	defer root.Close() //nolint:errcheck // read only
 	file, size, err := ordinary(root, filepath.Base(path))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer file.Close() //nolint:errcheck // read only
-	return tflite.Read(file, size)
+	if f, err = tflite.Read(file, size); err != nil || len(f.Fixes) == 0 {
+		return f, nil, err
+	}
+	b := make([]byte, size, size+fixRoom)
+	if _, err := file.ReadAt(b, 0); err != nil {
+		return nil, nil, core.Wrap(core.CodeBadModel, err, "The model file %s cannot be read: %s.", path, reason(err))
+	}
+	fixed = f.Fixed(b)
+	if f, err = tflite.Read(bytes.NewReader(fixed), int64(len(fixed))); err != nil {
+		return nil, nil, err
+	}
+	return f, fixed, nil
 }
+
+// fixRoom is room for what a fix adds to a file, so that its bytes need not be moved; also so many that Go aligns them to a page.
+const fixRoom = 64 << 10
 
 // agrees says whether the library sees the tensors that the file was read to have, and can run twice: where it finds shapes
 // only while it runs, the first run answers zeros without a word and the second fails.

@@ -22,6 +22,7 @@ type tensorType struct {
 type functions struct {
 	CreateEnvironment func(n int32, options unsafe.Pointer, out *handle) status                           `c:"LiteRtCreateEnvironment"`
 	LoadModel         func(env handle, path *byte, out *handle) status                                    `c:"LiteRtCreateModelFromFile"`
+	LoadBytes         func(env handle, data *byte, size uint64, out *handle) status                       `c:"LiteRtCreateModelFromBuffer"`
 	DestroyModel      func(m handle)                                                                      `c:"LiteRtDestroyModel"`
 	CreateOptions     func(out *handle) status                                                            `c:"LiteRtCreateOptions"`
 	SetAccelerators   func(opt handle, set int32) status                                                  `c:"LiteRtSetOptionsHardwareAccelerators"`

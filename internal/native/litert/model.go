@@ -2,6 +2,7 @@ package litert
 
 import (
 	"fmt"
+	"runtime"
 	"unsafe"
 )
 
@@ -12,6 +13,7 @@ type Model struct {
 	model    handle
 	compiled handle
 	In, Out  []*Buffer
+	keep     runtime.Pinner // of the file's bytes, where it was loaded from those
 }
 
 // Buffer is the memory of an input or an output, which keeps its place.
@@ -33,10 +35,23 @@ const (
 func (l *Library) Load(path string, signature int) (*Model, error) {
 	m := &Model{l: l, sig: uint64(signature)} //nolint:gosec // not negative
 	name := append([]byte(path), 0)
-	if err := l.check("load the file", l.fn.LoadModel(l.env, unsafe.SliceData(name), &m.model)); err != nil { //nolint:gosec // ends with a zero
-		return nil, err
+	return m.loaded(l.fn.LoadModel(l.env, unsafe.SliceData(name), &m.model)) //nolint:gosec // ends with a zero
+}
+
+// LoadBytes loads a file from its bytes, which nobody changes while the model lives.
+func (l *Library) LoadBytes(file []byte, signature int) (*Model, error) {
+	m := &Model{l: l, sig: uint64(signature)} //nolint:gosec // not negative
+	first := unsafe.SliceData(file)
+	m.keep.Pin(first)
+	return m.loaded(l.fn.LoadBytes(l.env, first, uint64(len(file)), &m.model))
+}
+
+func (m *Model) loaded(st status) (*Model, error) {
+	err := m.l.check("load the file", st)
+	if err == nil {
+		err = m.compile()
 	}
-	if err := m.compile(); err != nil {
+	if err != nil {
 		m.Close()
 		return nil, err
 	}
@@ -164,6 +179,7 @@ func (m *Model) Close() {
 		m.l.fn.DestroyModel(m.model)
 		m.model = 0
 	}
+	m.keep.Unpin()
 }
 
 // goText copies a C text.
