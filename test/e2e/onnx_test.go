@@ -105,11 +105,10 @@ func tinyLlama(t *testing.T) string {
 	return path
 }
 
-// TestEngineContractInTheWorker holds the runtimes with native libraries to the contract as the server runs them: in the
-// built worker, under its limits.
-func TestEngineContractInTheWorker(t *testing.T) {
+// inWorker is a runtime as the server runs it: in the built worker, under its limits.
+func inWorker(t *testing.T, name string) engine.Runtime {
+	t.Helper()
 	bin := given(t, "ASHATAI_TEST_BIN")
-	onnx, llama := given(t, "ASHATAI_TEST_ONNX"), given(t, "ASHATAI_TEST_LIB")
 	out, err := exec.CommandContext(t.Context(), filepath.Join(bin, "ashatai"), "version", "--json", "--server", "http://127.0.0.1:1").Output()
 	var v struct {
 		Client struct {
@@ -119,6 +118,23 @@ func TestEngineContractInTheWorker(t *testing.T) {
 	if uerr := json.Unmarshal(out, &v); uerr != nil {
 		t.Fatalf("%s, %v, %v", out, err, uerr)
 	}
+	env, paths := []string{"GGML_NO_BACKTRACE=1", "TF_CPP_MIN_LOG_LEVEL=2"}, []string(nil)
+	for library, from := range map[string]string{"ASHATAI_LLAMACPP": "ASHATAI_TEST_LIB", "ASHATAI_ONNXRUNTIME": "ASHATAI_TEST_ONNX", "ASHATAI_TENSORFLOW": "ASHATAI_TEST_TENSORFLOW"} {
+		if dir := os.Getenv(from); dir != "" {
+			env, paths = append(env, library+"="+dir), append(paths, dir)
+		}
+	}
+	d, _ := catalog.Get(name)
+	return worker.New(worker.Config{
+		Binary: filepath.Join(bin, "ashatai-worker"), Build: v.Client.Commit, Log: slog.New(slog.DiscardHandler), Env: env,
+		Limits: proc.Limits{MemoryBytes: 8 << 30, OpenFiles: 256, FileBytes: -1}, ReadPaths: paths,
+	}).Runtime(name, d)
+}
+
+// TestEngineContractInTheWorker holds the runtimes with native libraries to the contract as the server runs them.
+func TestEngineContractInTheWorker(t *testing.T) {
+	given(t, "ASHATAI_TEST_ONNX")
+	given(t, "ASHATAI_TEST_LIB")
 	bad := filepath.Join(t.TempDir(), "bad.onnx")
 	if err := os.WriteFile(bad, []byte("no model"), 0o600); err != nil {
 		t.Fatal(err)
@@ -134,16 +150,7 @@ func TestEngineContractInTheWorker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			opt.BadFile = bad
-			enginetest.Run(t, func(t *testing.T) engine.Runtime {
-				t.Helper()
-				d, _ := catalog.Get(name)
-				return worker.New(worker.Config{
-					Binary: filepath.Join(bin, "ashatai-worker"), Build: v.Client.Commit, Log: slog.New(slog.DiscardHandler),
-					Env:       []string{"ASHATAI_LLAMACPP=" + llama, "ASHATAI_ONNXRUNTIME=" + onnx, "GGML_NO_BACKTRACE=1"},
-					Limits:    proc.Limits{MemoryBytes: 8 << 30, OpenFiles: 256, FileBytes: -1},
-					ReadPaths: []string{onnx, llama},
-				}).Runtime(name, d)
-			}, opt)
+			enginetest.Run(t, func(t *testing.T) engine.Runtime { t.Helper(); return inWorker(t, name) }, opt)
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
+	"ashatai/internal/engine/enginetest"
 	"ashatai/internal/native/ort"
 	"ashatai/internal/onnxfile/onnxfiletest"
 )
@@ -304,4 +305,13 @@ func TestRefused(t *testing.T) {
 	if s := runtime(t).Probe(t.Context()); !s.Ready || s.Version != ort.Release {
 		t.Errorf("%+v", s)
 	}
+}
+
+// TestTensorLaw holds the runtime to the contract of tensors.
+func TestTensorLaw(t *testing.T) {
+	rt := runtime(t)
+	enginetest.RunTensors(t, func(*testing.T) engine.Runtime { return rt }, enginetest.TensorOptions{
+		Spec:   engine.LoadSpec{Path: write(t, step(), nil), Sequences: 2, Threads: 1},
+		Inputs: []core.Tensor{floats("x", []int64{2, 2}, 1, 2, 3, 4), floats("state", []int64{1, 2}, 10, 20)},
+	})
 }
