@@ -60,7 +60,7 @@ func inShape(dialect string, body []byte) bool {
 	}
 	isObject := json.Unmarshal(plain.Error, &object) == nil && object.Type != "" && object.Message != ""
 	switch dialect {
-	case "ollama", "oip":
+	case "ollama", "oip", "oip-grpc":
 		return plain.Error[0] == '"'
 	case "anthropic":
 		return isObject && plain.Type == "error"
