@@ -113,6 +113,11 @@ func (m *model) Rerank(ctx context.Context, query string, documents []string) ([
 
 // Infer asks for tensors.
 func (m *model) Infer(ctx context.Context, inputs []core.Tensor, outputs []string) ([]core.Tensor, error) {
+	for i := range inputs {
+		if err := inputs[i].Check(); err != nil { // a frame of it would be broken, and end the worker
+			return nil, err
+		}
+	}
 	head, tail, rest, err := wire.TensorsOut(inputs, wire.MaxTensors)
 	if err == nil && len(rest) > 0 {
 		err = core.Errorf(core.CodeTooLarge, "The tensors are too large for one request; a worker takes %d MiB at once.", wire.MaxTensors>>20)
