@@ -158,9 +158,9 @@ func (r *reader) replace(from, end int64, value []int32) int64 {
 		b = le.AppendUint16(b, n)
 	}
 	at := end + int64(len(b))
-	b = le.AppendUint32(b, 8) // back to the list of fields
-	b = le.AppendUint32(b, 4) // to the data, which lies on from here
-	b = le.AppendUint32(b, uint32(4*len(value)))
+	b = le.AppendUint32(b, 8)                    // back to the list of fields
+	b = le.AppendUint32(b, 4)                    // to the data, which lies on from here
+	b = le.AppendUint32(b, uint32(4*len(value))) //nolint:gosec // few
 	data := len(b) - 8
 	for (end+int64(len(b)))%align != 0 { // what is before the numbers moves, so that these are aligned
 		b = slices.Insert(b, len(b)-4, 0)
@@ -186,5 +186,5 @@ func (r *reader) drop(list vector, gone []int64) {
 			live++
 		}
 	}
-	r.file.Fixes = append(r.file.Fixes, Fix{list.start - 4, append(le.AppendUint32(nil, uint32(live)), b...)}) //nolint:gosec // fewer than there were
+	r.file.Fixes = append(r.file.Fixes, Fix{list.start - 4, append(le.AppendUint32(nil, uint32(live)), b...)})
 }

@@ -23,7 +23,7 @@ func (c *call) turns(r *http.Request) *http.Request {
 	}}
 	ctx, turn := r.Context(), r
 	if c.g.o.Leaving != nil {
-		stop := context.AfterFunc(c.g.o.Leaving, body.leave)
+		stop := context.AfterFunc(c.g.o.Leaving, body.leave) //nolint:contextcheck // the server's
 		context.AfterFunc(ctx, func() { stop() })
 	}
 	r = r.WithContext(api.WithTurns(ctx, func() (context.Context, func(error), error) {

@@ -25,7 +25,7 @@ func turns(limit int64) api.Route {
 			lines := bufio.NewReaderSize(oneByOne{r.Body}, 16)
 			for {
 				line, err := lines.ReadString('\n')
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					return nil
 				}
 				if err != nil {

@@ -50,7 +50,7 @@ func post(t *testing.T, w *world, path string, body io.Reader, head ...string) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.Body.Close() //nolint:errcheck // read
+	defer a.Body.Close()
 	b, err := io.ReadAll(a.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -96,8 +96,8 @@ func TestGarbage(t *testing.T) {
 		"a million raw":        {frame(0, 2<<20, many(7, 1<<20)), invalid, "at most 1024"},
 		"nine MiB of names":    {frame(0, 9<<20, many(4, 9<<19)), exhausted, "beside its raw contents"},
 	} {
-		if status, code, message := post(t, w, inference.GRPCInferenceService_ModelInfer_FullMethodName, bytes.NewReader(c.body)); status != http.StatusOK || code != c.code || !strings.Contains(message, c.word) {
-			t.Errorf("%s: %d, %q, %q", name, status, code, message)
+		if got, code, message := post(t, w, inference.GRPCInferenceService_ModelInfer_FullMethodName, bytes.NewReader(c.body)); got != http.StatusOK || code != c.code || !strings.Contains(message, c.word) {
+			t.Errorf("%s: %d, %q, %q", name, got, code, message)
 		}
 	}
 	must(w.ModelInfer(with(t, "ann"), raw("echo")))(t)
@@ -127,9 +127,9 @@ func TestHeads(t *testing.T) {
 		"wrong credentials":    {live, []string{"Authorization", ""}, 200, "16", "credentials"},
 		"a page of others":     {live, []string{"Sec-Fetch-Site", "cross-site"}, 200, "7", "another site"},
 	} {
-		status, code, message := post(t, w, c.path, bytes.NewReader(frame(0, 0, nil)), c.head...)
-		if status != c.status || code != c.code || !strings.Contains(message, c.word) {
-			t.Errorf("%s: %d, %q, %q", name, status, code, message)
+		got, code, message := post(t, w, c.path, bytes.NewReader(frame(0, 0, nil)), c.head...)
+		if got != c.status || code != c.code || !strings.Contains(message, c.word) {
+			t.Errorf("%s: %d, %q, %q", name, got, code, message)
 		}
 	}
 	packed := frame(1, 4, []byte("abcd"))

@@ -75,11 +75,8 @@ func timeout(s string) (time.Duration, bool) {
 	if !ok || err != nil {
 		return 0, false
 	}
-	const longest = 24 * time.Hour // no call takes as long; of hours in eight digits a duration cannot tell
-	if n > uint64(longest/unit) {
-		return longest, true
-	}
-	return time.Duration(n) * unit, true //nolint:gosec // at most longest
+	const longest = 24 * time.Hour                                        // no call takes as long; of hours in eight digits a duration cannot tell
+	return time.Duration(min(int64(n), int64(longest/unit))) * unit, true //nolint:gosec // n has 32 bits
 }
 
 // Context implements grpc.ServerStream.
@@ -88,19 +85,19 @@ func (c *call) Context() context.Context { return c.ctx }
 // RecvMsg implements grpc.ServerStream: io.EOF says that the caller sent all.
 func (c *call) RecvMsg(m any) error {
 	b, err := readFrame(c.r.Body, c.limit, c.unpack)
-	if err == io.EOF {
-		return err
+	if errors.Is(err, io.EOF) {
+		return io.EOF
 	}
 	if err != nil {
 		return api.BodyError(c.r, err)
 	}
-	return decode(b, m.(proto.Message)) //nolint:forcetypeassert // generated code gives no other
+	return decode(b, m.(proto.Message)) //nolint:forcetypeassert,errcheck // generated code gives no other
 }
 
 // only reads the one message of a call that takes one.
 func (c *call) only(m any) error {
 	err := c.RecvMsg(m)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return core.Errorf(core.CodeInvalidRequest, "The call ended before its message.")
 	}
 	if err != nil {
@@ -118,7 +115,7 @@ func (c *call) only(m any) error {
 
 // SendMsg implements grpc.ServerStream.
 func (c *call) SendMsg(m any) error {
-	b, err := proto.Marshal(m.(proto.Message)) //nolint:forcetypeassert // generated code gives no other
+	b, err := proto.Marshal(m.(proto.Message)) //nolint:forcetypeassert,errcheck // generated code gives no other
 	if err != nil {
 		return core.Wrap(core.CodeInternal, err, "The server failed to encode its answer.")
 	}

@@ -56,7 +56,7 @@ func Dialect(s *oip.Service) api.Dialect {
 	t.add(&inference.GRPCInferenceService_ServiceDesc, &service{s: s})
 	t.add(&grpc_health_v1.Health_ServiceDesc, &health{s: s})
 	t.add(&grpc_reflection_v1.ServerReflection_ServiceDesc, reflection.NewServerV1(reflection.ServerOptions{Services: info}))
-	t.add(&grpc_reflection_v1alpha.ServerReflection_ServiceDesc, reflection.NewServer(reflection.ServerOptions{Services: info})) //nolint:staticcheck // what older clients call
+	t.add(&grpc_reflection_v1alpha.ServerReflection_ServiceDesc, reflection.NewServer(reflection.ServerOptions{Services: info})) // what older clients call
 	for _, name := range t.services {
 		info[name] = grpc.ServiceInfo{}
 	}

@@ -71,11 +71,11 @@ func number(given map[string]*inference.InferParameter, of, name string) (int64,
 	if err := onlyNames(given, of, name); err != nil || given[name] == nil {
 		return 0, err
 	}
-	switch v := given[name].GetParameterChoice().(type) {
+	switch v := given[name].GetParameterChoice().(type) { //nolint:exhaustive // the rest is no whole number
 	case *inference.InferParameter_Int64Param:
 		return v.Int64Param, nil
 	case *inference.InferParameter_Uint64Param:
-		return int64(min(v.Uint64Param, math.MaxInt64)), nil //nolint:gosec // at most that
+		return int64(min(v.Uint64Param, math.MaxInt64)), nil
 	}
 	return 0, core.Invalid(name, "The parameter %s of %.80s must be a whole number, in int64_param.", name, of)
 }

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -166,6 +167,7 @@ func newWorld(t *testing.T, limits gate.LimitOptions) *world {
 
 // with is a context of a caller who has a key.
 func with(t *testing.T, key string) context.Context {
+	t.Helper()
 	return metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+key)
 }
 
@@ -293,7 +295,7 @@ func TestHealthAndReflection(t *testing.T) {
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stream.Recv(); err != io.EOF {
+	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -357,7 +359,7 @@ func TestStreamEnds(t *testing.T) {
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stream.Recv(); err != io.EOF {
+	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
 		t.Errorf("a stream of nothing: %v", err)
 	}
 	w.leave()
