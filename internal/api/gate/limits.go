@@ -82,7 +82,7 @@ func (l *Limits) Again(r *http.Request, row api.Route, p core.Principal) error {
 	if row.Limit == api.LimitNone || l.own(r, p) {
 		return nil
 	}
-	return l.rate(http.Header{}, caller(r, p))
+	return l.rate(&teller{header: http.Header{}}, caller(r, p))
 }
 
 // own reports whether a request comes from this machine's own user, whom no limit of one caller binds.
