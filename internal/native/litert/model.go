@@ -41,7 +41,7 @@ func (l *Library) Load(path string, signature int) (*Model, error) {
 // LoadBytes loads a file from its bytes, which nobody changes while the model lives.
 func (l *Library) LoadBytes(file []byte, signature int) (*Model, error) {
 	m := &Model{l: l, sig: uint64(signature)} //nolint:gosec // not negative
-	first := unsafe.SliceData(file) //nolint:gosec // read by the library, and pinned meanwhile
+	first := unsafe.SliceData(file)           //nolint:gosec // read by the library, and pinned meanwhile
 	m.keep.Pin(first)
 	return m.loaded(l.fn.LoadBytes(l.env, first, uint64(len(file)), &m.model))
 }

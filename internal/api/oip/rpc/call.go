@@ -76,7 +76,7 @@ func timeout(s string) (time.Duration, bool) {
 		return 0, false
 	}
 	const longest = 24 * time.Hour                                        // no call takes as long; of hours in eight digits a duration cannot tell
-	return time.Duration(min(int64(n), int64(longest/unit))) * unit, true //nolint:gosec // n has 32 bits
+	return time.Duration(min(int64(n), int64(longest/unit))) * unit, true
 }
 
 // Context implements grpc.ServerStream.
