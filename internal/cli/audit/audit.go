@@ -120,6 +120,9 @@ func (g group) list() *cobra.Command {
 	return cmd
 }
 
+// widest is how many characters of an object and what changed are shown in a table.
+const widest = 100
+
 func (e entry) row() []string {
 	who := e.UserName
 	if who == "" {
@@ -133,6 +136,9 @@ func (e entry) row() []string {
 		outcome += " " + strconv.Itoa(e.Status)
 	}
 	object := strings.TrimSpace(e.Object + " " + e.Detail)
+	if r := []rune(object); len(r) > widest { // a signature; --json and export have all of it
+		object = string(r[:widest]) + "…"
+	}
 	return []string{strconv.FormatInt(e.Seq, 10), e.Time.Local().Format(time.DateTime), who, e.Action, object, outcome, e.Remote}
 }
 

@@ -25,7 +25,7 @@ func server(t *testing.T, verify, export string) string {
 		}
 	}
 	mux.HandleFunc("GET /api/v1/audit", answer(`{"entries":[
-		{"seq":9,"time":"2027-01-02T03:04:05Z","user_id":"usr_a","user_name":"ann","action":"QUERY","object":"o","detail":"d","outcome":"refused","status":403,"remote":"192.0.2.1"},
+		{"seq":9,"time":"2027-01-02T03:04:05Z","user_id":"usr_a","user_name":"ann","action":"QUERY","object":"o","detail":"d `+strings.Repeat("x", 200)+`","outcome":"refused","status":403,"remote":"192.0.2.1"},
 		{"seq":7,"user_id":"usr_gone","outcome":"open"},{"seq":6,"outcome":"done","status":200}],"more":true,"next":6}`))
 	mux.HandleFunc("GET /api/v1/audit/verify", answer(verify))
 	mux.HandleFunc("GET /api/v1/audit/export", answer(export))
@@ -45,7 +45,7 @@ func TestCommands(t *testing.T) {
 	t.Parallel()
 	url := server(t, whole, `{"row":{"seq":1,"action":"QUERY"}}`+"\n\n"+`{"checkpoint":{"seq":1}}`+"\n")
 	for line, want := range map[string][]string{
-		"list": {"limit=50", "ann", "o d", "refused 403", "192.0.2.1", "usr_gone", "open"},
+		"list": {"limit=50", "ann", "o d", "refused 403", "192.0.2.1", "usr_gone", "open", "o d " + strings.Repeat("x", 96) + "…"},
 		"list --user ann --outcome done --since 2027-01-31 --before 9 --action x --kind y --object z --until 2028-01-01 --limit 3": {
 			"action=x&before=9&kind=y&limit=3&object=z&outcome=done&since=2027-01-31&until=2028-01-01&user=ann",
 		},
