@@ -46,6 +46,7 @@ export ASHATAI_TEST_TRITON       := $(CURDIR)/.venv-triton/bin/python
 export ASHATAI_TEST_NODE_MODULES := $(CURDIR)/test/e2e/node_modules
 export ASHATAI_TEST_TEMPLATES    := $(CURDIR)/.cache/chat-templates
 export ASHATAI_TEST_IDP          := $(CURDIR)/test/idp
+export ASHATAI_TEST_VERSITYGW    := $(CURDIR)/.cache/bin/versitygw
 
 # The benchmark's second model, which is no part of the product, has no chat template and no targets.
 GEMMA3 := $(CURDIR)/.cache/gemma3/gemma-3-270m-q4_k_m.gguf
@@ -80,7 +81,7 @@ help: ## list the targets
 setup: ## install llama.cpp's libraries and the default model (does nothing where they are)
 	@bash scripts/setup.sh
 
-setup-test: setup build ## install what only the tests need
+setup-test: setup build .cache/bin/versitygw ## install what only the tests need
 	@bash scripts/setup-test.sh
 
 run: setup build ## build and start the server; ARGS="--addr …" is passed on
@@ -154,4 +155,9 @@ clean: ## remove everything that make made, the installed libraries and model in
 
 .cache/bin/protogen: tools/go.mod tools/go.sum tools/protogen/main.go
 	cd tools && go build -o $(CURDIR)/.cache/bin/ ./protogen google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
+	@touch $@
+
+# The S3 server of the tests has a module of its own: what it needs is not to change what the other tools are built with.
+.cache/bin/versitygw: tools/s3/go.mod tools/s3/go.sum
+	cd tools/s3 && go build -o $(CURDIR)/.cache/bin/ github.com/versity/versitygw/cmd/versitygw
 	@touch $@

@@ -19,6 +19,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"ashatai/internal/core"
 )
@@ -39,8 +40,9 @@ type Check func(r io.ReaderAt, size int64) error
 
 // Info describes one blob.
 type Info struct {
-	SHA256 string // lower-case hex
-	Size   int64  // bytes
+	SHA256   string    // lower-case hex
+	Size     int64     // bytes
+	Modified time.Time // when its bytes were written; set by List
 }
 
 // Store is a directory of blobs. Its methods are safe for concurrent use.
@@ -144,8 +146,11 @@ func (s *Store) List() ([]Info, error) {
 	}
 	var list []Info
 	for _, e := range entries {
-		if size, ok := s.Has(e.Name()); ok {
-			list = append(list, Info{SHA256: e.Name(), Size: size})
+		if !ValidSHA256(e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
+		if fi, err := e.Info(); err == nil { // else it is gone since
+			list = append(list, Info{SHA256: e.Name(), Size: fi.Size(), Modified: fi.ModTime()})
 		}
 	}
 	return list, nil
