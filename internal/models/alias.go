@@ -2,24 +2,15 @@ package models
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"ashatai/internal/core"
 )
 
-const (
-	aliasFile  = "aliases.json" // in <Home>/models, beside the manifests
-	maxAliases = 1 << 12
-)
+const maxAliases = 1 << 12
 
 // pointer is a name that somebody gave a model besides its own. It leads to a model, never to another pointer, so that
 // there are neither chains nor loops.
@@ -185,49 +176,21 @@ func (m *Models) aliasIsFree(name string) error {
 	return core.Errorf(core.CodeConflict, "%s is an alias of %s (%s); choose another name.", shortName(name), shortName(p.model), remedy)
 }
 
-type aliasesOnDisk struct {
-	Aliases map[string]string `json:"aliases"`
-}
-
 // writeAliases stores what commands made: whole and durable.
 func (m *Models) writeAliases(own map[string]pointer) error {
-	disk := aliasesOnDisk{Aliases: map[string]string{}}
+	all := map[string]string{}
 	for name, p := range own {
-		disk.Aliases[name] = p.model
+		all[name] = p.model
 	}
-	data, err := json.MarshalIndent(disk, "", "  ")
-	if err != nil {
-		return core.Wrap(core.CodeInternal, err, "The aliases cannot be written.")
-	}
-	root, err := os.OpenRoot(filepath.Dir(m.manifests.dir))
-	if err != nil {
-		return m.manifests.explain(err)
-	}
-	defer func() { _ = root.Close() }() // everything written was synced
-	return m.manifests.explain(replace(root, aliasFile, data))
+	return m.shelf.WriteAliases(all)
 }
 
 // readAliases reads what commands made in former runs.
 func (m *Models) readAliases() (map[string]pointer, error) {
+	all, err := m.shelf.ReadAliases()
 	own := map[string]pointer{}
-	f, err := os.Open(filepath.Join(filepath.Dir(m.manifests.dir), aliasFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return own, nil
-	}
-	if err != nil {
-		return nil, m.manifests.explain(err)
-	}
-	defer func() { _ = f.Close() }() // only read
-	var disk aliasesOnDisk
-	if err := json.NewDecoder(io.LimitReader(f, maxManifest)).Decode(&disk); err != nil {
-		return nil, core.Wrap(core.CodeBadModel, err, "The file %s is damaged; delete it, and give the aliases again.", f.Name())
-	}
-	for name, model := range disk.Aliases {
-		n, err := core.ParseModelName(name)
-		if err != nil || n.String() != name {
-			return nil, core.Wrap(core.CodeBadModel, err, "The file %s is damaged at %.80q; delete it, and give the aliases again.", f.Name(), name)
-		}
+	for name, model := range all {
 		own[name] = pointer{model: model}
 	}
-	return own, nil
+	return own, err
 }

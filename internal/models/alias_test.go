@@ -136,7 +136,7 @@ func TestAliasesOfTheSettings(t *testing.T) {
 func TestDamagedAliasesStopTheStart(t *testing.T) {
 	h, _, _ := bundledHouse(t)
 	for _, text := range []string{"{", `{"aliases":{"A b":"x"}}`, `{"aliases":{"x":"y"}}`} { // the last one: not canonical
-		if err := os.WriteFile(filepath.Join(h.hand(), aliasFile), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(h.hand(), "aliases.json"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		_, err := Open(t.Context(), h.cfg)

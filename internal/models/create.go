@@ -74,7 +74,10 @@ func (m *Models) Create(ctx context.Context, req CreateRequest, progress func(st
 	if err := m.nameIsOurs(man.Name); err != nil {
 		return nil, err
 	}
-	return m.commit(man)
+	if err := m.share(ctx, man, func(Progress) {}); err != nil {
+		return nil, err
+	}
+	return m.commit(ctx, man)
 }
 
 // Copy gives an installed model a second name. The errors are those of Create.

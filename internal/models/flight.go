@@ -74,7 +74,7 @@ func (m *Models) start(ctx context.Context, src supply) *flight {
 	f := &flight{url: src.url.String(), cancel: cancel, done: make(chan struct{}), changed: make(chan struct{})}
 	job := fetch.Job{
 		Doer: m.cfg.Fetch, Blobs: m.cfg.Blobs, URL: f.url, Shown: src.from, Host: src.url.Hostname(), SHA256: src.sha, Size: src.size,
-		Check: accepts, Room: m.cfg.Room, Log: m.cfg.Log, Limits: m.cfg.Download, Report: func(s fetch.Step) { f.step(src.sha, s) },
+		Check: Accepts, Room: m.cfg.Room, Log: m.cfg.Log, Limits: m.cfg.Download, Report: func(s fetch.Step) { f.step(src.sha, s) },
 	}
 	if src.fetcher != nil {
 		job.Doer = src.fetcher

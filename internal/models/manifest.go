@@ -35,8 +35,8 @@ func readFacts(r io.ReaderAt, size int64) (*core.Manifest, error) {
 	}, nil
 }
 
-// accepts refuses what is no good model file.
-func accepts(r io.ReaderAt, size int64) error {
+// Accepts refuses what is no good model file.
+func Accepts(r io.ReaderAt, size int64) error {
 	_, err := readFacts(r, size)
 	return err
 }

@@ -20,8 +20,10 @@ import (
 	"time"
 
 	"ashatai/internal/blob"
+	"ashatai/internal/blob/depot"
 	"ashatai/internal/core"
 	"ashatai/internal/models/fetch"
+	"ashatai/internal/models/shelf"
 	"ashatai/internal/models/source"
 	"ashatai/internal/store"
 )
@@ -39,6 +41,7 @@ type Config struct {
 	ModelsDir    string            // folder of *.gguf files dropped in by hand; empty: <Home>/models
 	Index        store.Models      // remembers what files held
 	Blobs        *blob.Store       // holds the files of pulled models
+	Depot        *depot.Depot      // has the truth of them, which other servers share; nil: Blobs has it
 	Fetch        Fetcher           // downloads
 	Aliases      map[string]string // other names of models, by alias; a chain stops the start
 	DefaultModel string            // a name; empty: the first bundled chat model, else the first chat model
@@ -53,20 +56,22 @@ const dirMode = 0o700
 
 // Models is what is installed. Its methods are safe for concurrent use; looking up never waits for a scan or a pull.
 type Models struct {
-	cfg       Config
-	manifests manifestFiles
-	now       atomic.Pointer[catalog] // what look-ups see; replaced as a whole
+	cfg   Config
+	shelf *shelf.Shelf
+	now   atomic.Pointer[catalog] // what look-ups see; replaced as a whole
 
 	scanning sync.Mutex // one scan at a time
+	behind   bool       // the bucket could not be looked at the last time; guarded by scanning
 
 	mu        sync.Mutex // guards what the catalog is built from, and the manifests on disk
 	scanned   found
 	pulled    found
-	elsewhere found              // what other servers hold
-	set       map[string]pointer // aliases of the settings
-	own       map[string]pointer // aliases that commands made; replaced as a whole
-	heads     map[string]string  // of blobs, by sha256: see headOfBlob
-	held      map[string]int     // blobs that pulls are about to name, by sha256
+	elsewhere found                // what other servers hold
+	set       map[string]pointer   // aliases of the settings
+	own       map[string]pointer   // aliases that commands made; replaced as a whole
+	heads     map[string]string    // of blobs, by sha256: see headOfBlob
+	held      map[string]int       // blobs that pulls are about to name, by sha256
+	wanted    map[string]time.Time // blobs that somebody uploaded or asked for, to name them soon: when
 
 	flights flights
 	sources *source.Resolver
@@ -88,8 +93,11 @@ func Open(ctx context.Context, cfg Config) (*Models, error) {
 		}
 		*dir = abs
 	}
-	m := &Models{cfg: cfg, manifests: manifestFiles{dir: filepath.Join(cfg.Home, "models", "manifests")}, held: map[string]int{}, heads: map[string]string{}}
+	m := &Models{cfg: cfg, held: map[string]int{}, heads: map[string]string{}, wanted: map[string]time.Time{}}
 	var err error
+	if m.shelf, err = m.openShelf(ctx); err != nil {
+		return nil, err
+	}
 	if m.sources, err = source.NewResolver(cfg.Fetch, cfg.Sources); err != nil {
 		return nil, err
 	}
@@ -97,9 +105,6 @@ func Open(ctx context.Context, cfg Config) (*Models, error) {
 		return nil, err
 	}
 	m.flights.running = map[string]*flight{}
-	if err := os.MkdirAll(m.manifests.dir, dirMode); err != nil {
-		return nil, m.manifests.explain(err)
-	}
 	if err := os.MkdirAll(cfg.ModelsDir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		cfg.Log.WarnContext(ctx, "models folder cannot be made", slog.String("dir", cfg.ModelsDir), slog.Any("error", err))
 	}

@@ -35,6 +35,7 @@ type Progress struct {
 const (
 	StatusPulling   = "pulling"
 	StatusVerifying = "verifying sha256"
+	StatusSharing   = "writing to the bucket" // where one is set
 	StatusManifest  = "writing manifest"
 	StatusSuccess   = "success"
 )
@@ -113,9 +114,12 @@ func (m *Models) pullOnce(ctx context.Context, src supply, progress func(Progres
 	if note := src.annotate(man); note != "" {
 		progress(Progress{Status: note})
 	}
+	if err := m.share(ctx, man, progress); err != nil {
+		return nil, err
+	}
 	size := man.Files[0].Size
 	progress(Progress{Status: StatusManifest, Digest: sha, Completed: size, Total: size})
-	if man, err = m.commit(man); err != nil {
+	if man, err = m.commit(ctx, man); err != nil {
 		return nil, err
 	}
 	progress(Progress{Status: StatusSuccess, Digest: sha, Completed: size, Total: size})
@@ -246,7 +250,7 @@ func (m *Models) obtain(ctx context.Context, src supply, progress func(Progress)
 	}
 	progress(Progress{Status: StatusPulling, Digest: src.sha})
 	info, err := m.cfg.Blobs.Add(ctx, blob.AddRequest{
-		Path: src.path, Want: src.sha, Check: accepts,
+		Path: src.path, Want: src.sha, Check: Accepts,
 		Read: func(n, total int64) {
 			progress(Progress{Status: StatusPulling, Digest: src.sha, Completed: n, Total: total})
 		},
@@ -278,7 +282,7 @@ func (m *Models) describe(src supply, sha string) (*core.Manifest, error) {
 }
 
 // commit gives the blob its name.
-func (m *Models) commit(man *core.Manifest) (*core.Manifest, error) {
+func (m *Models) commit(ctx context.Context, man *core.Manifest) (*core.Manifest, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.aliasIsFree(man.Name); err != nil {
@@ -291,10 +295,10 @@ func (m *Models) commit(man *core.Manifest) (*core.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.manifests.write(man); err != nil {
+	if err := m.shelf.Write(ctx, man); err != nil {
 		return nil, err
 	}
-	at := m.manifestPath(man.Name)
+	at := m.shelf.Path(man.Name)
 	pulled := found{good: []*entry{e}, bad: slices.DeleteFunc(slices.Clone(m.pulled.bad), func(f FailedFile) bool { return f.Path == at })}
 	replaced := ""
 	for _, o := range m.pulled.good {

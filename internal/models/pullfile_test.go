@@ -140,11 +140,11 @@ func TestBrokenManifests(t *testing.T) {
 		"name":  good,
 		"file":  bytes.ReplaceAll(replaced("good:latest", "file:latest"), []byte(sum(data)), []byte("../../../secret")),
 		"lost":  bytes.ReplaceAll(replaced("good:latest", "lost:latest"), []byte(sum(data)), []byte(sum(nil))),
-		"large": append(replaced("good:latest", "large:latest"), bytes.Repeat([]byte(" "), maxManifest)...),
+		"large": append(replaced("good:latest", "large:latest"), bytes.Repeat([]byte(" "), 8<<20)...),
 	} {
 		put(t, filepath.Join(dir, name), "latest.json", text)
 	}
-	temp := put(t, filepath.Join(dir, "good"), "left"+tempSuffix, []byte("half"))
+	temp := put(t, filepath.Join(dir, "good"), "left.tmp", []byte("half"))
 	m = h.open(t)
 	wantNames(t, m, "good:latest")
 	if n := len(m.Report().Failed); n != 5 {

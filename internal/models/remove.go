@@ -15,7 +15,7 @@ import (
 // Remove uninstalls a model: its manifest, and its file when no other model uses it. A file in the models folder is
 // deleted only where that folder belongs to the home. What came with the installation is refused with CodeForbidden, an alias
 // with CodeConflict. The aliases that commands gave the model go with it.
-func (m *Models) Remove(_ context.Context, name string) error {
+func (m *Models) Remove(ctx context.Context, name string) error {
 	if strings.TrimSpace(name) == "" {
 		return core.Invalid("model", "Name the model to remove.")
 	}
@@ -28,9 +28,9 @@ func (m *Models) Remove(_ context.Context, name string) error {
 	}
 	e, err := m.now.Load().lookup(name)
 	if err != nil {
-		return m.removeBroken(name, err)
+		return m.removeBroken(ctx, name, err)
 	}
-	if err := m.removeEntry(e); err != nil {
+	if err := m.removeEntry(ctx, e); err != nil {
 		return err
 	}
 	if m.now.Load().byName[e.manifest.Name] != nil {
@@ -40,7 +40,7 @@ func (m *Models) Remove(_ context.Context, name string) error {
 }
 
 // removeEntry removes a model. The caller holds mu.
-func (m *Models) removeEntry(e *entry) error {
+func (m *Models) removeEntry(ctx context.Context, e *entry) error {
 	switch e.origin {
 	case originShared:
 		return core.Errorf(core.CodeForbidden, "The model %s came with the installation and serves every home; it cannot be removed from one. Its file is %s.", short(e), e.path)
@@ -50,7 +50,7 @@ func (m *Models) removeEntry(e *entry) error {
 		return errElsewhere(e)
 	case originPulled:
 	}
-	if err := m.manifests.remove(e.manifest.Name); err != nil {
+	if err := m.shelf.Remove(ctx, e.manifest.Name); err != nil {
 		return err
 	}
 	m.pulled.good = slices.DeleteFunc(slices.Clone(m.pulled.good), func(o *entry) bool { return o == e })
@@ -59,17 +59,17 @@ func (m *Models) removeEntry(e *entry) error {
 }
 
 // removeBroken removes a manifest that could not be loaded, by its exact name; else it returns why nothing was found.
-func (m *Models) removeBroken(name string, notFound error) error {
+func (m *Models) removeBroken(ctx context.Context, name string, notFound error) error {
 	n, err := core.ParseModelName(name)
 	if err != nil {
 		return notFound
 	}
-	at := m.manifestPath(n.String())
+	at := m.shelf.Path(n.String())
 	i := slices.IndexFunc(m.pulled.bad, func(f FailedFile) bool { return f.Path == at })
 	if i < 0 {
 		return notFound
 	}
-	if err := m.manifests.remove(n.String()); err != nil {
+	if err := m.shelf.Remove(ctx, n.String()); err != nil {
 		return err
 	}
 	m.pulled.bad = slices.Delete(slices.Clone(m.pulled.bad), i, i+1)

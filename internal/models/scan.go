@@ -19,6 +19,7 @@ import (
 func (m *Models) Scan(ctx context.Context) (Report, error) {
 	m.scanning.Lock()
 	defer m.scanning.Unlock()
+	m.sync(ctx)
 	s := &scanner{index: m.cfg.Index, log: m.cfg.Log, now: m.cfg.Now, before: m.loadedBefore(), seen: map[string]bool{}}
 	var all found
 	for _, dir := range m.cfg.Shared {

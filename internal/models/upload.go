@@ -10,6 +10,11 @@ import (
 // HasBlob reports whether a file with this sha256, in lower-case hex, is stored.
 func (m *Models) HasBlob(sha string) bool {
 	_, ok := m.cfg.Blobs.Has(sha)
+	if ok {
+		m.mu.Lock()
+		m.wanted[sha] = m.cfg.Now()
+		m.mu.Unlock()
+	}
 	return ok
 }
 
@@ -29,7 +34,7 @@ func (m *Models) PutBlob(ctx context.Context, sha string, size int64, r io.Reade
 }
 
 // Metadata is what a model's file says of itself, by key; empty for other files than GGUF. Lists are nil: a vocabulary's are huge.
-func (m *Models) Metadata(_ context.Context, name string) (map[string]any, error) {
+func (m *Models) Metadata(ctx context.Context, name string) (map[string]any, error) {
 	e, err := m.now.Load().resolve(name)
 	if err != nil {
 		return nil, err
@@ -37,6 +42,11 @@ func (m *Models) Metadata(_ context.Context, name string) (map[string]any, error
 	if e.manifest.Format != formatGGUF {
 		return map[string]any{}, nil
 	}
+	done, err := m.bring(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	meta, err := readMetadata(e.path)
 	if err != nil {
 		return nil, core.Wrap(core.CodeBadModel, err, "The file of the model %s cannot be read any more; scan again, or install it again.", short(e))

@@ -1,0 +1,174 @@
+package models
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"ashatai/internal/blob/bucket"
+	"ashatai/internal/blob/depot"
+	"ashatai/internal/core"
+	"ashatai/internal/gguf/gguftest"
+	"ashatai/test/s3test"
+)
+
+// sharing is a house whose models lie in the bucket of a server.
+func sharing(t *testing.T, s *s3test.Server) *house {
+	t.Helper()
+	h := newHouse(t)
+	h.cfg.Depot = depot.New(depot.Config{
+		Local: h.cfg.Blobs, Check: Accepts, Log: slog.New(slog.DiscardHandler), Now: time.Now, Sleep: func(context.Context) {},
+		Bucket: bucket.New(bucket.Config{
+			Endpoint: s.URL, Bucket: s3test.Bucket, Region: s3test.Region, PathStyle: true, AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey,
+			Doer: s.Client,
+		}),
+	})
+	return h
+}
+
+// TestDepot: two servers share a bucket. One pulls, the other copies what it never had here, and what nobody has goes everywhere.
+func TestDepot(t *testing.T) {
+	t.Parallel()
+	server := s3test.For(t)
+	h, other := sharing(t, server), sharing(t, server)
+	data := tiny(t, gguftest.Options{Name: "gull"})
+	path := put(t, t.TempDir(), "gull.gguf", data)
+	a, b := h.open(t), other.open(t)
+	var steps []string
+	if _, err := a.Pull(t.Context(), PullRequest{Source: path, Name: "gull"}, func(p Progress) { steps = append(steps, p.Status) }); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains([]byte(joined(steps)), []byte(StatusVerifying+","+StatusSharing)) {
+		t.Errorf("steps %v", steps)
+	}
+	wantNames(t, b)
+	b.Refresh(t.Context())
+	wantNames(t, b, "gull:latest")
+	if _, err := b.Copy(t.Context(), "gull", "tern"); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := other.cfg.Blobs.Has(sum(data)); ok {
+		t.Error("a copy brought the file here")
+	}
+	if meta, err := b.Metadata(t.Context(), "tern"); err != nil || meta["general.name"] != "gull" {
+		t.Errorf("%v, %v", meta["general.name"], err)
+	}
+	if _, ok := other.cfg.Blobs.Has(sum(data)); !ok {
+		t.Error("the file was read and is not here")
+	}
+	if _, err := a.Scan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantNames(t, a, "gull:latest", "tern:latest")
+	for _, name := range []string{"gull", "tern"} {
+		if err := a.Remove(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantNames(t, other.open(t))
+
+	soon := time.Now().Add(time.Hour)
+	if got, err := b.Collect(t.Context(), time.Now().Add(-time.Hour), false); len(got.Blobs)+len(got.Shared) != 0 || err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, dry := range []bool{true, false} {
+		got, err := b.Collect(t.Context(), soon, dry)
+		if err != nil || len(got.Blobs) != 1 || len(got.Shared) != 1 || got.Shared[0].SHA256 != sum(data) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	if got, err := b.Collect(t.Context(), soon, false); len(got.Blobs)+len(got.Shared) != 0 || err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func joined(list []string) string {
+	var out string
+	for _, s := range list {
+		if len(out) < len(s) || out[len(out)-len(s):] != s {
+			out += "," + s
+		}
+	}
+	return out
+}
+
+// TestDepotLost: without the bucket what is here is served, and nothing is installed or begun.
+func TestDepotLost(t *testing.T) {
+	t.Parallel()
+	server := s3test.For(t)
+	h := sharing(t, server)
+	path := put(t, t.TempDir(), "gull.gguf", tiny(t, gguftest.Options{Name: "gull"}))
+	m := h.open(t)
+	if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "gull"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(server.Dir, s3test.Bucket), filepath.Join(server.Dir, "away")); err != nil {
+		t.Fatal(err)
+	}
+	m.Refresh(t.Context())
+	wantNames(t, m, "gull:latest")
+	if _, err := m.Metadata(t.Context(), "gull"); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "tern"}, nil); core.CodeOf(err) != core.CodeUnavailable {
+		t.Error(err)
+	}
+	if err := m.Remove(t.Context(), "gull"); core.CodeOf(err) != core.CodeUnavailable {
+		t.Error(err)
+	}
+	if _, err := Open(t.Context(), h.cfg); core.CodeOf(err) != core.CodeUnavailable {
+		t.Error(err)
+	}
+	if err := os.Rename(filepath.Join(server.Dir, "away"), filepath.Join(server.Dir, s3test.Bucket)); err != nil {
+		t.Fatal(err)
+	}
+	m.Refresh(t.Context())
+	wantNames(t, m, "gull:latest")
+}
+
+// TestCollect: uploads that no model was made of go after a time, but not where somebody asked for one meanwhile.
+func TestCollect(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	m := h.open(t)
+	data := tiny(t, gguftest.Options{Name: "gull"})
+	sha := sum(data)
+	if _, err := m.PutBlob(t.Context(), sha, -1, bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	h.clock = time.Now() // of the houses; files have the machine's
+	late := h.clock.Add(time.Hour)
+	if !m.HasBlob(sha) {
+		t.Fatal("it is not there")
+	}
+	h.clock = late.Add(time.Hour)
+	m.HasBlob(sha)
+	collect := func(before time.Time, want int) {
+		t.Helper()
+		if got, err := m.Collect(t.Context(), before, false); len(got.Blobs) != want || err != nil {
+			t.Errorf("%+v, %v; want %d", got, err, want)
+		}
+	}
+	collect(late, 0)
+	broken := put(t, filepath.Join(h.cfg.Home, "models", "manifests"), "x.json", []byte("{"))
+	if _, err := m.Collect(t.Context(), late.Add(2*time.Hour), false); core.CodeOf(err) != core.CodeConflict {
+		t.Error(err)
+	}
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Create(t.Context(), CreateRequest{Name: "gull", SHA256: sha}, nil); err != nil {
+		t.Fatal(err)
+	}
+	collect(late.Add(2*time.Hour), 0)
+	other := []byte("no model")
+	if _, err := m.PutBlob(t.Context(), sum(other), -1, bytes.NewReader(other)); err != nil {
+		t.Fatal(err)
+	}
+	collect(late.Add(2*time.Hour), 1)
+	collect(late.Add(2*time.Hour), 0)
+}

@@ -1,0 +1,116 @@
+package shelf
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ashatai/internal/core"
+)
+
+// prefix is of the manifests' keys in a bucket.
+const prefix = "manifests/"
+
+// Sync makes the folder what the bucket holds, and reports whether that changed anything. Without a bucket it does nothing. A
+// manifest of the bucket that is none is left out, with a line in the log.
+func (s *Shelf) Sync(ctx context.Context, log *slog.Logger) (changed bool, err error) {
+	if s.bucket == nil {
+		return false, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list, err := s.bucket.List(ctx, prefix)
+	if err != nil {
+		return false, err
+	}
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return false, s.explain(err)
+	}
+	defer func() { _ = root.Close() }() // everything written was synced
+	tags := map[string]string{}
+	for _, o := range list {
+		rel := strings.TrimPrefix(o.Key, prefix)
+		tags[rel] = o.Tag
+		if _, err := root.Stat(filepath.FromSlash(rel)); err == nil && s.tags[rel] == o.Tag {
+			continue
+		}
+		data, err := s.bucket.Read(ctx, o.Key)
+		if core.CodeOf(err) == core.CodeNotFound {
+			delete(tags, rel) // gone since it was listed
+			continue
+		}
+		if err != nil {
+			return changed, err
+		}
+		if _, err := parse(rel, data); err != nil {
+			warn(ctx, log, err)
+			continue
+		}
+		if err := replace(root, rel, data); err != nil {
+			return changed, s.explain(err)
+		}
+		changed = true
+	}
+	gone, err := s.removeOthers(root, tags)
+	s.tags = tags
+	return changed || gone, err
+}
+
+// removeOthers removes the manifests that are not in the bucket any more.
+func (s *Shelf) removeOthers(root *os.Root, tags map[string]string) (changed bool, err error) {
+	err = fs.WalkDir(root.FS(), ".", func(rel string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(rel, suffix) {
+			return err
+		}
+		if _, ok := tags[rel]; ok {
+			return nil
+		}
+		changed = true
+		return remove(root, rel)
+	})
+	return changed, s.explain(err)
+}
+
+// MoveIn takes over the manifests of another shelf, each after keep put its file where the others of this one are. One whose
+// name has another file here stays where it is, with a line in the log. It stops at the first error of keep.
+func (s *Shelf) MoveIn(ctx context.Context, other *Shelf, keep func(*core.Manifest) error, log *slog.Logger) error {
+	theirs, err := other.All(ctx)
+	if err != nil {
+		return err
+	}
+	ours, err := s.All(ctx)
+	if err != nil {
+		return err
+	}
+	digests := map[string]string{}
+	for _, f := range ours {
+		if f.Manifest != nil {
+			digests[f.Manifest.Name] = f.Manifest.Digest
+		}
+	}
+	for _, f := range theirs {
+		if f.Err != nil {
+			warn(ctx, log, f.Err)
+			continue
+		}
+		if d, taken := digests[f.Manifest.Name]; taken && d != f.Manifest.Digest {
+			log.WarnContext(ctx, "a model of this home is left out: the bucket has another one of its name", slog.String("model", f.Manifest.Name))
+			continue
+		}
+		log.InfoContext(ctx, "a model goes into the bucket", slog.String("model", f.Manifest.Name), slog.Int64("bytes", f.Manifest.Size()))
+		if err := keep(f.Manifest); err != nil {
+			return err
+		}
+		if err := s.Write(ctx, f.Manifest); err != nil {
+			return err
+		}
+		if err := other.Remove(ctx, f.Manifest.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
