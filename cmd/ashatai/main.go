@@ -113,8 +113,12 @@ func spawn(ctx context.Context, addr string) error {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
+	env := os.Environ()
+	if opt.Settings.Logs.File == "" { // nobody keeps its standard error within bounds
+		env = append(env, "ASHATAI__LOGS__FILE=server.log")
+	}
 	return proc.Detach(ctx, proc.Spec{
-		Path: opt.Program, Args: []string{"serve", "--addr", addr, "--home", home}, Env: os.Environ(), Dir: home,
+		Path: opt.Program, Args: []string{"serve", "--addr", addr, "--home", home}, Env: env, Dir: home,
 	}, filepath.Join(home, "serve.log"))
 }
 

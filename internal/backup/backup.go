@@ -148,7 +148,7 @@ func kindOf(p, database string) kind {
 	switch {
 	case p == database, slices.Contains([]string{"-wal", "-shm", "-journal"}, strings.TrimPrefix(p, database)):
 		return kindSkip
-	case top == "cache", top == "optimized", !deep && (top == "lock" || top == "serve.log"):
+	case top == "cache", top == "optimized", !deep && (top == "lock" || top == "serve.log" || strings.HasPrefix(top, "server.log")):
 		return kindSkip
 	case top == "blobs" && (rest == "tmp" || strings.HasPrefix(rest, "tmp/") || rest == "partial" || strings.HasPrefix(rest, "partial/")):
 		return kindSkip

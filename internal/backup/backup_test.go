@@ -54,7 +54,7 @@ func source(t *testing.T) Source {
 	home := filepath.Join(t.TempDir(), "home")
 	for path, text := range map[string]string{
 		"ashatai.yaml": "a: 1", "models/manifests/x/y.json": "{}", "models/w.gguf": "weights", "blobs/sha256/ab/abc": "blob", "blobs/tmp/z": "half",
-		"blobs/partial/p": "half", "cache/models/c": "cache", "optimized/o": "made", "lock": "", "serve.log": "log", "ashatai.db": "live", "ashatai.db-wal": "live",
+		"blobs/partial/p": "half", "cache/models/c": "cache", "optimized/o": "made", "lock": "", "serve.log": "log", "server.log": "log", "server.log.20260101T000000.000000000": "log", "ashatai.db": "live", "ashatai.db-wal": "live",
 		"keys/seal": "secret", "server.key": "the key", "server.key.next": "the next",
 	} {
 		write(t, filepath.Join(home, filepath.FromSlash(path)), text)

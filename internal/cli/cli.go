@@ -11,6 +11,7 @@ import (
 
 	"ashatai/internal/cli/audit"
 	"ashatai/internal/cli/client"
+	"ashatai/internal/cli/collect"
 	"ashatai/internal/cli/console"
 	"ashatai/internal/cli/human"
 	"ashatai/internal/cli/jobs"
@@ -21,6 +22,7 @@ import (
 	"ashatai/internal/cli/screen"
 	"ashatai/internal/cli/secrets"
 	"ashatai/internal/cli/settings"
+	"ashatai/internal/cli/usages"
 )
 
 // Deps is what the command line is given by the program around it.
@@ -141,7 +143,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.serve(), a.run(), a.list(), a.show(), a.ps(), a.stop(), a.pull(), a.create(), a.cp(), a.alias(), a.optimize(), a.rm(), a.doctor(), a.version(), a.completion(),
 	)
-	root.AddCommand(jobs.Command(a.console()), quotas.Command(a.console()), runtimes.Command(a.console(), a.deps.Runtimes), settings.Command(a.console(), a.out, a.deps.Env))
+	root.AddCommand(jobs.Command(a.console()), collect.Command(a.console()), quotas.Command(a.console(), a.people()), usages.Command(a.console(), a.people()), runtimes.Command(a.console(), a.deps.Runtimes), settings.Command(a.console(), a.out, a.deps.Env))
 	root.AddCommand(keep.Commands(a.console(), a.deps.Keep)...)
 	root.AddCommand(people.Commands(a.console(), a.people())...)
 	root.AddCommand(audit.Command(a.console(), a.people()), secrets.Command(a.console(), a.people()))

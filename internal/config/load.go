@@ -69,6 +69,9 @@ func Load(src Sources) (*Settings, error) {
 	s.Notices = notices(s, from)
 	s.ModelsDirectory = under(home, s.ModelsDirectory)
 	s.Database.Path = under(home, s.Database.Path)
+	if s.Logs.File != "" {
+		s.Logs.File = under(home, s.Logs.File)
+	}
 	if s.TLS.On() {
 		s.TLS.Cert, s.TLS.Key = under(home, s.TLS.Cert), under(home, s.TLS.Key)
 	}

@@ -26,11 +26,12 @@ type Settings struct {
 	Engine          Engine           `key:"engine" doc:"How models run, unless their own section says otherwise."`
 	Runtime         Runtime          `key:"runtime" doc:"Which runtime serves."`
 	Worker          Worker           `key:"worker" doc:"Limits of the processes that hold models."`
-	Logs            Logs             `key:"logs" doc:"The log, written to standard error."`
+	Logs            Logs             `key:"logs" doc:"The log."`
 	Telemetry       Telemetry        `key:"telemetry" doc:"OpenTelemetry traces of requests to models: how long each waited, read its prompt and answered, and nothing of what was written."`
 	Network         Network          `key:"network" doc:"What the server itself may reach."`
 	Pull            Pull             `key:"pull" doc:"Where models come from that are pulled by name."`
 	Database        Database         `key:"database" doc:"The server's own database."`
+	Blobs           Blobs            `key:"blobs" doc:"Where the files of pulled models are kept. Without a bucket that is the home alone. See docs/operations.md."`
 	Storage         Storage          `key:"storage" doc:"What callers ask the server to store: chats, responses, conversations."`
 	Jobs            Jobs             `key:"jobs" doc:"Work that outlives the request that asked for it, such as pulls."`
 	Accounts        Accounts         `key:"accounts" doc:"Who may use the server. Without accounts that is whoever is on its machine."`
@@ -197,6 +198,11 @@ type Worker struct {
 type Logs struct {
 	Level  string `key:"level" reload:"true" enum:"debug,info,warn,error" doc:"The least serious line that is written."`
 	Format string `key:"format" enum:"auto,text,json" doc:"auto: text on a terminal, else one JSON object per line."`
+
+	File    string        `key:"file" doc:"File that the log is written to in place of standard error; relative to the home. Empty: standard error, which systemd and containers keep. It is set aside under its name and the time when it is full or a day old."`
+	MaxSize Size          `key:"max_size" min:"64KiB" max:"64GiB" doc:"Bytes of one such file."`
+	Keep    int           `key:"keep" min:"0" max:"10000" doc:"How many that were set aside stay."`
+	MaxAge  time.Duration `key:"max_age" min:"0s" max:"87600h" doc:"How long one that was set aside stays; 0s: until there are too many."`
 }
 
 // Telemetry settings. The variables of OpenTelemetry's own name them too; ASHATAI__TELEMETRY__… wins.
@@ -320,10 +326,11 @@ func Default() *Settings {
 		Engine: Engine{
 			Context: 8192, Weights: "as-is", Speculation: true, KVType: "f16", CacheMemory: 512 << 20, CacheDisk: 4 << 30, CacheAge: 7 * 24 * time.Hour,
 		},
-		Logs:      Logs{Level: "info", Format: "auto"},
+		Logs:      Logs{Level: "info", Format: "auto", MaxSize: 64 * mib, Keep: 7, MaxAge: 30 * 24 * time.Hour},
 		Telemetry: Telemetry{Service: "ashatai"},
 		Pull:      Pull{Streams: 4},
 		Database:  Database{Path: "ashatai.db"},
+		Blobs:     Blobs{Region: "us-east-1", PathStyle: true, Refresh: 30 * time.Second, Grace: 24 * time.Hour},
 		Storage:   Storage{Retention: 30 * 24 * time.Hour},
 		Jobs:      Jobs{Retention: 30 * 24 * time.Hour},
 		Auth:      Auth{OIDC: OIDC{Label: "single sign-on", Scopes: []string{"openid", "profile", "email"}, NameClaim: "preferred_username", GroupsClaim: "groups", Role: string(core.AccountUser)}},

@@ -25,6 +25,9 @@ func refuseUnsafe(s *Settings, from map[string]origin) error {
 			return core.Invalid("tls", "%s: tls.%s is set alone; TLS needs both tls.cert and tls.key.", from["tls."+one.key], one.key)
 		}
 	}
+	if err := refuseBlobs(s, from); err != nil {
+		return err
+	}
 	return refuseOIDC(s, from)
 }
 

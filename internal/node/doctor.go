@@ -23,6 +23,7 @@ import (
 	"ashatai/internal/node/checkup"
 	"ashatai/internal/node/datadir"
 	"ashatai/internal/node/devices"
+	"ashatai/internal/node/stock"
 	"ashatai/internal/node/vault"
 	"ashatai/internal/proc"
 	"ashatai/internal/store"
@@ -52,7 +53,7 @@ func Doctor(ctx context.Context, opt Options) []Finding {
 	d.found = append(d.found, devices.Findings(ctx, reg, devices.Policy(d.set.GPU))...)
 	d.home(ctx)
 	d.address(ctx)
-	d.found = slices.Concat(d.found, checkup.Home(d.set.Home), checkup.Secrets(d.set), checkup.TLS(d.set, d.accounts, time.Now()), checkup.Features(d.set))
+	d.found = slices.Concat(d.found, checkup.Home(d.set.Home), checkup.Secrets(d.set), checkup.TLS(d.set, d.accounts, time.Now()), checkup.Features(d.set), stock.Findings(ctx, d.set.Blobs, opt.Version))
 	for _, n := range opt.Settings.Notices {
 		d.add("settings", findWarn, n, "Remove it from the settings, or wait for the version that brings it.")
 	}

@@ -307,7 +307,7 @@ func TestEveryRowHasAFlag(t *testing.T) {
 	base := []string{
 		"/api/v1/version", "/api/v1/models", "/api/v1/load", "/api/v1/unload", "/api/v1/instances", "/api/v1/runtimes", "/api/v1/devices", "/api/v1/tokenize", "/api/v1/detokenize",
 		"/api/v1/login", "/api/v1/register", "/api/v1/setup", "/api/v1/me", "/api/v1/logout", "/api/v1/sessions", "/api/v1/keys", "/api/v1/users", "/api/v1/groups",
-		"/api/v1/settings", "/api/v1/secrets", "/api/v1/audit", "/api/v1/flags", "/api/v1/features", "/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/{$}",
+		"/api/v1/settings", "/api/v1/secrets", "/api/v1/collect", "/api/v1/audit", "/api/v1/flags", "/api/v1/features", "/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/{$}",
 	}
 	used := map[feature.Name]bool{feature.Page: true}
 	for _, d := range Dialects("x") {

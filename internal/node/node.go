@@ -19,6 +19,7 @@ import (
 	"ashatai/internal/audit"
 	"ashatai/internal/auth"
 	"ashatai/internal/blob"
+	"ashatai/internal/blob/depot"
 	"ashatai/internal/config"
 	"ashatai/internal/convo"
 	"ashatai/internal/core"
@@ -39,9 +40,11 @@ import (
 	"ashatai/internal/node/figures"
 	"ashatai/internal/node/live"
 	"ashatai/internal/node/sso"
+	"ashatai/internal/node/stock"
 	"ashatai/internal/node/traces"
 	"ashatai/internal/node/vault"
 	"ashatai/internal/obs"
+	"ashatai/internal/obs/logfile"
 	"ashatai/internal/optimize"
 	"ashatai/internal/proc"
 	"ashatai/internal/quota"
@@ -80,6 +83,8 @@ type Node struct {
 	db       store.DB
 	evicted  chan error // tells that another server took the database; nil where none can
 	models   *models.Models
+	depot    *depot.Depot // of the models' files; nil: the home has them alone
+	upkeep   *stock.Upkeep
 	fleet    *fleet.Fleet
 	infer    *infer.Service
 	convo    *convo.Service
@@ -121,7 +126,7 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 			n.close(ctx)
 		}
 	}()
-	if n.log, n.level, err = newLog(opt); err != nil {
+	if err := n.openLog(); err != nil {
 		return nil, err
 	}
 	for _, notice := range n.set.Notices {
@@ -136,12 +141,26 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 	return n, nil
 }
 
-func newLog(opt Options) (*slog.Logger, *slog.LevelVar, error) {
-	level := &slog.LevelVar{}
-	if err := setLevel(level, opt.Settings); err != nil {
-		return nil, nil, err
+// openLog begins the log: on standard error, or in the file of the settings.
+func (n *Node) openLog() error {
+	n.level = &slog.LevelVar{}
+	if err := setLevel(n.level, n.set); err != nil {
+		return err
 	}
-	return obs.NewLogger(opt.Errors, obs.LogOptions{Level: level, Format: opt.Settings.Logs.Format}), level, nil
+	to, set := n.opt.Errors, n.set.Logs
+	if set.File != "" {
+		if err := os.MkdirAll(n.set.Home, 0o700); err != nil { // it may lie there
+			return core.Wrap(core.CodeUnavailable, err, "The data folder %s cannot be made. Choose another with --home.", n.set.Home)
+		}
+		f, err := logfile.Open(logfile.Options{Path: set.File, Bytes: int64(set.MaxSize), Keep: set.Keep, Age: set.MaxAge, Now: time.Now})
+		if err != nil {
+			return err
+		}
+		n.closers = append(n.closers, f.Close)
+		to = f
+	}
+	n.log = obs.NewLogger(to, obs.LogOptions{Level: n.level, Format: set.Format})
+	return nil
 }
 
 func setLevel(v *slog.LevelVar, s *config.Settings) error {
@@ -184,6 +203,12 @@ func (n *Node) openModels(ctx context.Context) error {
 		return err
 	}
 	n.closers = append(n.closers, blobs.Close)
+	shared, done, err := stock.Open(n.set.Blobs, stock.Options{Version: n.opt.Version, Local: blobs, Check: models.Accepts, Busy: n.loaded, Log: n.log})
+	if err != nil {
+		return err
+	}
+	n.depot = shared
+	n.closers = append(n.closers, func() error { done(); return nil })
 	egress, err := netx.New(netx.Policy{
 		Allow: n.set.Network.Allow, MaxBytes: maxPull, Timeout: pullTimeout, UserAgent: "ashatai/" + n.opt.Version,
 	})
@@ -195,7 +220,7 @@ func (n *Node) openModels(ctx context.Context) error {
 	p := n.set.Pull
 	n.models, err = models.Open(ctx, models.Config{
 		Home: n.set.Home, Shared: []string{sharedModels(n.opt.Program)}, ModelsDir: n.set.ModelsDirectory,
-		Index: n.db.Models(), Blobs: blobs, Fetch: egress, DefaultModel: n.set.DefaultModel, Log: n.log, Now: time.Now,
+		Index: n.db.Models(), Blobs: blobs, Depot: shared, Fetch: egress, DefaultModel: n.set.DefaultModel, Log: n.log, Now: time.Now,
 		Sources: source.Settings{
 			Hub: p.Hub, HubToken: func() string { return n.current().Pull.HubToken },
 			Registry: p.Registry, RegistryToken: func() string { return n.current().Pull.RegistryToken },
@@ -205,6 +230,7 @@ func (n *Node) openModels(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.upkeep = newUpkeep(n)
 	return n.checkSections(ctx)
 }
 
@@ -231,6 +257,9 @@ func (n *Node) makeFleet(context.Context) error {
 		Host: hc, Share: filepath.Dir(llamaLibraries(n.opt.Program)), Settings: n.set, Fell: n.metrics.Fallback, Log: n.log,
 	})
 	runtimes[catalog.Remote] = n.remote
+	for name, rt := range runtimes {
+		runtimes[name] = stock.Wrap(rt, n.depot)
+	}
 	n.runtimes = runtimes
 	n.fleet = fleet.New(fleet.Config{
 		Runtimes: runtimes, Budget: total, Devices: n.devices.Limits(), MaxQueue: n.set.Fleet.MaxQueue, MaxQueuedCost: int64(n.set.Fleet.MaxQueuedTokens),
@@ -267,33 +296,15 @@ const (
 
 // run starts the parts, says that the server is ready, and waits for the end.
 func (n *Node) run(ctx context.Context) error {
-	if err := n.fleet.Start(ctx); err != nil {
-		return err
+	noted := func(ctx context.Context) error {
+		n.noteStart(ctx)
+		return nil
 	}
-	if err := n.convo.Start(ctx); err != nil {
-		n.stop(ctx)
-		return err
-	}
-	if err := n.audit.Start(ctx); err != nil {
-		n.stop(ctx)
-		return err
-	}
-	n.noteStart(ctx)
-	if err := n.auth.Start(ctx); err != nil {
-		n.stop(ctx)
-		return err
-	}
-	if err := n.jobs.Start(ctx); err != nil {
-		n.stop(ctx)
-		return err
-	}
-	if err := n.quota.Start(ctx); err != nil {
-		n.stop(ctx)
-		return err
-	}
-	if err := n.remotes.Start(ctx); err != nil {
-		n.stop(ctx)
-		return err
+	for _, part := range []func(context.Context) error{n.fleet.Start, n.convo.Start, n.audit.Start, noted, n.auth.Start, n.jobs.Start, n.quota.Start, n.remotes.Start, n.upkeep.Start} {
+		if err := part(ctx); err != nil {
+			n.stop(ctx)
+			return err
+		}
 	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", n.set.Server.Addr)
@@ -375,11 +386,12 @@ func (n *Node) stop(ctx context.Context) {
 	defer cancel()
 	n.log.InfoContext(ctx, "the server stops", slog.Duration("drain", n.set.Server.DrainTimeout))
 	n.optimize.Stop()
+	kept := n.upkeep.Stop(ctx)
 	// Jobs are told at once and take what they need, while the fleet lets running streams finish and refuses new ones, which
 	// need the HTTP server to hear it. A job that is slow to end does not keep the fleet from draining.
 	ended := make(chan error, 1)
 	go func() { ended <- n.jobs.Stop(ctx) }()
-	err := errors.Join(n.remotes.Stop(ctx), n.fleet.Stop(ctx), <-ended, n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx), n.quota.Stop(ctx), n.audit.Stop(ctx))
+	err := errors.Join(kept, n.remotes.Stop(ctx), n.fleet.Stop(ctx), <-ended, n.convo.Stop(ctx), n.server.stop(ctx), n.auth.Stop(ctx), n.quota.Stop(ctx), n.audit.Stop(ctx))
 	if err != nil {
 		n.log.WarnContext(ctx, "the stop was not clean", slog.String("error", err.Error()))
 	}

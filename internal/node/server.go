@@ -21,6 +21,7 @@ import (
 	"ashatai/internal/api/openai"
 	"ashatai/internal/api/ops"
 	"ashatai/internal/api/v1"
+	"ashatai/internal/api/v1/collect"
 	"ashatai/internal/api/v1/control"
 	"ashatai/internal/api/v1/hardware"
 	"ashatai/internal/api/v1/secrets"
@@ -147,7 +148,7 @@ func (n *Node) dialects() []api.Dialect {
 	var all []api.Dialect
 	own.More = slices.Concat(
 		n.identityRoutes(), api.Of(feature.OIDC, n.providerRoutes()...), api.Of(feature.Quotas, n.quotaRoutes()...), control.Routes(control.Config{Settings: n.live, Flags: n.live}),
-		hardware.Routes(devices.Shown{Registry: n.devices}), secrets.Routes(n.secrets), n.auditRoutes(func() []api.Dialect { return all }),
+		hardware.Routes(devices.Shown{Registry: n.devices}), secrets.Routes(n.secrets), collect.Routes(v1Collector{n}), n.auditRoutes(func() []api.Dialect { return all }),
 	)
 	document := sync.OnceValues(func() ([]byte, error) { return api.OpenAPI(n.opt.Version, all) })
 	all = []api.Dialect{

@@ -224,7 +224,13 @@ func (s *Service) own(r rule, sub subject) bool {
 // part is how much of a quota is left, from 0 to 1.
 func part(q core.QuotaState) float64 { return float64(q.Left()) / float64(max(1, q.Limit)) }
 
-// Used is what a subject used on each day since a time, of each model and of all together.
+// Name is what a subject is called: its id where it has no name any more.
+func (s *Service) Name(ctx context.Context, kind core.QuotaKind, id string) string {
+	return s.cfg.Subjects.Name(ctx, kind, id)
+}
+
+// Used is what a subject used on each day since a time, of each model and of all together; of every subject of a kind, or of all
+// kinds, where they are empty.
 func (s *Service) Used(ctx context.Context, kind core.QuotaKind, id string, since time.Time) ([]core.QuotaUse, error) {
 	if err := s.flush(ctx); err != nil {
 		return nil, err

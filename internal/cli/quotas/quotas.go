@@ -1,7 +1,10 @@
-// Package quotas are the commands on a server's limits: list, set, remove. Each is a client of the server's own API.
+// Package quotas are the commands on a server's limits: list, set, remove. Each is a client of the server's own API, in a server or
+// on a home that no server uses.
 package quotas
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -10,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ashatai/internal/cli/console"
+	"ashatai/internal/cli/people"
 )
 
 // quota is what the server says of one.
@@ -31,40 +35,62 @@ type quota struct {
 const path = "/api/v1/quotas"
 
 // Command is quota with the commands below it.
-func Command(on console.Console) *cobra.Command {
+func Command(on console.Console, deps people.Deps) *cobra.Command {
+	g := group{on, deps}
 	cmd := &cobra.Command{
 		Use: "quota", Short: "Limit what users, groups, keys and models may use", Args: on.NoSuch,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(list(on), set(on), remove(on))
+	cmd.AddCommand(g.list(), g.set(), g.remove())
 	return cmd
 }
 
-func list(on console.Console) *cobra.Command {
+type group struct {
+	on   console.Console
+	deps people.Deps
+}
+
+// do runs what a command does with a server or a home.
+func (g group) do(cmd *cobra.Command, at people.Place, what func(ctx context.Context, c people.Caller) error) (err error) {
+	c, end, err := people.Connect(g.on, g.deps, cmd, at)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	return what(cmd.Context(), c)
+}
+
+// place gives a command the flags that name a place.
+func place(cmd *cobra.Command) *people.Place {
+	at := &people.Place{}
+	at.Add(cmd)
+	return at
+}
+
+func (g group) list() *cobra.Command {
+	on := g.on
 	var kind, subject string
 	var asJSON bool
-	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the quotas and what is left of them", Args: on.NoArgs}
-	server := on.Server(cmd)
+	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the quotas and what is left of them", Long: "List the quotas and what is left of them.\n" + people.OfflineHelp, Args: on.NoArgs}
+	at := place(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, err := server()
-		if err != nil {
-			return err
-		}
-		var got struct {
-			Quotas []quota `json:"quotas"`
-		}
-		raw, err := s.Call(cmd.Context(), http.MethodGet, path+"?"+url.Values{"kind": {kind}, "subject": {subject}}.Encode(), nil, &got)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return on.JSON(raw)
-		}
-		rows := [][]string{{"ID", "FOR", "NAME", "MODEL", "LIMIT", "LEFT"}}
-		for _, q := range got.Quotas {
-			rows = append(rows, []string{q.ID, q.Kind, on.Plain(q.Name), on.Plain(or(q.Model, "any")), limit(q), left(q)})
-		}
-		return on.Table(rows)
+		return g.do(cmd, *at, func(ctx context.Context, c people.Caller) error {
+			var got struct {
+				Quotas []quota `json:"quotas"`
+			}
+			raw, err := c.Call(ctx, http.MethodGet, path+"?"+url.Values{"kind": {kind}, "subject": {subject}}.Encode(), nil, &got)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return on.JSON(raw)
+			}
+			rows := [][]string{{"ID", "FOR", "NAME", "MODEL", "LIMIT", "LEFT"}}
+			for _, q := range got.Quotas {
+				rows = append(rows, []string{q.ID, q.Kind, on.Plain(q.Name), on.Plain(or(q.Model, "any")), limit(q), left(q)})
+			}
+			return on.Table(rows)
+		})
 	}
 	cmd.Flags().StringVar(&kind, "kind", "", "only those for a user, group, key or model")
 	cmd.Flags().StringVar(&subject, "subject", "", "with --kind: only those of this `ID` or name")
@@ -99,7 +125,8 @@ func left(q quota) string {
 	return strconv.FormatInt(q.Remaining, 10)
 }
 
-func set(on console.Console) *cobra.Command {
+func (g group) set() *cobra.Command {
+	on := g.on
 	var unit, window, model string
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -110,7 +137,7 @@ func set(on console.Console) *cobra.Command {
 		Example: "  ashatai quota set user ann 200000\n  ashatai quota set user '*' 20 --unit requests --window minute\n" +
 			"  ashatai quota set group lab 0 --model big\n  ashatai quota set key key_1 4 --unit concurrent",
 	}
-	server := on.Server(cmd)
+	at := place(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) != 3 {
 			return on.Usage(cmd, "`%s` wants a kind, a subject and a limit, as in `ashatai quota set user ann 200000`.", cmd.CommandPath())
@@ -125,10 +152,6 @@ func set(on console.Console) *cobra.Command {
 		if !cmd.Flags().Changed("window") && (unit == "concurrent" || unit == "weight") {
 			window = ""
 		}
-		s, err := server()
-		if err != nil {
-			return err
-		}
 		body := map[string]any{"kind": args[0], "subject": args[1], "unit": unit, "limit": n}
 		if window != "" {
 			body["window"] = window
@@ -136,16 +159,18 @@ func set(on console.Console) *cobra.Command {
 		if model != "" {
 			body["model"] = model
 		}
-		var got quota
-		raw, err := s.Call(cmd.Context(), http.MethodPut, path, body, &got)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return on.JSON(raw)
-		}
-		on.Printf("The %s %s has %s.\n", got.Kind, on.Plain(got.Name), limit(got))
-		return nil
+		return g.do(cmd, *at, func(ctx context.Context, c people.Caller) error {
+			var got quota
+			raw, err := c.Call(ctx, http.MethodPut, path, body, &got)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return on.JSON(raw)
+			}
+			on.Printf("The %s %s has %s.\n", got.Kind, on.Plain(got.Name), limit(got))
+			return nil
+		})
 	}
 	cmd.Flags().StringVar(&unit, "unit", "tokens", "tokens, requests, concurrent or weight")
 	cmd.Flags().StringVar(&window, "window", "day", "minute, day or month")
@@ -154,27 +179,26 @@ func set(on console.Console) *cobra.Command {
 	return cmd
 }
 
-func remove(on console.Console) *cobra.Command {
+func (g group) remove() *cobra.Command {
+	on := g.on
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "remove ID", Aliases: []string{"rm"}, Short: "Remove a quota", Args: on.OneArg("the id of the quota, which `ashatai quota list` shows"),
 	}
-	server := on.Server(cmd)
+	at := place(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s, err := server()
-		if err != nil {
-			return err
-		}
-		var ok struct{}
-		raw, err := s.Call(cmd.Context(), http.MethodDelete, path+"/"+url.PathEscape(args[0]), nil, &ok)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return on.JSON(raw)
-		}
-		on.Printf("The quota %s is removed.\n", on.Plain(args[0]))
-		return nil
+		return g.do(cmd, *at, func(ctx context.Context, c people.Caller) error {
+			var ok struct{}
+			raw, err := c.Call(ctx, http.MethodDelete, path+"/"+url.PathEscape(args[0]), nil, &ok)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return on.JSON(raw)
+			}
+			on.Printf("The quota %s is removed.\n", on.Plain(args[0]))
+			return nil
+		})
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, console.JSONUsage)
 	return cmd

@@ -19,8 +19,10 @@ type Quotas interface {
 	Remove(ctx context.Context, id string) error
 	// Limits are the quotas that hold for a principal.
 	Limits(ctx context.Context, p core.Principal) []core.QuotaState
-	// Used is what a subject used on each day since a time.
+	// Used is what a subject used on each day since a time; of every subject of a kind, or of all kinds, where they are empty.
 	Used(ctx context.Context, kind core.QuotaKind, id string, since time.Time) ([]core.QuotaUse, error)
+	// Name is what a subject is called: its id where it has no name any more.
+	Name(ctx context.Context, kind core.QuotaKind, id string) string
 }
 
 // Users finds accounts by id or name. Errors: CodeNotFound.
@@ -69,16 +71,19 @@ func Routes(c Config) []api.Route {
 			Summary: "Says what the caller used on each of the last days and what is left of the quotas that hold for it; of another account, in the query's user, to an admin.",
 			Scope:   core.ScopeRead, Limit: api.LimitRead, Response: Usage{}, Statuses: []int{http.StatusBadRequest, http.StatusNotFound}, Handle: h.usage,
 		},
+		{
+			Method: http.MethodGet, Path: "/api/v1/usage/export",
+			Summary: "Lists what every user, group, key and model used on each day; the query's kind, from and to bound it.",
+			Scope:   core.ScopeAdmin, Limit: api.LimitRead, Audit: api.AuditChange, Response: Export{}, Statuses: []int{http.StatusBadRequest}, Handle: h.export,
+		},
 	}
 }
 
 func (h handlers) list(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	kind, subject := core.QuotaKind(q.Get("kind")), q.Get("subject")
-	switch kind {
-	case "", core.QuotaUser, core.QuotaGroup, core.QuotaKey, core.QuotaModel:
-	default:
-		return core.Invalid("kind", "kind is user, group, key or model; it is %.40q.", string(kind))
+	if err := checkKind(kind); err != nil {
+		return err
 	}
 	if subject != "" && kind == "" {
 		return core.Invalid("subject", "Name the kind of the subject too.")

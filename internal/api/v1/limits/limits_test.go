@@ -50,6 +50,10 @@ func (d *desk) Used(_ context.Context, kind core.QuotaKind, id string, since tim
 	return d.days, nil
 }
 
+func (d *desk) Name(_ context.Context, kind core.QuotaKind, id string) string {
+	return "the " + string(kind) + " " + id
+}
+
 func (d *desk) User(_ context.Context, ref string) (core.User, error) {
 	if ref != "bob" {
 		return core.User{}, core.Errorf(core.CodeNotFound, "There is no account %q.", ref)

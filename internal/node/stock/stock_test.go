@@ -1,0 +1,202 @@
+package stock
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"ashatai/internal/blob"
+	"ashatai/internal/config"
+	"ashatai/internal/core"
+	"ashatai/internal/engine"
+	"ashatai/internal/models"
+	"ashatai/test/s3test"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func settings(s *s3test.Server) config.Blobs {
+	set := config.Default().Blobs
+	set.Endpoint, set.Bucket, set.AccessKey, set.SecretKey = s.URL, s3test.Bucket, s3test.AccessKey, s3test.SecretKey
+	return set
+}
+
+// reading loads a model by reading its file.
+type reading struct {
+	engine.Runtime
+	got []string
+}
+
+func (r *reading) Load(_ context.Context, spec engine.LoadSpec, progress func(float64)) (engine.Model, error) {
+	progress(0.5)
+	b, err := os.ReadFile(spec.Path)
+	r.got = append(r.got, string(b))
+	return nil, err
+}
+
+// making also makes weights.
+type making struct{ *reading }
+
+func (m making) Variant(_ context.Context, spec engine.VariantSpec, _ func(string, float64)) (engine.Variant, error) {
+	b, err := os.ReadFile(spec.Load.Path)
+	return engine.Variant{Type: string(b)}, err
+}
+
+func store(t *testing.T) *blob.Store {
+	t.Helper()
+	s, err := blob.Open(filepath.Join(t.TempDir(), "blobs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// TestLoad: a runtime finds the file of a model that another server put into the bucket, and is told how far that is.
+func TestLoad(t *testing.T) {
+	set := settings(s3test.For(t))
+	const text = "the weights"
+	sha := ""
+	var runtimes [2]*reading
+	for i := range runtimes {
+		local := store(t)
+		d, done, err := Open(set, Options{Version: "1", Local: local, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(done)
+		if i == 0 {
+			if sha, _, err = local.Put(t.Context(), strings.NewReader(text), ""); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Keep(t.Context(), sha, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtimes[i] = &reading{}
+		var parts []float64
+		rt := Wrap(making{runtimes[i]}, d)
+		if _, err := rt.Load(t.Context(), engine.LoadSpec{Path: local.Path(sha)}, func(p float64) { parts = append(parts, p) }); err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 && (len(parts) != 2 || parts[0] != 0.9 || parts[1] != 0.95) {
+			t.Errorf("progress %v", parts)
+		}
+		if err := local.Delete(sha); err != nil {
+			t.Fatal(err)
+		}
+		v, err := rt.(engine.Optimizer).Variant(t.Context(), engine.VariantSpec{Load: engine.LoadSpec{Path: local.Path(sha)}}, nil)
+		if v.Type != text || err != nil {
+			t.Errorf("%+v, %v", v, err)
+		}
+		none := local.Path(strings.Repeat("0", 64))
+		if _, err := rt.Load(t.Context(), engine.LoadSpec{Path: none}, nil); core.CodeOf(err) != core.CodeNotFound {
+			t.Error(err)
+		}
+		if _, err := rt.(engine.Optimizer).Variant(t.Context(), engine.VariantSpec{Load: engine.LoadSpec{Path: none}}, nil); core.CodeOf(err) != core.CodeNotFound {
+			t.Error(err)
+		}
+		if _, ok := Wrap(runtimes[i], d).(engine.Optimizer); ok {
+			t.Error("a runtime that makes no weights says that it does")
+		}
+		beside := filepath.Join(t.TempDir(), "beside")
+		if err := os.WriteFile(beside, []byte("beside"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rt.Load(t.Context(), engine.LoadSpec{Path: beside}, func(float64) {}); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Join(runtimes[i].got, ","); got != text+",beside" {
+			t.Errorf("read %q", got)
+		}
+	}
+	if rt := Wrap(runtimes[0], nil); rt != engine.Runtime(runtimes[0]) {
+		t.Error("without a bucket a runtime is wrapped")
+	}
+}
+
+func TestFindings(t *testing.T) {
+	s := s3test.For(t)
+	set := settings(s)
+	if got := Findings(t.Context(), config.Default().Blobs, "1"); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+	if got := Findings(t.Context(), set, "1"); len(got) != 1 || got[0].State != "ok" {
+		t.Errorf("%+v", got)
+	}
+	set.SecretKey = "other"
+	if got := Findings(t.Context(), set, "1"); len(got) != 1 || got[0].State != "fail" || !strings.Contains(got[0].Detail, "refuses the credentials") {
+		t.Errorf("%+v", got)
+	}
+	set.PathStyle, set.Endpoint = false, "http://s3.invalid"
+	if got := Findings(t.Context(), set, "1"); len(got) != 1 || got[0].State != "fail" {
+		t.Errorf("%+v", got)
+	}
+	if d, done, err := Open(config.Default().Blobs, Options{}); d != nil || err != nil {
+		t.Errorf("%v, %v", d, err)
+	} else {
+		done()
+	}
+	for _, endpoint := range []string{"http://bad host", "https://s3.test:port"} {
+		set.Endpoint = endpoint
+		if _, _, err := Open(set, Options{}); err == nil {
+			t.Errorf("%s was taken", endpoint)
+		}
+	}
+}
+
+// shop counts what is asked of it.
+type shop struct {
+	refreshed, collected int
+	before               time.Time
+	err                  error
+}
+
+func (s *shop) Refresh(context.Context) { s.refreshed++ }
+
+func (s *shop) Collect(_ context.Context, before time.Time, _ bool) (models.Collected, error) {
+	s.collected++
+	s.before = before
+	return models.Collected{Uploads: []string{"x"}}, s.err
+}
+
+func TestUpkeep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shop{err: errors.New("no")}
+		var log bytes.Buffer
+		u := &Upkeep{Models: s, Refresh: 30 * time.Second, Grace: time.Hour, Log: slog.New(slog.NewTextHandler(&log, nil))}
+		if err := u.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(2*time.Hour + time.Second) // of fake time
+		synctest.Wait()
+		if s.refreshed != 240 || s.collected != 3 || time.Since(s.before) != time.Hour+time.Second {
+			t.Errorf("%+v", s)
+		}
+		if err := u.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(log.String(), "were not removed") || !strings.Contains(log.String(), "count=1") {
+			t.Error(log.String())
+		}
+		if _, err := u.Collect(t.Context(), time.Minute, true); err == nil || time.Since(s.before) != time.Minute {
+			t.Errorf("%+v, %v", s, err)
+		}
+		idle := &Upkeep{Models: &shop{}, Log: u.Log}
+		if err := idle.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := idle.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
