@@ -44,7 +44,7 @@ func commands() map[string]string {
 
 		"stop": "POST /api/v1/unload", "pull": "POST /api/v1/pull", "create": "POST /api/v1/create", "cp": "POST /api/v1/copy", "rm": "DELETE /api/v1/models/{name...}",
 		"alias list": looks, "alias": "PUT /api/v1/aliases/{name...}", "alias rm": "DELETE /api/v1/aliases/{name...}", "optimize": "POST /api/v1/models/{name}/optimize",
-		"job cancel": "POST /api/v1/jobs/{id}/cancel", "quota set": "PUT /api/v1/quotas", "quota remove": "DELETE /api/v1/quotas/{id}",
+		"job cancel": "POST /api/v1/jobs/{id}/cancel", "quota set": "PUT /api/v1/quotas", "quota remove": "DELETE /api/v1/quotas/{id}", "gc": "POST /api/v1/collect", "usage export": "GET /api/v1/usage/export",
 		"user create": "POST /api/v1/users", "user role": "PATCH /api/v1/users/{id}", "user passwd": "PUT /api/v1/users/{id}/password",
 		"user disable": "PATCH /api/v1/users/{id}", "user link": "PATCH /api/v1/users/{id}", "user erase": "DELETE /api/v1/users/{id}",
 		"key create": "POST /api/v1/keys", "key rotate": "POST /api/v1/keys/{id}/rotate", "key revoke": "DELETE /api/v1/keys/{id}",

@@ -39,9 +39,12 @@ func (b *Bucket) Upload(ctx context.Context, key string, r io.ReaderAt, size int
 		default:
 			err = b.uploadParts(ctx, key, r, size, sent)
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			continue
 		}
+		if o, there, other := b.Stat(ctx, key); other != nil || !there || o.Size != size {
+			return err
+		} // else another server was first, and this one was told in an odd way
 	}
 }
 
