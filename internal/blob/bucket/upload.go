@@ -39,16 +39,14 @@ func (b *Bucket) Upload(ctx context.Context, key string, r io.ReaderAt, size int
 		default:
 			err = b.uploadParts(ctx, key, r, size, sent)
 		}
-		if err == nil {
-			continue
-		}
-		if o, there, other := b.Stat(ctx, key); other != nil || !there || o.Size != size {
+		if err != nil && (core.CodeOf(err) != core.CodeUnavailable || try+1 == uploads) {
 			return err
-		} // else another server was first, and this one was told in an odd way
+		}
 	}
 }
 
-// uploads of one object may each be ended by another server before its object is there to see.
+// uploads is how often one is begun: a line breaks, and another server that sends the same file may end the upload of both. Parts
+// that are there are not sent again.
 const uploads = 3
 
 // stored takes a key that somebody else gave an object meanwhile, also by ending this upload, for success: the key names the
