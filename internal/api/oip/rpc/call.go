@@ -75,7 +75,7 @@ func timeout(s string) (time.Duration, bool) {
 	if !ok || err != nil {
 		return 0, false
 	}
-	const longest = 24 * time.Hour                                        // no call takes as long; of hours in eight digits a duration cannot tell
+	const longest = 24 * time.Hour // no call takes as long; of hours in eight digits a duration cannot tell
 	return time.Duration(min(int64(n), int64(longest/unit))) * unit, true
 }
 
