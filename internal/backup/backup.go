@@ -119,10 +119,8 @@ func sumOf(ctx context.Context, p string) (string, error) {
 	return f.SHA256, readable(ifThere(err), p)
 }
 
-// isKey reports whether a path is the server's key, or the one that is to follow it.
-func (s Source) isKey(p string) bool {
-	return s.KeyFile != "" && (p == s.KeyFile || p == s.KeyFile+seal.NextSuffix)
-}
+// isKey reports whether a file holds the server's key, or one that is to follow it.
+func (s Source) isKey(p string) bool { return s.KeyFile != "" && seal.Holds(s.KeyFile, p) }
 
 // inHome is where the database file belongs in the home.
 func inHome(src Source) string {

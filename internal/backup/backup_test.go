@@ -55,7 +55,7 @@ func source(t *testing.T) Source {
 	for path, text := range map[string]string{
 		"ashatai.yaml": "a: 1", "models/manifests/x/y.json": "{}", "models/w.gguf": "weights", "blobs/sha256/ab/abc": "blob", "blobs/tmp/z": "half",
 		"blobs/partial/p": "half", "cache/models/c": "cache", "optimized/o": "made", "lock": "", "serve.log": "log", "server.log": "log", "server.log.20260101T000000.000000000": "log", "ashatai.db": "live", "ashatai.db-wal": "live",
-		"keys/seal": "secret", "server.key": "the key", "server.key.next": "the next",
+		"keys/seal": "secret", "server.key": "the key", "server.key.next": "the next", ".key-1": "a key that was cut off",
 	} {
 		write(t, filepath.Join(home, filepath.FromSlash(path)), text)
 	}
@@ -80,6 +80,7 @@ func TestThereAndBack(t *testing.T) {
 		}, 0},
 		"with the server's key": {false, true, map[string]string{
 			"ashatai.yaml": "a: 1", "models/manifests/x/y.json": "{}", "keys/seal": "secret", "ashatai.db": "rows", "server.key": "the key", "server.key.next": "the next",
+			".key-1": "a key that was cut off",
 		}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {

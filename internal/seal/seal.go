@@ -72,13 +72,28 @@ func Load(path string) (*Keys, error) {
 	return Parse(string(b), "the file "+path)
 }
 
+// halfPrefix begins the name of a file that is to become a key's. One stays where a process is killed as it makes it.
+const halfPrefix = ".key-"
+
+// Holds reports whether a file holds the key whose place is path, the one that is to follow it, or what a process that was killed
+// wrote of either. The folder may go by several names.
+func Holds(path, file string) bool {
+	name, own := filepath.Base(file), filepath.Base(path)
+	if name != own && name != own+NextSuffix && !strings.HasPrefix(name, halfPrefix) {
+		return false
+	}
+	there, err := os.Stat(filepath.Dir(file))
+	here, failed := os.Stat(filepath.Dir(path))
+	return err == nil && failed == nil && os.SameFile(there, here)
+}
+
 // create writes a secret to a new file, whole or not at all.
 func create(path string, k *Keys) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".key-*") // mode 0600
+	f, err := os.CreateTemp(dir, halfPrefix+"*") // mode 0600
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,29 @@ func TestTurn(t *testing.T) {
 	}
 }
 
+// TestHolds: a key's file is known by every name of its folder, and so is what a process left that was killed as it wrote one.
+func TestHolds(t *testing.T) {
+	dir, link := t.TempDir(), filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "server.key")
+	for file, want := range map[string]bool{
+		path:                                            true,
+		path + seal.NextSuffix:                          true,
+		filepath.Join(dir, ".key-1"):                    true,
+		filepath.Join(link, "server.key"):               true,
+		filepath.Join(link, ".key-1"):                   true,
+		filepath.Join(dir, "ashatai.yaml"):              false,
+		filepath.Join(dir, "none", "server.key"):        false,
+		filepath.Join(filepath.Dir(link), "server.key"): false,
+	} {
+		if got := seal.Holds(path, file); got != want {
+			t.Errorf("%s: %v", file, got)
+		}
+	}
+}
+
 func TestTurnFails(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "server.key")
