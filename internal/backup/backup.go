@@ -160,7 +160,8 @@ func kindOf(p, database string) kind {
 
 // collect lists the home's files into c.
 func collect(ctx context.Context, src Source, to string, c *Contents) error {
-	err := filepath.WalkDir(src.Home, func(p string, d fs.DirEntry, err error) error {
+	// With the separator behind it a home that is a link is the folder that it leads to.
+	err := filepath.WalkDir(src.Home+string(filepath.Separator), func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

@@ -116,6 +116,25 @@ func TestThereAndBack(t *testing.T) {
 	}
 }
 
+// TestLinkedHome: a home that is a link to a folder is backed up like that folder, and its key is left out all the same.
+func TestLinkedHome(t *testing.T) {
+	t.Parallel()
+	src := source(t)
+	want, err := Write(t.Context(), src, filepath.Join(t.TempDir(), "b.tar"))
+	if err != nil || len(want.Files) == 0 {
+		t.Fatalf("%+v, %v", want, err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(src.Home, link); err != nil {
+		t.Fatal(err)
+	}
+	src.Home, src.DatabasePath = link, filepath.Join(link, "ashatai.db") // KeyFile names the home by its other name
+	got, err := Write(t.Context(), src, filepath.Join(t.TempDir(), "b.tar"))
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
 func TestRowsElsewhere(t *testing.T) {
 	t.Parallel()
 	src := source(t)
