@@ -169,13 +169,16 @@ func (s *Service) Rotate(ctx context.Context, text string) (core.KeyTurn, error)
 		return core.KeyTurn{}, core.Invalid("key", "The server has this key already.")
 	}
 	if s.cfg.KeyFile != "" {
-		if err := seal.Prepare(s.cfg.KeyFile, next); err != nil {
+		if err := s.prepare(next); err != nil {
 			return core.KeyTurn{}, err
 		}
 	}
 	s.step("prepared")
+	tried := false
 	err = s.cfg.Record.HandOver(ctx, next.Signer(), func(handover func(core.AuditRow) (core.AuditRow, core.AuditCheckpoint)) error {
-		err := s.cfg.Store.Turn(ctx, func(have []core.Secret, last core.AuditRow) (store.KeyTurn, error) {
+		// A caller who leaves does not end it: the database might write it after it was asked whether it has.
+		err := s.cfg.Store.Turn(context.WithoutCancel(ctx), func(have []core.Secret, last core.AuditRow) (store.KeyTurn, error) {
+			tried = true
 			turn := store.KeyTurn{Key: out.New}
 			turn.Secrets, out.Left = s.anew(have, next)
 			out.Sealed = len(turn.Secrets)
@@ -183,7 +186,7 @@ func (s *Service) Rotate(ctx context.Context, text string) (core.KeyTurn, error)
 			s.step("in the transaction")
 			return turn, nil
 		})
-		if err != nil && s.written(ctx, out.New) { // the answer was lost, and not what it told of
+		if err != nil && tried && s.written(ctx, out.New) { // the answer was lost, and not what it told of
 			err = nil
 		}
 		return err
@@ -200,10 +203,28 @@ func (s *Service) Rotate(ctx context.Context, text string) (core.KeyTurn, error)
 	return out, err
 }
 
-// written reports whether the database has the key of an id for the server's.
+// prepare writes the key that is to follow beside the present one. Where that could not be put in its place yet, the prepared
+// file is all that holds it, so it is put there first.
+func (s *Service) prepare(next *seal.Keys) error {
+	if err := seal.Settle(s.cfg.KeyFile, s.cfg.Keys.Now().ID()); err != nil {
+		return err
+	}
+	return seal.Prepare(s.cfg.KeyFile, next)
+}
+
+const askAgain = time.Second
+
+// written reports whether the database has the key of an id for the server's. It asks until the database answers, or the server
+// ends: nobody knows before by which key to seal and to sign, and what the wrong one did would not count.
 func (s *Service) written(ctx context.Context, id string) bool {
-	now, _, err := s.cfg.Meta.Get(context.WithoutCancel(ctx), store.ServerKey)
-	return err == nil && now == id
+	ctx = context.WithoutCancel(ctx)
+	for {
+		now, _, err := s.cfg.Meta.Get(ctx, store.ServerKey)
+		if err == nil {
+			return now == id
+		}
+		<-time.After(askAgain)
+	}
 }
 
 // next is the key that is to follow.

@@ -273,6 +273,76 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
+// away is a database that does not answer for a while.
+type away struct {
+	store.Meta
+
+	times int // that it does not answer
+}
+
+func (a *away) Get(ctx context.Context, key string) (string, bool, error) {
+	if a.times > 0 {
+		a.times--
+		return "", false, errors.New("the connection is gone")
+	}
+	return a.Meta.Get(ctx, key)
+}
+
+// TestLostDatabase: where the answer and the database are lost together, the server waits for the database and goes by what it says.
+func TestLostDatabase(t *testing.T) {
+	h := newHome(t)
+	h.set(t, "hub", "one")
+	old, file := h.keys.Now(), filepath.Join(t.TempDir(), "server.key")
+	s := secret.New(secret.Config{Store: lossy{h.db.Secrets(), true}, Meta: &away{h.db.Meta(), 2}, Keys: h.keys, KeyFile: file, Record: h.chain})
+	if _, err := s.Rotate(t.Context(), ""); err != nil || h.keys.Now() == old {
+		t.Errorf("%v", err)
+	}
+	if k, err := seal.Load(file); err != nil || k.ID() != h.keys.Now().ID() {
+		t.Errorf("%v", err)
+	}
+	h.opens(t, "hub", "one")
+	h.whole(t)
+}
+
+// TestUnsettled: a key that could not be put in its place is put there before the file that alone holds it is written anew.
+func TestUnsettled(t *testing.T) {
+	h := newHome(t)
+	h.set(t, "hub", "one")
+	first, err := h.Rotate(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := first.File + seal.NextSuffix
+	h.OnStep(func(done string) {
+		if done != "written" {
+			return
+		}
+		if err := errors.Join(os.Rename(next, next+".away"), os.WriteFile(next, []byte("no key"), 0o600)); err != nil {
+			t.Error(err)
+		}
+	})
+	second, err := h.Rotate(t.Context(), "")
+	if core.CodeOf(err) != core.CodeInvalidRequest || h.keys.Now().ID() != second.New {
+		t.Fatalf("%v", err)
+	}
+	if err := os.Rename(next+".away", next); err != nil {
+		t.Fatal(err)
+	}
+	h.OnStep(func(done string) {
+		if done != "prepared" {
+			return
+		}
+		if k, err := seal.Load(first.File); err != nil || k.ID() != second.New {
+			t.Errorf("the present key has no file while another is prepared: %v", err)
+		}
+	})
+	if _, err := h.Rotate(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	h.opens(t, "hub", "one")
+	h.whole(t)
+}
+
 // refusing hands nothing over.
 type refusing struct{}
 
