@@ -7,7 +7,6 @@ package secret
 import (
 	"context"
 	"crypto/ed25519"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -37,7 +36,7 @@ type Config struct {
 // Service keeps credentials. It may be used by many goroutines.
 type Service struct {
 	cfg  Config
-	mu   sync.Mutex        // held by who seals: the key does not change meanwhile
+	turn chan struct{}     // held by who seals or opens: the key does not change meanwhile
 	step func(done string) // told of each step of a change of keys; tests end the process there
 }
 
@@ -49,8 +48,20 @@ func New(cfg Config) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{cfg: cfg, step: func(string) {}}
+	return &Service{cfg: cfg, turn: make(chan struct{}, 1), step: func(string) {}}
 }
+
+// take waits for the turn to seal or open, which give ends.
+func (s *Service) take(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Service) give() { <-s.turn }
 
 // box is the name under which a credential is sealed. Nothing else that the server seals has a name like it.
 func box(name string) string { return "credential " + name }
@@ -65,8 +76,10 @@ func (s *Service) Set(ctx context.Context, name, value string) (core.SecretInfo,
 	if value == "" || len(value) > maxValue || !utf8.ValidString(value) {
 		return core.SecretInfo{}, core.Invalid("value", "A credential is text of 1 to %d bytes.", maxValue)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.take(ctx); err != nil {
+		return core.SecretInfo{}, err
+	}
+	defer s.give()
 	keys, now := s.cfg.Keys.Now(), s.cfg.Now().UTC()
 	one := core.Secret{Name: name, Sealed: keys.Seal(box(name), value), Key: keys.ID(), Created: now, Updated: now}
 	old, there, err := s.cfg.Store.Get(ctx, name)
@@ -84,6 +97,10 @@ func (s *Service) Set(ctx context.Context, name, value string) (core.SecretInfo,
 
 // List tells of all credentials in the order of their names, and shows none.
 func (s *Service) List(ctx context.Context) ([]core.SecretInfo, error) {
+	if err := s.take(ctx); err != nil {
+		return nil, err
+	}
+	defer s.give()
 	all, err := s.cfg.Store.List(ctx)
 	if err != nil {
 		return nil, err
@@ -112,6 +129,10 @@ func (s *Service) open(one core.Secret) (string, error) {
 
 // Open is the credential of a name. Errors: CodeNotFound, with the nearest name; CodeUnavailable where another key sealed it.
 func (s *Service) Open(ctx context.Context, name string) (string, error) {
+	if err := s.take(ctx); err != nil {
+		return "", err
+	}
+	defer s.give()
 	one, ok, err := s.cfg.Store.Get(ctx, name)
 	if err != nil {
 		return "", err
@@ -141,8 +162,10 @@ func (s *Service) missing(ctx context.Context, name string) error {
 
 // Remove removes a credential. Errors: CodeNotFound; CodeConflict for one that a setting names.
 func (s *Service) Remove(ctx context.Context, name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	defer s.give()
 	if used := s.cfg.UsedBy(name); len(used) > 0 {
 		return core.Errorf(core.CodeConflict, "The setting %s names the credential %s, and the server would not start without it; take it out of the setting first.", used[0], name)
 	}
@@ -161,8 +184,10 @@ func (s *Service) Rotate(ctx context.Context, text string) (core.KeyTurn, error)
 	if err != nil {
 		return core.KeyTurn{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.take(ctx); err != nil {
+		return core.KeyTurn{}, err
+	}
+	defer s.give()
 	old := s.cfg.Keys.Now()
 	out := core.KeyTurn{Old: old.ID(), New: next.ID(), File: s.cfg.KeyFile}
 	if out.Old == out.New {

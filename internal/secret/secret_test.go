@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -208,6 +209,36 @@ func TestRotate(t *testing.T) {
 		}
 		rotating(t, h)
 	})
+}
+
+// TestOpenWhileTheKeyChanges: what the database has and the key by which it opens are never of two moments.
+func TestOpenWhileTheKeyChanges(t *testing.T) {
+	h := newHome(t)
+	h.set(t, "hub", "one")
+	h.OnStep(func(done string) {
+		if done != "written" { // the database has the new key, and the server has not
+			return
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond) // nothing comes of waiting longer
+		defer cancel()
+		if got, err := h.Open(ctx, "hub"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%q, %v", got, err)
+		}
+		if list, err := h.List(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, %v", list, err)
+		}
+		_, set := h.Set(ctx, "hub", "two")
+		_, turned := h.Rotate(ctx, "")
+		for _, err := range []error{set, turned, h.Remove(ctx, "box")} {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v", err)
+			}
+		}
+	})
+	if _, err := h.Rotate(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	h.opens(t, "hub", "one")
 }
 
 // TestRotateGivenKey: a key of the environment is changed by whoever changes the environment, and handed over by the server.
