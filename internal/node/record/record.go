@@ -13,12 +13,13 @@ import (
 	"ashatai/internal/audit"
 	"ashatai/internal/auth"
 	"ashatai/internal/config"
+	"ashatai/internal/core"
 	"ashatai/internal/seal"
 	"ashatai/internal/store"
 )
 
 // OpenKeys reads the server's key, or makes it. A change of its file that was cut off comes to its end first, by what the database
-// says, so nobody else may use the home meanwhile.
+// says, so nobody else may use the home meanwhile. Errors: CodeConflict for a key of the settings that another one followed.
 func OpenKeys(ctx context.Context, s *config.Settings, meta store.Meta) (*seal.Ring, error) {
 	keys, err := openKeys(ctx, s, meta)
 	if err != nil {
@@ -29,12 +30,17 @@ func OpenKeys(ctx context.Context, s *config.Settings, meta store.Meta) (*seal.R
 
 func openKeys(ctx context.Context, s *config.Settings, meta store.Meta) (*seal.Keys, error) {
 	file := s.Secrets.File(s.Home)
-	if file == "" {
-		return seal.Parse(s.Secrets.Key, "the setting secrets.key")
-	}
-	id, _, err := meta.Get(ctx, store.ServerKey)
+	id, changed, err := meta.Get(ctx, store.ServerKey)
 	if err != nil {
 		return nil, err
+	}
+	if file == "" {
+		keys, err := seal.Parse(s.Secrets.Key, "the setting secrets.key")
+		if err == nil && changed && keys.ID() != id { // what it signed would never count again
+			err = core.Errorf(core.CodeConflict, "The server's key was changed to %s, and the setting secrets.key gives %s (both are ids, not the keys). Put the new key there; "+
+				"where it is lost, take the setting out: the server makes another key, and what was sealed is to be set again.", id, keys.ID())
+		}
+		return keys, err
 	}
 	if err := seal.Settle(file, id); err != nil {
 		return nil, err

@@ -50,6 +50,16 @@ func TestOpenKeys(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	s.Secrets.Key = strings.Repeat("ab", 32)
+	given, err := seal.Parse(s.Secrets.Key, "a test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := record.OpenKeys(t.Context(), s, db.Meta()); core.CodeOf(err) != core.CodeConflict || !strings.Contains(err.Error(), next.ID()) {
+		t.Errorf("a key that another one followed: %v", err)
+	}
+	if err := db.Meta().Set(t.Context(), store.ServerKey, given.ID()); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := record.OpenKeys(t.Context(), s, db.Meta()); err != nil {
 		t.Error(err)
 	}
