@@ -168,6 +168,46 @@ func TestCollecting(t *testing.T) {
 	s.says(t, "Hull")
 }
 
+// TestDoctorOpensTheBucket: a credential of the bucket that is sealed is tried itself, and not its name.
+func TestDoctorOpensTheBucket(t *testing.T) {
+	args := bucketSettings(s3test.For(t))
+	args["blobs.secret_key"] = "secret:s3"
+	opt := options(t, settings(t, args))
+	is := func(want string) {
+		t.Helper()
+		found := ""
+		for _, f := range Doctor(t.Context(), opt) {
+			if f.Name == "bucket" {
+				found += f.State + ": " + f.Detail
+			}
+		}
+		if !strings.HasPrefix(found, want) {
+			t.Errorf("%q", found)
+		}
+	}
+	is(findOK + ": not tried")
+	rt, end, err := Offline(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := strings.NewReader(fmt.Sprintf(`{"value":%q}`, s3test.SecretKey))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://127.0.0.1/api/v1/secrets/s3", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := rt.RoundTrip(req)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatal(res, err)
+	}
+	if err := res.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	is(findOK + ": objects can be written")
+}
+
 // TestDoctorOfTheBucket names what is wrong with it.
 func TestDoctorOfTheBucket(t *testing.T) {
 	bucket := s3test.For(t)

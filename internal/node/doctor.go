@@ -53,7 +53,8 @@ func Doctor(ctx context.Context, opt Options) []Finding {
 	d.found = append(d.found, devices.Findings(ctx, reg, devices.Policy(d.set.GPU))...)
 	d.home(ctx)
 	d.address(ctx)
-	d.found = slices.Concat(d.found, checkup.Home(d.set.Home), checkup.Secrets(d.set), checkup.TLS(d.set, d.accounts, time.Now()), checkup.Features(d.set), stock.Findings(ctx, d.set.Blobs, opt.Version))
+	d.found = slices.Concat(d.found, checkup.Home(d.set.Home), checkup.Secrets(d.set), checkup.TLS(d.set, d.accounts, time.Now()), checkup.Features(d.set))
+	d.bucket(ctx)
 	for _, n := range opt.Settings.Notices {
 		d.add("settings", findWarn, n, "Remove it from the settings, or wait for the version that brings it.")
 	}
@@ -64,6 +65,7 @@ type doctor struct {
 	accounts bool // there are some in the home
 	opt      Options
 	set      *config.Settings
+	opened   *config.Settings // with sealed credentials in their places; nil where they were not opened
 	h        *host.Host
 	found    []Finding
 	tier     bool // the sandbox was reported
@@ -154,13 +156,27 @@ func (d *doctor) home(ctx context.Context) {
 	if d.accounts, err = db.Accounts().Users().Any(ctx); err != nil {
 		d.add("accounts", findFail, core.AsError(err).Message, "")
 	}
-	d.found = append(d.found, vault.Findings(ctx, d.set, db)...)
+	found, opened := vault.Findings(ctx, d.set, db)
+	d.found, d.opened = append(d.found, found...), opened
 	if err := db.Check(ctx); err != nil {
 		d.add("database", findFail, core.AsError(err).Message, "Stop the server and put a backup in its place.")
 	} else {
 		d.add("database", findOK, "no damage found", "")
 	}
 	d.models(ctx, db)
+}
+
+// bucket looks at the bucket, whose credentials may be sealed. Those of a home that is in use its server alone opens.
+func (d *doctor) bucket(ctx context.Context) {
+	set := d.opened
+	if set == nil {
+		if slices.ContainsFunc(d.set.Sealed(), func(s config.Sealed) bool { return strings.HasPrefix(s.Key, "blobs.") }) {
+			d.add("bucket", findOK, "not tried: its credentials are sealed and were not opened here", "")
+			return
+		}
+		set = d.set
+	}
+	d.found = append(d.found, stock.Findings(ctx, set.Blobs, d.opt.Version)...)
 }
 
 // database opens the database to look at it. One of PostgreSQL's may be in use by a server on another home.

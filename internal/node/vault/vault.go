@@ -67,18 +67,19 @@ func (v *Vault) Unseal(ctx context.Context, s *config.Settings) (*config.Setting
 	return out, err
 }
 
-// Findings look at the credentials that a database keeps and that settings name. No server may use the home meanwhile.
-func Findings(ctx context.Context, s *config.Settings, db store.DB) []checkup.Finding {
+// Findings look at the credentials that a database keeps and that settings name. No server may use the home meanwhile. The settings
+// returned have credentials in place of their names; they are nil where those cannot be opened.
+func Findings(ctx context.Context, s *config.Settings, db store.DB) ([]checkup.Finding, *config.Settings) {
 	const name = "credentials"
-	fail := func(err error, remedy string) []checkup.Finding {
-		return []checkup.Finding{{Name: name, State: checkup.Fail, Detail: core.AsError(err).Message, Remedy: remedy}}
+	fail := func(err error, remedy string) ([]checkup.Finding, *config.Settings) {
+		return []checkup.Finding{{Name: name, State: checkup.Fail, Detail: core.AsError(err).Message, Remedy: remedy}}, nil
 	}
 	kept, err := db.Secrets().List(ctx)
 	if err != nil {
 		return fail(err, "")
 	}
 	if len(kept) == 0 && len(s.Sealed()) == 0 {
-		return nil
+		return nil, s
 	}
 	file := s.Secrets.File(s.Home)
 	if _, err := os.Stat(file); file != "" && errors.Is(err, fs.ErrNotExist) { // to open it would make another
@@ -90,7 +91,8 @@ func Findings(ctx context.Context, s *config.Settings, db store.DB) []checkup.Fi
 		return fail(err, "")
 	}
 	v := New(Options{Settings: s, DB: db, Keys: keys, Record: record.New(db.Audit(), keys, slog.New(slog.DiscardHandler))})
-	if _, err := v.Unseal(ctx, s); err != nil {
+	opened, err := v.Unseal(ctx, s)
+	if err != nil {
 		return fail(err, "The server does not start so.")
 	}
 	list, err := v.List(ctx)
@@ -109,5 +111,5 @@ func Findings(ctx context.Context, s *config.Settings, db store.DB) []checkup.Fi
 	if out == nil {
 		out = append(out, checkup.Finding{Name: name, State: checkup.OK, Detail: fmt.Sprintf("%d sealed, and the server's key opens them", len(list))})
 	}
-	return out
+	return out, opened
 }

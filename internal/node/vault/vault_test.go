@@ -84,7 +84,10 @@ func TestFindings(t *testing.T) {
 	v, db := open(t, plain)
 	is := func(s *config.Settings, state, part string) {
 		t.Helper()
-		list := vault.Findings(t.Context(), s, db)
+		list, opened := vault.Findings(t.Context(), s, db)
+		if (opened == nil) != (state == checkup.Fail) || opened != nil && strings.HasPrefix(opened.Pull.HubToken, "secret:") {
+			t.Errorf("%s: the settings were opened: %v", state, opened != nil)
+		}
 		if state == "" && len(list) == 0 {
 			return
 		}
