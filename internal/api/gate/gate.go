@@ -106,7 +106,7 @@ func (g *Gate) Wrap(row api.Route, d api.Dialect) http.Handler {
 		}
 		r = r.WithContext(ctx) // a copy, so that the address can be put in
 		r.RemoteAddr = g.o.Proxies.client(r)
-		c := &call{g: g, row: row, d: d, w: &recorder{ResponseWriter: w}, start: start}
+		c := &call{g: g, row: row, d: d, w: &recorder{ResponseWriter: w, shared: r.ProtoMajor > 1}, start: start}
 		g.o.Metrics.InFlight(1)
 		defer c.done(r)
 		defer func() {

@@ -25,6 +25,8 @@ type recorder struct {
 	own    bool       // the handler bounds its writes itself
 	failed int        // the status of a failure, which the dialect may tell in another way
 	renew  time.Time  // when the deadline of writes is to be moved
+	shared bool       // the connection, as over HTTP/2: a deadline of writes that passes ends the answer, written to or not
+	quiet  bool       // nothing is being written, so there is no deadline
 }
 
 // renewEvery is how often the deadline of writes is moved while a handler writes without a thought of it.
@@ -32,7 +34,7 @@ const renewEvery = time.Second
 
 // SetWriteDeadline is for http.ResponseController.
 func (w *recorder) SetWriteDeadline(t time.Time) error {
-	w.own = true
+	w.own, w.quiet = true, false
 	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t)
 }
 
@@ -51,9 +53,9 @@ func (w *recorder) Write(p []byte) (int, error) {
 		w.status = http.StatusOK
 		w.tellPlace()
 	}
-	if now := time.Now(); !w.own && now.After(w.renew) {
+	if now := time.Now(); w.quiet || !w.own && now.After(w.renew) {
 		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(now.Add(api.WriteTimeout)) // a writer without deadlines is a test's
-		w.renew = now.Add(renewEvery)
+		w.renew, w.quiet = now.Add(renewEvery), false
 	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
@@ -70,8 +72,15 @@ func (w *recorder) tellPlace() {
 	}
 }
 
-// Flush serves handlers that look for http.Flusher.
-func (w *recorder) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+// Flush serves handlers that look for http.Flusher. What follows may take its time: a deadline for it is set when it comes.
+func (w *recorder) Flush() {
+	rc := http.NewResponseController(w.ResponseWriter)
+	_ = rc.Flush()
+	if w.shared {
+		_ = rc.SetWriteDeadline(time.Time{})
+		w.quiet = true
+	}
+}
 
 // Unwrap is for http.ResponseController.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

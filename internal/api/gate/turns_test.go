@@ -117,3 +117,29 @@ func TestTurnIsRefused(t *testing.T) {
 		t.Errorf("%s", a.Body)
 	}
 }
+
+// TestQuietStream: over HTTP/2 a deadline of writes that passes ends the answer also while nothing is written. So each write has one,
+// and the time between two of them none.
+func TestQuietStream(t *testing.T) {
+	d := &deadlined{ResponseRecorder: httptest.NewRecorder()}
+	last := func() time.Time { return d.deadlines[len(d.deadlines)-1] }
+	pieces := row(func(w http.ResponseWriter, _ *http.Request) error {
+		sse := api.NewSSE(w, 0)
+		for range 3 {
+			before := len(d.deadlines)
+			if err := sse.Data("x"); err != nil {
+				return err
+			}
+			if set := d.deadlines[before:]; len(set) < 2 || set[0].IsZero() || !last().IsZero() {
+				t.Errorf("the deadlines of a write: %v", set)
+			}
+		}
+		return nil
+	})
+	r := here(t)
+	r.ProtoMajor = 2
+	build(t, nil, pieces).handler.ServeHTTP(d, r)
+	if d.Code != http.StatusOK || last().IsZero() {
+		t.Errorf("%d; what is still buffered at the end has the deadline %v", d.Code, last())
+	}
+}
