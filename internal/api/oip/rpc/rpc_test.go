@@ -46,6 +46,7 @@ type world struct {
 	stuck   chan struct{} // told when Infer waits for its context's end; nil: it does not wait
 	ready   bool
 	wrong   bool // credentials are refused from now on
+	panics  bool // so does Infer
 	records []string
 	loaded  []string
 }
@@ -69,8 +70,11 @@ func (w *world) Resolve(ctx context.Context, name string) (*core.Manifest, error
 
 func (w *world) Infer(ctx context.Context, req *core.TensorRequest) (*core.Tensors, error) {
 	w.mu.Lock()
-	fails, stuck := w.fails, w.stuck
+	fails, stuck, panics := w.fails, w.stuck, w.panics
 	w.mu.Unlock()
+	if panics {
+		panic("a defect")
+	}
 	if stuck != nil {
 		stuck <- struct{}{}
 		<-ctx.Done()
@@ -351,6 +355,23 @@ func TestStream(t *testing.T) {
 	w.leave()
 	_, err = stream.Recv()
 	refused(t, err, codes.Unavailable, "shutting down")
+}
+
+// TestPanicOnRecord: a request of a stream that ends by a defect of the server is on record as one that failed.
+func TestPanicOnRecord(t *testing.T) {
+	w := newWorld(t, gate.LimitOptions{})
+	w.mu.Lock()
+	w.panics = true
+	w.mu.Unlock()
+	stream := must(w.ModelStreamInfer(with(t, "ann")))(t)
+	if err := stream.Send(raw("echo")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := stream.Recv()
+	refused(t, err, codes.Internal, "The server failed")
+	if got := w.taken(); len(got) != 1 || !strings.HasSuffix(got[0], "ModelStreamInfer echo:latest Internal Server Error") {
+		t.Errorf("the audit has %q", got)
+	}
 }
 
 func TestStreamEnds(t *testing.T) {

@@ -173,6 +173,7 @@ func (s *service) turn(ctx context.Context, req *inference.ModelInferRequest) (o
 	if err != nil {
 		return nil, err
 	}
+	err = core.Errorf(core.CodeInternal, "The request ended without an answer.") // as a panic leaves it
 	defer func() { end(err) }()
 	return s.ModelInfer(ctx, req)
 }
