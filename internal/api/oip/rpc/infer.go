@@ -80,7 +80,8 @@ func number(given map[string]*inference.InferParameter, of, name string) (int64,
 	return 0, core.Invalid(name, "The parameter %s of %.80s must be a whole number, in int64_param.", name, of)
 }
 
-// answer writes the tensors in the form of the request's: raw, or with typed contents where all of them have a field of their type.
+// answer writes the tensors in the form of the request's: raw, or with typed contents where all of them have a field of their type and
+// they are not too large for it.
 func answer(req *inference.ModelInferRequest, got *oip.Answer) (*inference.ModelInferResponse, error) {
 	out := &inference.ModelInferResponse{
 		ModelName: req.GetModelName(), ModelVersion: got.Version, Id: req.GetId(), Parameters: map[string]*inference.InferParameter{},
@@ -88,9 +89,15 @@ func answer(req *inference.ModelInferRequest, got *oip.Answer) (*inference.Model
 	for name, value := range oip.Told(got.Placement) {
 		out.Parameters[name] = &inference.InferParameter{ParameterChoice: &inference.InferParameter_StringParam{StringParam: value}}
 	}
-	typed := req.GetRawInputContents() == nil && len(req.GetInputs()) > 0 &&
-		!slices.ContainsFunc(got.Outputs, func(t core.Tensor) bool { return t.Type == core.FP16 || t.Type == core.BF16 })
 	total := 0
+	for i := range got.Outputs {
+		total += len(got.Outputs[i].Data)
+	}
+	if total > maxAnswer {
+		return nil, core.Errorf(core.CodeTooLarge, "The outputs have %d bytes; at most %d fit into an answer of gRPC. Ask for fewer of them.", total, maxAnswer)
+	}
+	typed := req.GetRawInputContents() == nil && len(req.GetInputs()) > 0 && total <= maxTyped &&
+		!slices.ContainsFunc(got.Outputs, func(t core.Tensor) bool { return t.Type == core.FP16 || t.Type == core.BF16 })
 	for i := range got.Outputs {
 		t := &got.Outputs[i]
 		one := &inference.ModelInferResponse_InferOutputTensor{Name: t.Name, Datatype: string(t.Type), Shape: t.Shape}
@@ -100,16 +107,14 @@ func answer(req *inference.ModelInferRequest, got *oip.Answer) (*inference.Model
 			out.RawOutputContents = append(out.RawOutputContents, t.Data)
 		}
 		out.Outputs = append(out.Outputs, one)
-		total += len(t.Data)
-	}
-	if total > maxAnswer {
-		return nil, core.Errorf(core.CodeTooLarge, "The outputs have %d bytes; at most %d fit into an answer of gRPC. Ask for fewer of them.", total, maxAnswer)
 	}
 	return out, nil
 }
 
-// maxAnswer bounds an answer: a message of protocol buffers has at most 2 GiB.
-const maxAnswer = 1 << 30
+const (
+	maxAnswer = 1 << 30  // bytes of outputs: a message of protocol buffers has at most 2 GiB
+	maxTyped  = 64 << 20 // bytes of outputs in typed contents, where one of a negative INT8 takes ten
+)
 
 // pack makes a tensor's bytes of typed contents. How many they are is checked by the tensor's own check.
 func pack(name string, typ core.DataType, c *inference.InferTensorContents) ([]byte, error) {

@@ -72,6 +72,19 @@ func TestHalves(t *testing.T) {
 	}
 }
 
+// TestLargeOutputsAreRaw: in typed contents a negative INT8 takes ten bytes, so that a large output would be larger than any message.
+func TestLargeOutputsAreRaw(t *testing.T) {
+	for size, typed := range map[int]bool{3: true, maxTyped + 1: false} {
+		out, err := answerOf(core.Tensor{Name: "i", Type: core.Int8, Shape: []int64{int64(size)}, Data: make([]byte, size)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if one := out.GetOutputs()[0]; len(one.GetContents().GetIntContents()) == size != typed || len(out.GetRawOutputContents()) == 0 != typed {
+			t.Errorf("%d bytes come typed: %v", size, !typed)
+		}
+	}
+}
+
 func TestRefusedRequests(t *testing.T) {
 	w := newWorld(t, gate.LimitOptions{})
 	whole := func(n int64) *inference.InferParameter {
