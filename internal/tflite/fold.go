@@ -28,6 +28,7 @@ const (
 	opShape        = 77
 	opStridedSlice = 45
 	opPack         = 83
+	opWhile        = 119
 
 	typeInt32 = 2
 	// maxFold bounds files that are written anew: places in a FlatBuffer have 32 bits.
@@ -63,7 +64,7 @@ func (r *reader) result(g *graph, code int, t table, in, out []int32) []int32 {
 	}
 	switch code {
 	case opShape:
-		if in[0] < 0 || !g.tensors[in[0]].known || len(g.tensors[in[0]].Shape) > maxRank {
+		if in[0] < 0 || !g.tensors[in[0]].known || g.tensors[in[0]].loose || len(g.tensors[in[0]].Shape) > maxRank {
 			return nil
 		}
 		v := make([]int32, 0, maxRank)
@@ -96,12 +97,15 @@ func (r *reader) slice(g *graph, t table, in []int32, single bool) []int32 {
 	if v == nil || len(g.tensors[in[0]].Shape) != 1 || len(begin) != 1 || len(end) != 1 || len(step) != 1 || step[0] != 1 {
 		return nil
 	}
-	// StridedSliceOptions: begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask
+	// StridedSliceOptions: begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask, and whether the end counts from the beginning
 	var mask [5]int64
 	if at := r.field(t, 4, 4); at != 0 {
 		options := table(at + r.u32(at))
 		for i := range mask {
 			mask[i] = r.numberOf(options, i)
+		}
+		if r.byteOf(options, len(mask)) != 0 {
+			return nil
 		}
 	}
 	place := func(p int32) int { // from the end where it is negative
@@ -126,28 +130,31 @@ func (r *reader) slice(g *graph, t table, in []int32, single bool) []int32 {
 	return v[from:to]
 }
 
-// fix writes the fixes of a file: tensors whose numbers are known become constants, and the operators that would compute them go.
-func (r *reader) fix(graphs []*graph) {
+// fix writes the fixes of a file, all in the graph that is served: tensors whose numbers are known become constants, and the operators
+// that would compute them go. In the other graphs the sizes are those of a call, and not those of the file.
+func (r *reader) fix(g *graph, graphs []*graph) {
 	users := map[int64]int{}
-	for _, g := range graphs {
-		for _, t := range g.tensors {
+	for _, each := range graphs {
+		for _, t := range each.tensors {
 			users[t.buffer]++
 		}
 	}
-	end := r.size
-	for _, g := range graphs {
-		var gone []int64
-		for _, f := range g.folded {
-			t := &g.tensors[f.tensor]
-			if slices.Contains(g.outputs, f.tensor) || t.buffer == 0 || users[t.buffer] != 1 || r.size > maxFold {
-				r.err = runTimeShapes("that of its tensor %.80q", t.Name)
-				return
-			}
-			gone = append(gone, f.operator)
-			end = r.replace(r.buffers.start+4*t.buffer, end, t.value)
-		}
-		r.drop(g.operators, gone)
+	for _, i := range slices.Concat(g.inputs, g.outputs) {
+		users[g.tensors[i].buffer]++
 	}
+	end := r.size
+	var gone []int64
+	for _, f := range g.folded {
+		t := &g.tensors[f.tensor]
+		if t.buffer == 0 || users[t.buffer] != 1 || r.size > maxFold {
+			r.err = runTimeShapes("that of its tensor %.80q", t.Name)
+			return
+		}
+		delete(users, t.buffer) // another operator that gives it is not one of a sound file
+		gone = append(gone, f.operator)
+		end = r.replace(r.buffers.start+4*t.buffer, end, t.value)
+	}
+	r.drop(g.operators, gone)
 }
 
 // replace puts a new Buffer of numbers at the end of the file, points to it from a place, and returns the new end.
@@ -173,18 +180,17 @@ func (r *reader) replace(from, end int64, value []int32) int64 {
 	return end + int64(len(b))
 }
 
-// drop takes operators out of a graph's list.
+// drop takes operators out of a graph's list; their places are in order.
 func (r *reader) drop(list vector, gone []int64) {
-	if len(gone) == 0 {
-		return
-	}
 	le, live := binary.LittleEndian, int64(0)
 	var b []byte
 	for i := range list.count {
-		if !slices.Contains(gone, i) {
-			b = le.AppendUint32(b, uint32(int64(r.at(list, i))-(list.start+4*live))) //nolint:gosec // it lies behind, and below maxFold
-			live++
+		if len(gone) > 0 && gone[0] == i {
+			gone = gone[1:]
+			continue
 		}
+		b = le.AppendUint32(b, uint32(int64(r.at(list, i))-(list.start+4*live))) //nolint:gosec // it lies behind, and below maxFold
+		live++
 	}
 	r.file.Fixes = append(r.file.Fixes, Fix{list.start - 4, append(le.AppendUint32(nil, uint32(live)), b...)})
 }

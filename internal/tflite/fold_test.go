@@ -80,7 +80,15 @@ func TestNotFolded(t *testing.T) {
 		"numbers that are not single":  func(_, _ tab, _, ops []tab) { ops[2][1] = []int32{1, 5} },
 		"an operand that is not there": func(_, _ tab, _, ops []tab) { ops[2][1] = []int32{-1, 5, 5} },
 		"two results":                  func(_, _ tab, _, ops []tab) { ops[2][2] = []int32{6, 4} },
-		"wide numbers":                 func(_, _ tab, ts, _ []tab) { ts[1][1] = byte(4) },
+		"an end from the beginning":    func(_, _ tab, _, ops []tab) { ops[1][4] = tab{4: int32(1), 5: byte(1)} },
+		"given twice":                  func(_, g tab, _, ops []tab) { g[3] = append(g[3].([]tab), ops[2]) },
+		"what a loop gives": func(m, g tab, _, ops []tab) {
+			g[0] = append(g[0].([]tab), tab{0: []int32{1, 4}, 3: "looped"})
+			m[1] = append(m[1].([]tab), tab{3: int32(opWhile), 0: byte(opWhile)})
+			ops[0][1] = []int32{8}
+			g[3] = append([]tab{{0: int32(4), 1: []int32{0}, 2: []int32{8}}}, ops...)
+		},
+		"wide numbers": func(_, _ tab, ts, _ []tab) { ts[1][1] = byte(4) },
 	} {
 		m := rows()
 		g, ts, _ := parts(m)
@@ -89,6 +97,22 @@ func TestNotFolded(t *testing.T) {
 		if f, err := Read(bytes.NewReader(b), int64(len(b))); core.CodeOf(err) != core.CodeBadModel || !strings.Contains(err.Error(), "fixed shapes") {
 			t.Errorf("%s: %+v, %v", name, f, err)
 		}
+	}
+}
+
+// TestOtherGraphs: the graph of a loop has the sizes that its call says, so that nothing is folded in it.
+func TestOtherGraphs(t *testing.T) {
+	m := rows()
+	body, _, _ := parts(m)
+	m[1] = append(m[1].([]tab), tab{3: int32(opWhile), 0: byte(opWhile)})
+	m[2] = []tab{{
+		0: []tab{{0: []int32{1, 4}, 3: "x"}, {0: []int32{1, 4}, 3: "y"}}, 1: []int32{0}, 2: []int32{1},
+		3: []tab{{0: int32(4), 1: []int32{0}, 2: []int32{1}}},
+	}, body}
+	b := file(m)
+	f, err := Read(bytes.NewReader(b), int64(len(b)))
+	if err != nil || len(f.Fixes) != 0 || f.Operators[opPack] != 1 {
+		t.Errorf("%+v, %v", f, err)
 	}
 }
 

@@ -2,7 +2,6 @@ package tflite
 
 import (
 	"io"
-	"slices"
 
 	"ashatai/internal/core"
 )
@@ -58,7 +57,6 @@ type reader struct {
 	file    *File
 	codes   []int
 	buffers vector
-	fold    bool // some shape follows from those of inputs through operators, which have to be folded
 }
 
 // graph is a subgraph that was read.
@@ -68,7 +66,8 @@ type graph struct {
 	outputs []int32
 
 	operators vector
-	folded    []folded
+	folded    []folded // in the order of the list
+	fold      bool     // some shape follows from those of inputs through operators, which have to be folded
 }
 
 type tensor struct {
@@ -78,6 +77,8 @@ type tensor struct {
 	buffer   int64
 	data     vector  // its elements, where they lie in the file
 	value    []int32 // its elements, where they were computed here
+	folded   bool    // they were, and the library does not compute them before the model runs
+	loose    bool    // it follows from what another graph gives, whose sizes are its own
 }
 
 // model reads a Model.
@@ -99,11 +100,11 @@ func (r *reader) model() {
 		}
 		graphs = append(graphs, r.graph(r.at(list, i)))
 	}
-	if r.err == nil {
-		r.signature(m, graphs)
+	if r.err != nil {
+		return
 	}
-	if r.err == nil && r.fold {
-		r.fix(graphs)
+	if g := r.signature(m, graphs); r.err == nil && g.fold {
+		r.fix(g, graphs)
 	}
 }
 
@@ -152,6 +153,9 @@ func shapeOperand(code int) int {
 	}
 	return -1
 }
+
+// callsGraph: IF, WHILE and STABLEHLO_COMPOSITE.
+func callsGraph(code int) bool { return code == 118 || code == opWhile || code == 206 }
 
 // graph reads a SubGraph.
 func (r *reader) graph(t table) *graph {
@@ -203,13 +207,15 @@ func (r *reader) operator(g *graph, place int64) {
 	}
 	code := r.codes[at]
 	r.file.Operators[code]++
-	known := true
+	known, loose := true, callsGraph(code)
 	for _, i := range in {
-		known = known && (i < 0 || g.tensors[i].known)
+		if i >= 0 {
+			known, loose = known && g.tensors[i].known, loose || g.tensors[i].loose
+		}
 	}
 	if k := shapeOperand(code); k >= 0 && k < len(in) && in[k] >= 0 {
 		known = known && g.tensors[in[k]].constant
-		r.fold = r.fold || slices.ContainsFunc(g.folded, func(f folded) bool { return f.tensor == in[k] })
+		g.fold = g.fold || g.tensors[in[k]].folded
 	}
 	const rank = 110 // as a shape, which the library computes before the model runs; what is computed from them, it does not
 	constant := code == opShape || code == rank
@@ -217,12 +223,13 @@ func (r *reader) operator(g *graph, place int64) {
 		g.tensors[out[0]].value = value
 		if !constant {
 			known, constant = true, true
+			g.tensors[out[0]].folded = true
 			g.folded = append(g.folded, folded{place, out[0]})
 		}
 	}
 	for _, i := range out {
 		if i >= 0 {
-			g.tensors[i].known = known
+			g.tensors[i].known, g.tensors[i].loose = known, loose
 			g.tensors[i].constant = g.tensors[i].constant || known && constant
 		}
 	}
@@ -289,13 +296,13 @@ func (r *reader) constant(i int64) vector {
 	return r.list(b, 0, 1)
 }
 
-// signature finds what is served: the first signature, or the main graph.
-func (r *reader) signature(m table, graphs []*graph) {
+// signature finds what is served, the first signature or the main graph, and returns the graph that computes it.
+func (r *reader) signature(m table, graphs []*graph) *graph {
 	list := r.list(m, 7, 4)
 	if list.count == 0 {
 		g := graphs[0]
 		r.file.Inputs, r.file.Outputs = r.served(g, g.inputs, nil), r.served(g, g.outputs, nil)
-		return
+		return g
 	}
 	s := r.at(list, 0)
 	k := r.numberOf(s, 4)
@@ -303,11 +310,12 @@ func (r *reader) signature(m table, graphs []*graph) {
 		r.fail(int64(s), "a signature is of the graph %d of %d", k, len(graphs))
 	}
 	if r.err != nil {
-		return
+		return nil
 	}
 	in, inNames := r.names(s, 0)
 	out, outNames := r.names(s, 1)
 	r.file.Inputs, r.file.Outputs = r.served(graphs[k], in, inNames), r.served(graphs[k], out, outNames)
+	return graphs[k]
 }
 
 // names reads a list of TensorMap.
