@@ -81,6 +81,8 @@ func (n *Node) makeServer(ctx context.Context) error {
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 		Protocols:   protocols(),
+		// A deadline of one answer cannot free what waits for a connection that its client does not read.
+		HTTP2: &http.HTTP2Config{WriteByteTimeout: api.WriteTimeout},
 	}
 	n.closers = append(n.closers, func() error { cancel(); return nil })
 	return nil
