@@ -23,8 +23,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is a runtime and a finder of devices. Its models are computed to take 70 bytes of each device, or what is left of it, and take
-// more than was computed.
+// fake is a runtime and a finder of devices. Its models are computed to take 70 bytes of each device, or with a shorter context what is
+// left of it, and take more than was computed.
 type fake struct {
 	mu    sync.Mutex
 	gpu   bool
@@ -68,7 +68,7 @@ func (f *fake) Load(ctx context.Context, spec engine.LoadSpec, _ func(float64)) 
 		for _, d := range spec.Offload.Devices {
 			use := engine.DeviceUse{ID: d.ID, Layers: 7, Of: 7, Planned: 70}
 			if d.Limit > 0 && d.Limit-d.Beyond < use.Planned {
-				use.Planned, use.Layers = d.Limit-d.Beyond, 3
+				use.Planned, m.facts.Fallback = d.Limit-d.Beyond, "a context of 4096 instead of 8192 tokens"
 			}
 			if use.Planned <= 0 {
 				return nil, core.Errorf(core.CodeOutOfMemory, "Not one layer fits.")
@@ -267,14 +267,15 @@ func TestWhatWasLearnedIsKept(t *testing.T) {
 	}
 	l := readLearned(file)
 	for i := range maxLearned + 10 {
-		l.note("m", []engine.DeviceUse{{ID: strconv.Itoa(i)}})
+		l.note(engine.LoadSpec{Path: "m", Offload: &engine.Offload{}}, engine.Facts{Offload: []engine.DeviceUse{{ID: strconv.Itoa(i)}}})
 	}
 	if len(l.Beyond) != maxLearned || l.write(filepath.Join(file, "below a file")) == nil {
 		t.Errorf("%d entries", len(l.Beyond))
 	}
 }
 
-// TestExpect: before a load, a model is expected to take the estimate; after one with all its layers, what that took.
+// TestExpect: before a load, a model is expected to take the estimate; after one, what that took, unless it was made smaller to fit or
+// another shape is asked for.
 func TestExpect(t *testing.T) {
 	w := newWorld(ready("vulkan0", "vulkan1"), map[string]int64{"vulkan0": 500})
 	s := spec(engine.Offload{Policy: device.PolicyPrefer, Wanted: []string{"vulkan0", "vulkan1"}})
@@ -298,6 +299,22 @@ func TestExpect(t *testing.T) {
 	}
 	if l := w.reg.Limits(); len(l) != 1 || l["vulkan0"] != 500 {
 		t.Errorf("limits %v", l)
+	}
+	w.reg.cfg.Limits["vulkan0"] = 150
+	small, err := w.run.Load(t.Context(), s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer small.Close() //nolint:errcheck // a fake
+	if f := small.Facts(); f.Fallback == "" || f.Offload[0].Total() != 50 {
+		t.Fatalf("beside the first %+v", f)
+	}
+	if got := w.run.Expect(s, 80); !slices.Equal(got, []device.Part{{ID: "vulkan0", Bytes: 100}, {ID: "vulkan1", Bytes: 100}}) {
+		t.Errorf("after a smaller one %+v", got)
+	}
+	s.Context = 16384
+	if got := w.run.Expect(s, 80); !slices.Equal(got, []device.Part{{ID: "vulkan0", Bytes: 40}, {ID: "vulkan1", Bytes: 40}}) {
+		t.Errorf("with another context %+v", got)
 	}
 }
 

@@ -1,7 +1,9 @@
 package fallback
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -9,10 +11,10 @@ import (
 	"ashatai/internal/engine"
 )
 
-// learned is what loads took of devices, by load and device, in bytes.
+// learned is what loads took of devices, in bytes, by load (key, shape) and device.
 type learned struct {
 	Beyond map[string]int64 `json:"beyond"` // by how much the last one took more than was computed before it
-	Whole  map[string]int64 `json:"whole"`  // what the last one took that had all of its layers there
+	Whole  map[string]int64 `json:"whole"`  // what the last one took for which nothing was given up
 }
 
 // maxLearned bounds what is remembered, in entries of each kind, and maxLearnedFile the file of it, in bytes.
@@ -21,12 +23,21 @@ const (
 	maxLearnedFile = 4 << 20
 )
 
-// note remembers what a load took.
-func (l *learned) note(key string, uses []engine.DeviceUse) {
-	for _, u := range uses {
-		remember(l.Beyond, key+" "+u.ID, max(0, u.Total()-u.Planned))
-		if u.Layers == u.Of {
-			remember(l.Whole, key+" "+u.ID, u.Total())
+// key is the model of a load.
+func key(spec engine.LoadSpec) string { return cmp.Or(spec.Options["digest"], spec.Path) }
+
+// shape names the loads of a model that take the same of a device.
+func shape(spec engine.LoadSpec) string {
+	o := spec.Offload
+	return fmt.Sprintf("%s %d %d %s %d %q", key(spec), spec.Context, spec.Sequences, spec.Options["kv_type"], o.Layers, o.Wanted)
+}
+
+// note remembers what a load took. One that was made smaller to fit has all of its layers on the device too, where its context is shorter.
+func (l *learned) note(spec engine.LoadSpec, f engine.Facts) {
+	for _, u := range f.Offload {
+		remember(l.Beyond, key(spec)+" "+u.ID, max(0, u.Total()-u.Planned))
+		if f.Fallback == spec.Fallback {
+			remember(l.Whole, shape(spec)+" "+u.ID, u.Total())
 		}
 	}
 }

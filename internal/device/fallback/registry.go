@@ -170,10 +170,10 @@ func (r *Registry) hold(m engine.Model) {
 }
 
 // learn remembers what a load took of devices, and by how much that was more than was computed before it.
-func (r *Registry) learn(ctx context.Context, key string, uses []engine.DeviceUse) {
+func (r *Registry) learn(ctx context.Context, spec engine.LoadSpec, f engine.Facts) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.learned.note(key, uses)
+	r.learned.note(spec, f)
 	if r.cfg.File == "" {
 		return
 	}
@@ -183,14 +183,14 @@ func (r *Registry) learn(ctx context.Context, key string, uses []engine.DeviceUs
 }
 
 // expect is what a load is expected to take of each of the devices that it would be put on, by what is known of them now: what it
-// took when all of it was there, else an equal part of the estimate.
-func (r *Registry) expect(key string, w device.Wish, estimate int64) []device.Part {
+// took when nothing was given up for it, else an equal part of the estimate.
+func (r *Registry) expect(spec engine.LoadSpec, estimate int64) []device.Part {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	chosen, _ := device.Choose(r.known, w)
+	chosen, _ := device.Choose(r.known, wishOf(spec.Offload))
 	var out []device.Part
 	for _, d := range chosen {
-		n, ok := r.learned.Whole[key+" "+d.ID]
+		n, ok := r.learned.Whole[shape(spec)+" "+d.ID]
 		if !ok {
 			n = estimate / int64(len(chosen))
 		}

@@ -1,7 +1,6 @@
 package fallback
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -106,9 +105,6 @@ func refusal(c core.Code) core.Code {
 	return core.CodeUnavailable
 }
 
-// key is what is learned of loads by.
-func key(spec engine.LoadSpec) string { return cmp.Or(spec.Options["digest"], spec.Path) }
-
 func wishOf(o *engine.Offload) device.Wish {
 	return device.Wish{Policy: o.Policy, Backend: o.Backend, Devices: o.Wanted, Index: o.Index}
 }
@@ -118,7 +114,7 @@ func (r *Runtime) Expect(spec engine.LoadSpec, estimate int64) []device.Part {
 	if spec.Offload == nil || spec.Offload.Policy == "" || spec.Offload.Policy == device.PolicyCPU {
 		return nil
 	}
-	return r.c.Registry.expect(key(spec), wishOf(spec.Offload), estimate)
+	return r.c.Registry.expect(spec, estimate)
 }
 
 // onDevices loads on the devices that the spec wishes for. A load that took more than its part of a device is made once more, with what
@@ -173,9 +169,9 @@ func (r *Runtime) load(ctx context.Context, spec engine.LoadSpec, chosen []devic
 	if err != nil {
 		return nil, reasonOf(err), err
 	}
-	uses := m.Facts().Offload
-	r.c.Registry.learn(ctx, key(spec), uses)
-	for _, u := range uses {
+	f := m.Facts()
+	r.c.Registry.learn(ctx, spec, f)
+	for _, u := range f.Offload {
 		i := slices.IndexFunc(o.Devices, func(s engine.DeviceShare) bool { return s.ID == u.ID })
 		if i < 0 || o.Devices[i].Limit == 0 || u.Total() <= o.Devices[i].Limit {
 			continue
