@@ -169,15 +169,16 @@ func (r *Registry) hold(m engine.Model) {
 	r.held = append(r.held, held{uses: m.Facts().Offload, done: done(m)})
 }
 
-// learn remembers what a load took of devices, and by how much that was more than was computed before it.
+// learn remembers what a load took of devices, and by how much that was more than was computed before it. It is not for two goroutines.
 func (r *Registry) learn(ctx context.Context, spec engine.LoadSpec, f engine.Facts) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.learned.note(spec, f)
+	now := learned{Beyond: maps.Clone(r.learned.Beyond), Whole: maps.Clone(r.learned.Whole)}
+	r.mu.Unlock()
 	if r.cfg.File == "" {
 		return
 	}
-	if err := r.learned.write(r.cfg.File); err != nil {
+	if err := now.write(r.cfg.File); err != nil { // without the lock: the fleet's loop asks what is expected
 		r.cfg.Log.WarnContext(ctx, "what a load took of devices cannot be kept", slog.String("path", r.cfg.File), slog.Any("error", err))
 	}
 }
