@@ -13,11 +13,11 @@ func (s *State) usedOf(device string) int64 {
 	return sum
 }
 
-// pinnedOf is what pinned instances take of a device.
+// pinnedOf is what pinned instances take of a device and go on taking.
 func (s *State) pinnedOf(device string) int64 {
 	var sum int64
 	for _, in := range s.instances {
-		if in.m.Pinned {
+		if in.m.Pinned && in.m.inst == in {
 			sum += in.partOf(device)
 		}
 	}
