@@ -56,12 +56,12 @@ func (k *keepAlive) pointer() *time.Duration {
 // unloads reports whether a request without anything to do asks for the model to go.
 func (k *keepAlive) unloads() bool { return k != nil && k.d == 0 }
 
-// wishOf makes the wish of a request. Keeping and sizing models is an operator's: anybody else's wish has no effect, and
-// the note says so.
+// wishOf makes the wish of a request. Keeping and sizing models is an operator's: anybody else's wish changes no model, and
+// the note says so. What num_ctx bounds of the request itself, it bounds for all.
 func wishOf(p core.Principal, keep *keepAlive, context int) (_ Wish, note string) {
 	w := Wish{KeepAlive: keep.pointer(), Context: context}
 	if p.Scopes.Has(core.ScopeOperate) || w == (Wish{}) {
 		return w, ""
 	}
-	return Wish{}, "keep_alive and num_ctx need the scope " + core.ScopeOperate.String() + " and have no effect"
+	return Wish{}, "keep_alive and num_ctx need the scope " + core.ScopeOperate.String() + " to change what is loaded"
 }

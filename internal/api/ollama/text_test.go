@@ -135,6 +135,10 @@ func TestOnlyOperatorsKeepModels(t *testing.T) {
 	if w.Code != 200 || f.wish != (Wish{}) || !strings.Contains(w.Header().Get("X-Ashatai-Fallback"), "keep_alive") {
 		t.Errorf("%d %v %v", w.Code, f.wish, w.Header())
 	}
+	w = f.call(t, "POST", "/api/embed", `{"model":"tiny","input":"long input","options":{"num_ctx":6}}`)
+	if w.Code != 200 || f.wish != (Wish{}) || f.gotEmb.Inputs[0].Text != "long" || !strings.Contains(w.Header().Get("X-Ashatai-Fallback"), "to change what is loaded") {
+		t.Errorf("%d %v %v %+v", w.Code, f.wish, w.Header(), f.gotEmb)
+	}
 }
 
 func TestASmallerContextIsSaid(t *testing.T) {
