@@ -108,11 +108,7 @@ type Collected struct {
 func (m *Models) Collect(ctx context.Context, before time.Time, dry bool) (Collected, error) {
 	var out Collected
 	m.Refresh(ctx)
-	own, err := shelf.Open(filepath.Join(m.cfg.Home, "models", "manifests"), nil)
-	if err != nil {
-		return out, err
-	}
-	left, err := own.Named(ctx) // also where the shelf is another: a manifest that did not move in keeps its file
+	left, err := m.leftBehind(ctx)
 	if err != nil {
 		return out, err
 	}
@@ -131,6 +127,19 @@ func (m *Models) Collect(ctx context.Context, before time.Time, dry bool) (Colle
 	shared, err := m.cfg.Depot.Collect(ctx, named, before, dry)
 	out.Shared, out.Uploads = shared.Blobs, shared.Uploads
 	return out, err
+}
+
+// leftBehind are the blobs of manifests that did not move into the bucket: they keep their files. Without a bucket there are none,
+// and the folder is the shelf's alone: another one that looks at it would remove the files that the shelf is writing.
+func (m *Models) leftBehind(ctx context.Context) (map[string]bool, error) {
+	if m.cfg.Depot == nil {
+		return map[string]bool{}, nil
+	}
+	own, err := shelf.Open(filepath.Join(m.cfg.Home, "models", "manifests"), nil)
+	if err != nil {
+		return nil, err
+	}
+	return own.Named(ctx)
 }
 
 // collectHere removes local blobs. Those of the depot's models are its cache, and the depot's own business. The caller holds mu.

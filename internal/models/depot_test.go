@@ -3,9 +3,11 @@ package models
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -171,4 +173,33 @@ func TestCollect(t *testing.T) {
 	}
 	collect(late.Add(2*time.Hour), 1)
 	collect(late.Add(2*time.Hour), 0)
+}
+
+// TestCollectWhileNaming: a collection takes nothing from under a model that gets its name at the same time.
+func TestCollectWhileNaming(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	m := h.open(t)
+	path := put(t, t.TempDir(), "gull.gguf", tiny(t, gguftest.Options{Name: "gull"}))
+	if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "gull"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			if _, err := m.Collect(t.Context(), time.Now().Add(time.Hour), false); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for i := range 100 {
+		if _, err := m.Copy(t.Context(), "gull", fmt.Sprintf("tern%d", i)); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	stop()
+	wg.Wait()
 }
