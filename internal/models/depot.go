@@ -66,10 +66,10 @@ func (m *Models) bring(ctx context.Context, e *entry) (done func(), err error) {
 }
 
 // sync takes over what other servers did to the bucket, and reports whether that was anything. Where it fails, what was known
-// before goes on to count, and the next one looks at all of it. The caller holds scanning.
-func (m *Models) sync(ctx context.Context) bool {
+// before goes on to count, the log says so, and the next one looks at all of it. The caller holds scanning.
+func (m *Models) sync(ctx context.Context) (bool, error) {
 	if m.cfg.Depot == nil {
-		return false
+		return false, nil
 	}
 	changed, err := m.shelf.Sync(ctx, m.cfg.Log)
 	changed = changed || m.behind
@@ -79,20 +79,24 @@ func (m *Models) sync(ctx context.Context) bool {
 	if m.behind = err != nil; m.behind {
 		m.cfg.Log.WarnContext(ctx, "the bucket cannot be looked at", slog.String("reason", core.AsError(err).Message))
 	}
-	return changed
+	return changed, err
 }
 
 // Refresh takes over what other servers pulled and removed. It looks at no folder of models.
-func (m *Models) Refresh(ctx context.Context) {
+func (m *Models) Refresh(ctx context.Context) { _ = m.refresh(ctx) } // the log has it
+
+func (m *Models) refresh(ctx context.Context) error {
 	m.scanning.Lock()
 	defer m.scanning.Unlock()
-	if !m.sync(ctx) {
-		return
+	changed, err := m.sync(ctx)
+	if !changed {
+		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pulled = m.loadPulled(ctx, m.loadedBefore())
 	m.rebuild()
+	return err
 }
 
 // Collected is what a collection removed, or would remove.
@@ -104,10 +108,13 @@ type Collected struct {
 }
 
 // Collect removes what no model has and nobody wrote, asked for or claimed since before. A dry run only tells. Nothing is removed
-// while a manifest cannot be read, since nobody knows what it names: CodeConflict.
+// while a manifest cannot be read, since nobody knows what it names: CodeConflict; nor while the bucket's cannot be looked at:
+// CodeUnavailable.
 func (m *Models) Collect(ctx context.Context, before time.Time, dry bool) (Collected, error) {
 	var out Collected
-	m.Refresh(ctx)
+	if err := m.refresh(ctx); err != nil {
+		return out, err // other servers may have named what is not known to be named here
+	}
 	left, err := m.leftBehind(ctx)
 	if err != nil {
 		return out, err

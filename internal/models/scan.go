@@ -19,7 +19,7 @@ import (
 func (m *Models) Scan(ctx context.Context) (Report, error) {
 	m.scanning.Lock()
 	defer m.scanning.Unlock()
-	m.sync(ctx)
+	_, _ = m.sync(ctx) // the log has it, and what was known before goes on to count
 	s := &scanner{index: m.cfg.Index, log: m.cfg.Log, now: m.cfg.Now, before: m.loadedBefore(), seen: map[string]bool{}}
 	var all found
 	for _, dir := range m.cfg.Shared {

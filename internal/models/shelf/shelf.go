@@ -38,8 +38,9 @@ type Shelf struct {
 	dir    string
 	bucket *bucket.Bucket // nil: there is none
 
-	mu   sync.Mutex        // one writer at a time, so that a copy of the bucket's list is not older than what was written since
-	tags map[string]string // of the manifests in the bucket that the folder has, by place
+	mu     sync.Mutex        // one writer at a time, so that a copy of the bucket's list is not older than what was written since
+	tags   map[string]string // of the manifests in the bucket that the folder has, by place
+	unread map[string]error  // why a manifest of the bucket was left out at the last Sync, by place
 }
 
 // Open makes the folder where it is missing. shared may be nil.
@@ -247,12 +248,18 @@ func broken(rel string, cause error, why string) error {
 	return core.Wrap(core.CodeBadModel, cause, "The manifest %s %s; delete it and pull the model again.", rel, why)
 }
 
-// Named are the blobs that the manifests of a folder name. A manifest that cannot be read is an error: nobody knows what it names.
+// Named are the blobs that the manifests name. One that cannot be read, in the folder or at the last Sync in the bucket, is an
+// error: nobody knows what it names.
 func (s *Shelf) Named(ctx context.Context) (map[string]bool, error) {
 	all, err := s.All(ctx)
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	for _, err := range s.unread {
+		all = append(all, Found{Err: err})
+	}
+	s.mu.Unlock()
 	named := map[string]bool{}
 	for _, f := range all {
 		if f.Err != nil {

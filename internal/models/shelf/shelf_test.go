@@ -155,6 +155,16 @@ func TestShared(t *testing.T) {
 	}
 	sync(true, "x:latest 1, y:latest 2")
 	sync(false, "x:latest 1, y:latest 2")
+	if _, err := b.Named(t.Context()); core.CodeOf(err) != core.CodeConflict || !strings.Contains(err.Error(), "z.json") {
+		t.Errorf("nobody knows what z.json names: %v", err)
+	}
+	if err := os.Remove(filepath.Join(server.Dir, s3test.Bucket, "manifests", "z.json")); err != nil {
+		t.Fatal(err)
+	}
+	sync(false, "x:latest 1, y:latest 2")
+	if named, err := b.Named(t.Context()); len(named) != 2 || err != nil {
+		t.Errorf("%v, %v", named, err)
+	}
 	write(t, a, manifest("x:latest", "3"))
 	if err := a.Remove(t.Context(), "y:latest"); err != nil {
 		t.Fatal(err)

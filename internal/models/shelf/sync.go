@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,7 @@ import (
 const prefix = "manifests/"
 
 // Sync makes the folder what the bucket holds, and reports whether that changed anything. Without a bucket it does nothing. A
-// manifest of the bucket that is none is left out, with a line in the log.
+// manifest of the bucket that is none is left out, with a line in the log, and looked at again the next time.
 func (s *Shelf) Sync(ctx context.Context, log *slog.Logger) (changed bool, err error) {
 	if s.bucket == nil {
 		return false, nil
@@ -32,8 +33,12 @@ func (s *Shelf) Sync(ctx context.Context, log *slog.Logger) (changed bool, err e
 	}
 	defer func() { _ = root.Close() }() // everything written was synced
 	tags := map[string]string{}
+	unread := map[string]error{}
 	for _, o := range list {
 		rel := strings.TrimPrefix(o.Key, prefix)
+		if !strings.HasSuffix(rel, suffix) {
+			continue // no manifest's place; consoles make such objects for folders
+		}
 		tags[rel] = o.Tag
 		if _, err := root.Stat(filepath.FromSlash(rel)); err == nil && s.tags[rel] == o.Tag {
 			continue
@@ -48,6 +53,7 @@ func (s *Shelf) Sync(ctx context.Context, log *slog.Logger) (changed bool, err e
 		}
 		if _, err := parse(rel, data); err != nil {
 			warn(ctx, log, err)
+			unread[rel] = err
 			continue
 		}
 		if err := replace(root, rel, data); err != nil {
@@ -56,7 +62,8 @@ func (s *Shelf) Sync(ctx context.Context, log *slog.Logger) (changed bool, err e
 		changed = true
 	}
 	gone, err := s.removeOthers(root, tags)
-	s.tags = tags
+	maps.DeleteFunc(tags, func(rel, _ string) bool { return unread[rel] != nil })
+	s.tags, s.unread = tags, unread
 	return changed || gone, err
 }
 
