@@ -82,10 +82,11 @@ func (l *File) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// setAside renames the file and begins another. The old one stays open until the new one is.
+// setAside renames the file and begins another. The old one stays open until the new one is. A file that has no name any more,
+// because somebody took it or no other could be begun the last time, needs none.
 func (l *File) setAside(now time.Time) {
 	old := l.f
-	if err := os.Rename(l.o.Path, l.o.Path+"."+now.UTC().Format(stamp)); err != nil {
+	if err := os.Rename(l.o.Path, l.o.Path+"."+now.UTC().Format(stamp)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.day = dayOf(now) // not again at every line
 		return
 	}

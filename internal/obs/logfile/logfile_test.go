@@ -140,3 +140,17 @@ func TestTrouble(t *testing.T) {
 	}
 	write(t, l, "bbbb\n")
 }
+
+// TestGone: where the file lost its name, another is begun when it would be set aside.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.Now()}
+	o := Options{Path: filepath.Join(t.TempDir(), "server.log"), Bytes: 10, Keep: 2, Now: c.now}
+	l := open(t, o)
+	write(t, l, "aaaa\n")
+	if err := os.Remove(o.Path); err != nil {
+		t.Fatal(err)
+	}
+	write(t, l, "bbbb\n", "cccc\n")
+	want(t, o.Path, "cccc\n")
+}
