@@ -100,7 +100,7 @@ func (l *File) setAside(now time.Time) {
 
 // clean deletes what is too old or too much. What cannot be deleted is looked at again the next time.
 func (l *File) clean() {
-	names, err := fs.Glob(os.DirFS(filepath.Dir(l.o.Path)), filepath.Base(l.o.Path)+".*")
+	beside, err := os.ReadDir(filepath.Dir(l.o.Path))
 	if err != nil {
 		return
 	}
@@ -109,10 +109,10 @@ func (l *File) clean() {
 		at   time.Time
 	}
 	var list []aside
-	for _, name := range names {
-		at, err := time.Parse(stamp, strings.TrimPrefix(name, filepath.Base(l.o.Path)+"."))
-		if err == nil {
-			list = append(list, aside{name, at})
+	for _, e := range beside {
+		when, ours := strings.CutPrefix(e.Name(), filepath.Base(l.o.Path)+".")
+		if at, err := time.Parse(stamp, when); ours && err == nil {
+			list = append(list, aside{e.Name(), at})
 		}
 	}
 	slices.SortFunc(list, func(a, b aside) int { return cmp.Compare(b.at.UnixNano(), a.at.UnixNano()) })

@@ -154,3 +154,15 @@ func TestGone(t *testing.T) {
 	write(t, l, "bbbb\n", "cccc\n")
 	want(t, o.Path, "cccc\n")
 }
+
+// TestName: a name that is a pattern too is only a name.
+func TestName(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.Now()}
+	dir := t.TempDir()
+	l := open(t, Options{Path: filepath.Join(dir, "server[1].log"), Bytes: 5, Keep: 1, Now: c.now})
+	write(t, l, "aaaa\n", "bbbb\n", "cccc\n")
+	if files, err := os.ReadDir(dir); len(files) != 2 || err != nil {
+		t.Errorf("%v, %v; want the log and one that was set aside", files, err)
+	}
+}
