@@ -346,3 +346,27 @@ func TestNoBucket(t *testing.T) {
 	cancel()
 	pause(ctx) // ends with its context
 }
+
+// TestUseMeanwhile: a blob that somebody begins to use while room is made stays.
+func TestUseMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := s3test.For(t)
+	var a server
+	old := ""
+	a = open(t, s, s.URL, func(cfg *Config) {
+		cfg.Bound = mib
+		cfg.Busy = func(ctx context.Context, sha string) bool {
+			if sha == old {
+				if _, err := a.Use(ctx, sha, nil); err != nil {
+					t.Error(err)
+				}
+			}
+			return false
+		}
+	})
+	old = a.keep(t, content('n', mib))
+	a.keep(t, content('p', mib))
+	if _, ok := a.local.Has(old); !ok {
+		t.Error("it went while it was in use")
+	}
+}

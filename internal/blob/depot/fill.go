@@ -162,13 +162,13 @@ func (d *Depot) makeRoom(ctx context.Context, need int64) error {
 		if d.fits(total, need) == nil {
 			return nil
 		}
-		if !d.spare(ctx, b) {
-			continue
-		}
-		if err := d.cfg.Local.Delete(b.SHA256); err != nil {
+		gone, err := d.evict(ctx, b)
+		if err != nil {
 			return err
 		}
-		total -= b.Size
+		if gone {
+			total -= b.Size
+		}
 	}
 	return d.fits(total, need)
 }
@@ -181,11 +181,18 @@ func (d *Depot) fits(total, need int64) error {
 	return d.cfg.Local.Room(need)
 }
 
-// spare reports whether a blob may go: the bucket has it, and nobody needs it here now.
-func (d *Depot) spare(ctx context.Context, b blob.Info) bool {
+// evict removes a local blob that the bucket has and that nobody needs here now, and reports whether it did.
+func (d *Depot) evict(ctx context.Context, b blob.Info) (bool, error) {
+	if d.cfg.Busy(ctx, b.SHA256) {
+		return false, nil
+	}
 	d.mu.Lock()
-	size, kept := d.sizes[b.SHA256]
-	pinned := d.pins[b.SHA256] > 0
-	d.mu.Unlock()
-	return kept && size == b.Size && !pinned && !d.cfg.Busy(ctx, b.SHA256)
+	defer d.mu.Unlock() // until it is gone: who pins it then sees that it must be brought here
+	if size, kept := d.sizes[b.SHA256]; !kept || size != b.Size || d.pins[b.SHA256] > 0 {
+		return false, nil
+	}
+	if err := d.cfg.Local.Delete(b.SHA256); err != nil {
+		return false, err
+	}
+	return true, nil
 }
