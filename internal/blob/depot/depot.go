@@ -119,7 +119,7 @@ func (d *Depot) Keep(ctx context.Context, sha string, sent func(int64)) (err err
 	if err != nil {
 		return err
 	}
-	if err := d.cfg.Bucket.Upload(ctx, blobs+sha, f, fi.Size(), sent); err != nil {
+	if err := d.cfg.Bucket.Upload(ctx, blobs+sha, f, fi.Size(), d.renewing(ctx, sha, sent)); err != nil {
 		return err
 	}
 	d.mu.Lock()
@@ -129,6 +129,22 @@ func (d *Depot) Keep(ctx context.Context, sha string, sent func(int64)) (err err
 		d.cfg.Log.WarnContext(ctx, "the cache of blobs is larger than its bound", slog.String("reason", err.Error()))
 	}
 	return nil
+}
+
+// renewal is how often a blob is claimed anew while it is on its way: within the shortest grace that a collection may have.
+const renewal = 30 * time.Second
+
+// renewing makes a sent that claims a blob anew while its upload goes on. A claim that fails is tried again at the next part.
+func (d *Depot) renewing(ctx context.Context, sha string, sent func(int64)) func(int64) {
+	claimed := d.cfg.Now()
+	return func(n int64) {
+		if now := d.cfg.Now(); now.Sub(claimed) >= renewal && d.Claim(ctx, sha) == nil {
+			claimed = now
+		}
+		if sent != nil {
+			sent(n)
+		}
+	}
 }
 
 // Named is the sha256 of the blob that a path in the local folder names; empty for any other path.
@@ -173,7 +189,8 @@ type Collected struct {
 	Uploads []string    // sha256 of uploads that nobody went on with
 }
 
-// Collect removes from the bucket what is not named, and what nobody wrote or claimed since before. A dry run only tells.
+// Collect removes from the bucket what is not named, and what nobody wrote or claimed since before; and the uploads that were
+// begun before, but for those that somebody went on with since. A dry run only tells.
 func (d *Depot) Collect(ctx context.Context, named map[string]bool, before time.Time, dry bool) (Collected, error) {
 	var out Collected
 	claimed, err := d.claims(ctx, before, dry)
@@ -199,11 +216,23 @@ func (d *Depot) Collect(ctx context.Context, named map[string]bool, before time.
 		}
 		out.Blobs = append(out.Blobs, blob.Info{SHA256: sha, Size: o.Size, Modified: o.Modified})
 	}
-	keys, err := d.cfg.Bucket.Abort(ctx, blobs, before, dry)
-	for _, k := range keys {
-		out.Uploads = append(out.Uploads, strings.TrimPrefix(k, blobs))
+	keys, err := d.cfg.Bucket.Abort(ctx, blobs, before, true)
+	if err != nil {
+		return out, err
 	}
-	return out, err
+	for _, k := range keys {
+		sha := strings.TrimPrefix(k, blobs)
+		if claimed[sha] {
+			continue
+		}
+		if !dry {
+			if _, err := d.cfg.Bucket.Abort(ctx, k, before, false); err != nil {
+				return out, err
+			}
+		}
+		out.Uploads = append(out.Uploads, sha)
+	}
+	return out, nil
 }
 
 // drop deletes a blob unless somebody claimed it since the claims were listed.

@@ -370,3 +370,59 @@ func TestUseMeanwhile(t *testing.T) {
 		t.Error("it went while it was in use")
 	}
 }
+
+// counting counts how often a blob is claimed.
+type counting struct {
+	bucket.Doer
+
+	claims int
+}
+
+func (c *counting) Do(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/"+claims) {
+		c.claims++
+	}
+	return c.Doer.Do(r)
+}
+
+// TestLongUpload: an upload that somebody goes on with stays, however long ago it was begun, and is claimed all the while.
+func TestLongUpload(t *testing.T) {
+	t.Parallel()
+	s := s3test.For(t)
+	puts := &counting{Doer: s.Client}
+	now := time.Now()
+	a := open(t, s, s.URL, func(cfg *Config) {
+		cfg.Now = func() time.Time {
+			now = now.Add(renewal)
+			return now
+		}
+		cfg.Bucket = bucket.New(bucket.Config{
+			Endpoint: s.URL, Bucket: s3test.Bucket, Region: s3test.Region, PathStyle: true, AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey,
+			Doer: puts, PartSize: 5 * mib,
+		})
+	})
+	sha, _, err := a.local.Put(t.Context(), bytes.NewReader(content('q', 12*mib)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	wantCode(t, a.Keep(ctx, sha, func(int64) { cancel() }), core.CodeCancelled)
+	if puts.claims < 2 {
+		t.Errorf("claimed %d times", puts.claims)
+	}
+	late := time.Now().Add(time.Hour)
+	for _, c := range []struct {
+		claimed time.Time
+		want    []string
+	}{{late.Add(time.Hour), nil}, {late.Add(-time.Hour), []string{sha}}} {
+		if err := os.Chtimes(filepath.Join(s.Dir, s3test.Bucket, "claims", sha), c.claimed, c.claimed); err != nil {
+			t.Fatal(err)
+		}
+		for _, dry := range []bool{true, false} {
+			if got, err := a.Collect(t.Context(), nil, late, dry); !slices.Equal(got.Uploads, c.want) || err != nil {
+				t.Errorf("claimed at %v, dry %v: %v, %v", c.claimed, dry, got.Uploads, err)
+			}
+		}
+	}
+}
