@@ -264,6 +264,14 @@ func (d *Depot) claims(ctx context.Context, before time.Time, dry bool) (map[str
 		if dry {
 			continue
 		}
+		now, there, err := d.cfg.Bucket.Stat(ctx, o.Key)
+		if err != nil {
+			return nil, err
+		}
+		if there && !now.Modified.Before(before) { // claimed anew since it was listed
+			fresh[strings.TrimPrefix(o.Key, claims)] = true
+			continue
+		}
 		if err := d.cfg.Bucket.Delete(ctx, o.Key); err != nil {
 			return nil, err
 		}

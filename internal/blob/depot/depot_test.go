@@ -426,3 +426,41 @@ func TestLongUpload(t *testing.T) {
 		}
 	}
 }
+
+// after calls a function when the claims were listed.
+type after struct {
+	bucket.Doer
+
+	listed func()
+}
+
+func (a after) Do(r *http.Request) (*http.Response, error) {
+	resp, err := a.Doer.Do(r)
+	if r.URL.Query().Get("prefix") == claims && r.URL.Query().Has("list-type") {
+		a.listed()
+	}
+	return resp, err
+}
+
+// TestClaimedAnew: an old claim that is made anew while a collection goes on counts.
+func TestClaimedAnew(t *testing.T) {
+	t.Parallel()
+	s := s3test.For(t)
+	late, sha := time.Now().Add(time.Hour), ""
+	a := open(t, s, s.URL, func(cfg *Config) {
+		cfg.Bucket = bucket.New(bucket.Config{
+			Endpoint: s.URL, Bucket: s3test.Bucket, Region: s3test.Region, PathStyle: true, AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey,
+			Doer: after{s.Client, func() {
+				anew := late.Add(time.Hour)
+				if err := os.Chtimes(filepath.Join(s.Dir, s3test.Bucket, "claims", sha), anew, anew); err != nil {
+					t.Error(err)
+				}
+			}},
+		})
+	})
+	sha = a.keep(t, content('s', 1000))
+	got, err := a.Collect(t.Context(), nil, late, false)
+	if len(got.Blobs) != 0 || err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
