@@ -54,8 +54,9 @@ func (m *Models) Create(ctx context.Context, req CreateRequest, progress func(st
 	if err != nil {
 		return nil, err
 	}
+	unshared := false
 	m.hold(digest)
-	defer func() { err = errors.Join(err, m.release(digest)) }()
+	defer func() { err = errors.Join(err, m.release(digest, unshared)) }()
 	if loose != "" {
 		if _, err := m.cfg.Blobs.Add(ctx, blob.AddRequest{Path: loose, Want: digest}); err != nil {
 			return nil, err
@@ -75,6 +76,7 @@ func (m *Models) Create(ctx context.Context, req CreateRequest, progress func(st
 		return nil, err
 	}
 	if err := m.share(ctx, man, func(Progress) {}); err != nil {
+		unshared = true
 		return nil, err
 	}
 	return m.commit(ctx, man)

@@ -119,6 +119,13 @@ func TestDepotLost(t *testing.T) {
 	if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "tern"}, nil); core.CodeOf(err) != core.CodeUnavailable {
 		t.Error(err)
 	}
+	skua := tiny(t, gguftest.Options{Name: "skua"})
+	if _, err := m.Pull(t.Context(), PullRequest{Source: put(t, t.TempDir(), "skua.gguf", skua), Name: "skua"}, nil); core.CodeOf(err) != core.CodeUnavailable {
+		t.Error(err)
+	}
+	if _, ok := h.cfg.Blobs.Has(sum(skua)); !ok {
+		t.Error("what came is not kept for the next try")
+	}
 	if err := m.Remove(t.Context(), "gull"); core.CodeOf(err) != core.CodeUnavailable {
 		t.Error(err)
 	}

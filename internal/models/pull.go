@@ -93,9 +93,10 @@ func (m *Models) Pull(ctx context.Context, req PullRequest, progress func(Progre
 var errBlobGone = errors.New("blob is gone")
 
 func (m *Models) pullOnce(ctx context.Context, src supply, progress func(Progress)) (man *core.Manifest, err error) {
+	unshared := false
 	if src.sha != "" {
 		m.hold(src.sha)
-		defer func() { err = errors.Join(err, m.release(src.sha)) }()
+		defer func() { err = errors.Join(err, m.release(src.sha, unshared)) }()
 	}
 	sha, err := m.obtain(ctx, src, progress)
 	if err != nil {
@@ -103,7 +104,7 @@ func (m *Models) pullOnce(ctx context.Context, src supply, progress func(Progres
 	}
 	if src.sha == "" {
 		m.hold(sha)
-		defer func() { err = errors.Join(err, m.release(sha)) }()
+		defer func() { err = errors.Join(err, m.release(sha, unshared)) }()
 	}
 	if _, ok := m.cfg.Blobs.Has(sha); !ok {
 		return nil, errBlobGone
@@ -115,6 +116,7 @@ func (m *Models) pullOnce(ctx context.Context, src supply, progress func(Progres
 		progress(Progress{Status: note})
 	}
 	if err := m.share(ctx, man, progress); err != nil {
+		unshared = true
 		return nil, err
 	}
 	size := man.Files[0].Size
@@ -133,12 +135,17 @@ func (m *Models) hold(sha string) {
 	m.mu.Unlock()
 }
 
-// release ends a hold, and drops the blob when nothing came of it.
-func (m *Models) release(sha string) error {
+// release ends a hold, and drops the blob when nothing came of it. One that only did not get into the bucket stays for another
+// try, and is the collector's if there is none.
+func (m *Models) release(sha string, unshared bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.held[sha]--; m.held[sha] == 0 {
 		delete(m.held, sha)
+	}
+	if unshared {
+		m.wanted[sha] = m.cfg.Now()
+		return nil
 	}
 	return m.dropUnused(sha)
 }
