@@ -2,7 +2,10 @@ package models
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -11,13 +14,21 @@ import (
 	"ashatai/internal/models/shelf"
 )
 
+// shelfAt is where the manifests lie: the home's own, or the copy of the bucket's.
+func (m *Models) shelfAt(bucket bool) string {
+	if bucket {
+		return filepath.Join(m.cfg.Home, "models", "bucket")
+	}
+	return filepath.Join(m.cfg.Home, "models", "manifests")
+}
+
 // openShelf opens the manifests: the home's own, or the copy of the bucket's, into which those of the home go first.
 func (m *Models) openShelf(ctx context.Context) (*shelf.Shelf, error) {
-	own, err := shelf.Open(filepath.Join(m.cfg.Home, "models", "manifests"), nil)
+	own, err := shelf.Open(m.shelfAt(false), nil)
 	if err != nil || m.cfg.Depot == nil {
 		return own, err
 	}
-	s, err := shelf.Open(filepath.Join(m.cfg.Home, "models", "bucket"), m.cfg.Depot.Bucket())
+	s, err := shelf.Open(m.shelfAt(true), m.cfg.Depot.Bucket())
 	if err != nil {
 		return nil, err
 	}
@@ -136,17 +147,19 @@ func (m *Models) Collect(ctx context.Context, before time.Time, dry bool) (Colle
 	return out, err
 }
 
-// leftBehind are the blobs of manifests that did not move into the bucket: they keep their files. Without a bucket there are none,
-// and the folder is the shelf's alone: another one that looks at it would remove the files that the shelf is writing.
+// leftBehind are the blobs that manifests outside the shelf name: those that did not move into the bucket, or, where there is none
+// any more, the copy of what the last one held. They keep their files. The shelf's own folder is the shelf's alone: another one that
+// looked at it would remove the files that the shelf is writing.
 func (m *Models) leftBehind(ctx context.Context) (map[string]bool, error) {
-	if m.cfg.Depot == nil {
+	at := m.shelfAt(m.cfg.Depot == nil)
+	if _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) {
 		return map[string]bool{}, nil
 	}
-	own, err := shelf.Open(filepath.Join(m.cfg.Home, "models", "manifests"), nil)
+	other, err := shelf.Open(at, nil)
 	if err != nil {
 		return nil, err
 	}
-	return own.Named(ctx)
+	return other.Named(ctx)
 }
 
 // collectHere removes local blobs. Those of the depot's models are its cache, and the depot's own business. The caller holds mu.

@@ -210,3 +210,23 @@ func TestCollectWhileNaming(t *testing.T) {
 	stop()
 	wg.Wait()
 }
+
+// TestBucketLeft: a home whose settings name no bucket any more keeps the files that came from it.
+func TestBucketLeft(t *testing.T) {
+	t.Parallel()
+	h := sharing(t, s3test.For(t))
+	data := tiny(t, gguftest.Options{Name: "gull"})
+	m := h.open(t)
+	if _, err := m.Pull(t.Context(), PullRequest{Source: put(t, t.TempDir(), "gull.gguf", data), Name: "gull"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	h.cfg.Depot = nil
+	m = h.open(t)
+	wantNames(t, m)
+	if got, err := m.Collect(t.Context(), time.Now().Add(time.Hour), false); len(got.Blobs) != 0 || err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, ok := h.cfg.Blobs.Has(sum(data)); !ok {
+		t.Error("the file went")
+	}
+}
