@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/obs/logfile"
 	"ashatai/internal/seal"
 	"ashatai/internal/store/transfer"
 )
@@ -62,6 +63,7 @@ type Source struct {
 	DatabasePath string // of the database file; it belongs in the home, wherever it lies
 	KeyFile      string // absolute; the server's key; empty: no file holds it
 	WithKey      bool   // take the key's file too, where it lies in the home
+	LogFile      string // absolute; it is left out; empty: the log is in no file of the settings
 	Weights      bool   // take the models' weights too
 	Now          time.Time
 	// Snapshot writes the rows of one moment as SQLite to a new file, and says what it holds.
@@ -177,7 +179,7 @@ func collect(ctx context.Context, src Source, to string, c *Contents) error {
 			}
 			return nil
 		}
-		if k == kindSkip || !d.Type().IsRegular() || p == to || src.isKey(p) && !src.WithKey {
+		if k == kindSkip || !d.Type().IsRegular() || p == to || src.isKey(p) && !src.WithKey || src.LogFile != "" && logfile.Part(src.LogFile, p) {
 			return nil
 		}
 		if k == kindWeights && !src.Weights {

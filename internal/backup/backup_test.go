@@ -54,13 +54,15 @@ func source(t *testing.T) Source {
 	home := filepath.Join(t.TempDir(), "home")
 	for path, text := range map[string]string{
 		"ashatai.yaml": "a: 1", "models/manifests/x/y.json": "{}", "models/w.gguf": "weights", "blobs/sha256/ab/abc": "blob", "blobs/tmp/z": "half",
-		"blobs/partial/p": "half", "cache/models/c": "cache", "optimized/o": "made", "lock": "", "serve.log": "log", "server.log": "log", "server.log.20260101T000000.000000000": "log", "ashatai.db": "live", "ashatai.db-wal": "live",
+		"blobs/partial/p": "half", "cache/models/c": "cache", "optimized/o": "made", "lock": "", "serve.log": "log", "server.log": "log", "server.log.20260101T000000.000000000": "log",
+		"logs/ashatai": "log", "logs/ashatai.20260101T000000.000000000": "log", "ashatai.db": "live", "ashatai.db-wal": "live",
 		"keys/seal": "secret", "server.key": "the key", "server.key.next": "the next", ".key-1": "a key that was cut off",
 	} {
 		write(t, filepath.Join(home, filepath.FromSlash(path)), text)
 	}
 	return Source{
 		Home: home, Version: "v", Kind: "sqlite", DatabasePath: filepath.Join(home, "ashatai.db"), Now: time.Unix(1, 0), KeyFile: filepath.Join(home, "server.key"),
+		LogFile: filepath.Join(home, "logs", "ashatai"),
 		Snapshot: func(_ context.Context, to string) ([]transfer.Table, error) {
 			return []transfer.Table{{Name: "t", Rows: 1, Hash: "h"}}, os.WriteFile(to, []byte("rows"), 0o600)
 		},
@@ -128,7 +130,7 @@ func TestLinkedHome(t *testing.T) {
 	if err := os.Symlink(src.Home, link); err != nil {
 		t.Fatal(err)
 	}
-	src.Home, src.DatabasePath = link, filepath.Join(link, "ashatai.db") // KeyFile names the home by its other name
+	src.Home, src.DatabasePath, src.LogFile = link, filepath.Join(link, "ashatai.db"), filepath.Join(link, "logs", "ashatai") // KeyFile names the home by its other name
 	got, err := Write(t.Context(), src, filepath.Join(t.TempDir(), "b.tar"))
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)

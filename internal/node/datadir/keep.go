@@ -83,7 +83,7 @@ func Backup(ctx context.Context, s *config.Settings, o BackupOptions) (string, b
 	}
 	src := backup.Source{
 		Home: s.Home, Version: o.Version, Kind: "sqlite", DatabasePath: s.Database.Path, Weights: o.Weights, Now: now,
-		KeyFile: s.Secrets.File(s.Home), WithKey: o.WithKey,
+		KeyFile: s.Secrets.File(s.Home), WithKey: o.WithKey, LogFile: s.Logs.File,
 		Snapshot: func(ctx context.Context, file string) ([]transfer.Table, error) {
 			return snapshotFile(ctx, s.Database.Path, file)
 		},

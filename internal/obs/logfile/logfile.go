@@ -123,6 +123,13 @@ func (l *File) clean() {
 	}
 }
 
+// Part reports whether a path is that of a log, or of a file of it that was set aside.
+func Part(log, path string) bool {
+	when, aside := strings.CutPrefix(path, log+".")
+	_, err := time.Parse(stamp, when)
+	return path == log || aside && err == nil
+}
+
 // Close ends the log.
 func (l *File) Close() error {
 	l.mu.Lock()

@@ -166,3 +166,14 @@ func TestName(t *testing.T) {
 		t.Errorf("%v, %v; want the log and one that was set aside", files, err)
 	}
 }
+
+func TestPart(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]bool{
+		"/h/a": true, "/h/a.20260101T000000.000000000": true, "/h/a.yaml": false, "/h/a.": false, "/h/b": false, "/h/ab": false, "20260101T000000.000000000": false,
+	} {
+		if got := Part("/h/a", path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
