@@ -191,10 +191,15 @@ func TestCollectWhileNaming(t *testing.T) {
 	if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "gull"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
+	named := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for ctx.Err() == nil {
+		for {
+			select {
+			case <-named:
+				return
+			default:
+			}
 			if _, err := m.Collect(t.Context(), time.Now().Add(time.Hour), false); err != nil {
 				t.Error(err)
 				return
@@ -207,7 +212,7 @@ func TestCollectWhileNaming(t *testing.T) {
 			break
 		}
 	}
-	stop()
+	close(named)
 	wg.Wait()
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -175,14 +176,10 @@ func TestDoctorOpensTheBucket(t *testing.T) {
 	opt := options(t, settings(t, args))
 	is := func(want string) {
 		t.Helper()
-		found := ""
-		for _, f := range Doctor(t.Context(), opt) {
-			if f.Name == "bucket" {
-				found += f.State + ": " + f.Detail
-			}
-		}
-		if !strings.HasPrefix(found, want) {
-			t.Errorf("%q", found)
+		all := Doctor(t.Context(), opt)
+		i := slices.IndexFunc(all, func(f Finding) bool { return f.Name == "bucket" })
+		if i < 0 || !strings.HasPrefix(all[i].State+": "+all[i].Detail, want) {
+			t.Errorf("not %q: %+v", want, all)
 		}
 	}
 	is(findOK + ": not tried")
