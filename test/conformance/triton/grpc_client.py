@@ -5,6 +5,8 @@ Usage: grpc_client.py HOST:PORT
 
 import queue
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import grpc
 import numpy as np
@@ -24,7 +26,7 @@ def inputs(ids: np.ndarray) -> list[triton.InferInput]:
     return out
 
 
-def refused(do, status: str, word: str) -> None:
+def refused(do: Callable[[], object], status: str, word: str) -> None:
     """Do is refused with a status and a message that holds word."""
     try:
         do()
@@ -36,7 +38,7 @@ def refused(do, status: str, word: str) -> None:
 
 def streamed(client: triton.InferenceServerClient, ids: np.ndarray, values: np.ndarray, name: str) -> None:
     """A stream answers each request in its order, and goes on after one that is wrong."""
-    answers: queue.Queue = queue.Queue()
+    answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
     client.start_stream(lambda result, error: answers.put((result, error)))
     for i in range(4):
         client.async_stream_infer(MODEL, inputs(ids), request_id=str(i))
@@ -79,7 +81,7 @@ def main() -> None:
     best = client.infer(MODEL, inputs(ids), outputs=[triton.InferRequestedOutput(name, class_count=2)]).as_numpy(name)
     value, place = best[0][0][0].decode().split(":")[:2]
     assert int(place) == int(values[0][0].argmax()) and abs(float(value) - values[0][0].max()) < 1e-5, best[0][0]
-    waiting: queue.Queue = queue.Queue()
+    waiting: queue.Queue[tuple[Any, Any]] = queue.Queue()
     for _ in range(8):
         client.async_infer(MODEL, inputs(ids), lambda result, error: waiting.put((result, error)))
     for _ in range(8):
