@@ -100,7 +100,7 @@ func Step(s State) Plan {
 	slices.SortStableFunc(order, func(a, b Prompt) int {
 		return cmp.Or(a.Turn.compare(b.Turn), cmp.Compare(a.Left, b.Left), cmp.Compare(a.Seq, b.Seq))
 	})
-	best := s.best(order, p.Gap)
+	best := s.best(order, p.Streams, p.Gap)
 	for _, g := range order {
 		p.Waiting = append(p.Waiting, g.Seq)
 	}
@@ -127,6 +127,19 @@ func (s State) decode(streams []int) time.Duration {
 	return d
 }
 
+// usual is what the running streams take with a row each. The default gap goes by it, so that drafts fill the gap and do not widen it.
+func (s State) usual(streams []int) time.Duration {
+	if len(streams)+len(s.Drafts) == 0 {
+		return 0
+	}
+	line := s.Costs.Line(curve.Decode, s.Context)
+	d := DecodeCost(line, streams)
+	if n := len(s.Drafts); n > 0 {
+		d += line.Cost(n)
+	}
+	return d
+}
+
 // call is a choice: how many prompts, in order, give how many tokens each.
 type call struct {
 	prompts, tokens int
@@ -139,12 +152,12 @@ func (c call) rate(decode time.Duration) float64 {
 }
 
 // best chooses a call for the prompts in their order.
-func (s State) best(order []Prompt, decode time.Duration) call {
+func (s State) best(order []Prompt, streams []int, decode time.Duration) call {
 	var best call
 	bound := s.MaxGap
 	line, depth := s.Costs.Line(curve.Prefill, order[0].Held), order[0].Held
 	if bound <= 0 {
-		bound = DefaultGap(decode, line, s.Batch)
+		bound = DefaultGap(s.usual(streams), line, s.Batch)
 	}
 	free := len(s.Streams)+len(s.Drafts) == 0
 	for n := 1; n <= min(len(order), together, s.Batch/2); n++ {
