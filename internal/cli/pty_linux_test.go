@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -12,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"ashatai/test/ptytest"
 )
 
 // terminal is a pseudo-terminal with a person at it: what is typed goes in, what appears is kept.
@@ -28,29 +27,7 @@ type terminal struct {
 
 func newTerminal(t *testing.T) *terminal {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skipf("there are no pseudo-terminals here: %v", err)
-	}
-	// Control instead of Fd, which would make reads of the master block for ever.
-	conn, err := master.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var n int
-	var ctlErr error
-	if err := conn.Control(func(fd uintptr) {
-		ctlErr = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0)
-		if ctlErr == nil {
-			n, ctlErr = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
-		}
-	}); err != nil || ctlErr != nil {
-		t.Fatal(err, ctlErr)
-	}
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	master, tty := ptytest.Open(t)
 	p := &terminal{t: t, master: master, tty: tty, more: make(chan struct{}, 1), done: make(chan struct{})}
 	go p.watch()
 	t.Cleanup(func() {

@@ -1,7 +1,6 @@
 package script_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,36 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"ashatai/test/ptytest"
 )
-
-// openTerminal makes a pseudo-terminal: what is written to master was typed.
-func openTerminal(t *testing.T) (master, tty *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skipf("there are no pseudo-terminals here: %v", err)
-	}
-	t.Cleanup(func() { _ = master.Close() })
-	conn, err := master.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var n int
-	var ctlErr error
-	if err := conn.Control(func(fd uintptr) {
-		if ctlErr = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); ctlErr == nil {
-			n, ctlErr = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
-		}
-	}); err != nil || ctlErr != nil {
-		t.Fatal(err, ctlErr)
-	}
-	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return master, tty
-}
 
 // person reads a terminal and types at it.
 type person struct {
@@ -102,7 +73,7 @@ func (p *person) types(keys string) {
 func TestChat(t *testing.T) {
 	bin := programs(t)
 	url := shared(t)
-	master, tty := openTerminal(t)
+	master, tty := ptytest.Open(t)
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "ashatai"), "run", "smollm2:135m", "--temperature", "0")
 	cmd.Env = append(os.Environ(), "ASHATAI_SERVER="+url, "TERM=xterm")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty

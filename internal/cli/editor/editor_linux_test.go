@@ -3,34 +3,13 @@ package editor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"ashatai/test/ptytest"
 )
-
-// openTerminal returns both ends of a pseudo-terminal: what a person types into, and what a program reads from.
-func openTerminal(t *testing.T) (person, program *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skipf("there are no pseudo-terminals here: %v", err)
-	}
-	fd := int(person.Fd())
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err = errors.Join(err, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)); err != nil {
-		t.Fatal(err)
-	}
-	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = program.Close(), person.Close() })
-	return person, program
-}
 
 // typeAtPrompt waits for the prompt, since keys that come before it are still the system's, and types.
 func typeAtPrompt(person *os.File, keys string) error {
@@ -48,7 +27,7 @@ func typeAtPrompt(person *os.File, keys string) error {
 
 // TestLines types lines, a paste of two lines, an interrupt and an end.
 func TestLines(t *testing.T) {
-	person, program := openTerminal(t)
+	person, program := ptytest.Open(t)
 	e := New(program, program, "> ")
 	for _, c := range []struct {
 		typed, line string
@@ -81,7 +60,7 @@ func TestLines(t *testing.T) {
 
 // TestLineEndsWithItsContext leaves a prompt at which nothing is typed.
 func TestLineEndsWithItsContext(t *testing.T) {
-	person, program := openTerminal(t)
+	person, program := ptytest.Open(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := New(program, program, "> ").Line(ctx); !errors.Is(err, context.Canceled) {

@@ -4,36 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"ashatai/internal/cli/prompt"
+	"ashatai/test/ptytest"
 )
 
-// openTerminal returns both ends of a pseudo-terminal: what a person types into, and what a program reads from.
-func openTerminal(t *testing.T) (person, program *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skipf("there are no pseudo-terminals here: %v", err)
-	}
-	fd := int(person.Fd())
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err = errors.Join(err, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)); err != nil {
-		t.Fatal(err)
-	}
-	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = program.Close(), person.Close() })
-	return person, program
-}
-
 func TestHidden(t *testing.T) {
-	person, program := openTerminal(t)
+	person, program := ptytest.Open(t)
 	told := ""
 	tell := func(format string, args ...any) {
 		told += fmt.Sprintf(format, args...)
@@ -50,7 +28,7 @@ func TestHidden(t *testing.T) {
 
 // TestHiddenInterrupted: who gives up is not asked any more.
 func TestHiddenInterrupted(t *testing.T) {
-	person, program := openTerminal(t)
+	person, program := ptytest.Open(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := prompt.Hidden(ctx, program, func(string, ...any) { cancel() }, "Value: ", "value")
 	if !errors.Is(err, context.Canceled) {
