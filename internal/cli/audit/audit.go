@@ -40,13 +40,8 @@ type group struct {
 }
 
 // do runs what a command does with a server or a home.
-func (g group) do(cmd *cobra.Command, at people.Place, what func(ctx context.Context, c people.Caller) error) (err error) {
-	c, end, err := people.Connect(g.on, g.deps, cmd, at)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, end()) }()
-	return what(cmd.Context(), c)
+func (g group) do(cmd *cobra.Command, at people.Place, what func(ctx context.Context, c people.Caller) error) error {
+	return people.Do(g.on, g.deps, cmd, at, what)
 }
 
 type entry struct {

@@ -57,9 +57,9 @@ func Commands(on console.Console, deps Deps) []*cobra.Command {
 	return []*cobra.Command{g.login(), g.logout(), g.user(), g.key()}
 }
 
-// Connect finds a server, or a home that no server uses, for commands of other folders. The caller ends it.
-func Connect(on console.Console, deps Deps, cmd *cobra.Command, at Place) (Caller, func() error, error) {
-	return group{on: on, deps: deps}.connect(cmd, at, true)
+// Do runs what a command of another folder does with a server, or with a home that no server uses.
+func Do(on console.Console, deps Deps, cmd *cobra.Command, at Place, what func(ctx context.Context, c Caller) error) error {
+	return group{on: on, deps: deps}.do(cmd, flags{at: at}, true, what)
 }
 
 // OfflineHelp says where such a command works.

@@ -4,7 +4,6 @@ package quotas
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -51,13 +50,8 @@ type group struct {
 }
 
 // do runs what a command does with a server or a home.
-func (g group) do(cmd *cobra.Command, at people.Place, what func(ctx context.Context, c people.Caller) error) (err error) {
-	c, end, err := people.Connect(g.on, g.deps, cmd, at)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, end()) }()
-	return what(cmd.Context(), c)
+func (g group) do(cmd *cobra.Command, at people.Place, what func(ctx context.Context, c people.Caller) error) error {
+	return people.Do(g.on, g.deps, cmd, at, what)
 }
 
 // place gives a command the flags that name a place.

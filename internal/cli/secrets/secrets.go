@@ -4,7 +4,6 @@ package secrets
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -53,20 +52,17 @@ func (f *flags) add(cmd *cobra.Command) {
 }
 
 // call makes one call of a server or a home, and prints its answer: as JSON, or as tell does.
-func (g group) call(cmd *cobra.Command, f flags, method, path string, body, into any, tell func() error) (err error) {
-	c, end, err := people.Connect(g.on, g.deps, cmd, f.at)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, end()) }()
-	raw, err := c.Call(cmd.Context(), method, path, body, into)
-	if err != nil {
-		return err
-	}
-	if f.asJSON {
-		return g.deps.Raw(raw)
-	}
-	return tell()
+func (g group) call(cmd *cobra.Command, f flags, method, path string, body, into any, tell func() error) error {
+	return people.Do(g.on, g.deps, cmd, f.at, func(ctx context.Context, c people.Caller) error {
+		raw, err := c.Call(ctx, method, path, body, into)
+		if err != nil {
+			return err
+		}
+		if f.asJSON {
+			return g.deps.Raw(raw)
+		}
+		return tell()
+	})
 }
 
 // secret is what the server tells of a credential.

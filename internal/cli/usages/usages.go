@@ -5,7 +5,6 @@ package usages
 import (
 	"context"
 	"encoding/csv"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -54,7 +53,7 @@ func export(on console.Console, deps people.Deps) *cobra.Command {
 		Example: "  ashatai usage export --csv --from 2027-01-01 --to 2027-01-31 > january.csv\n  ashatai usage export --kind group",
 	}
 	at.Add(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if asCSV && asJSON {
 			return on.Usage(cmd, "--csv and --json are two forms of the same; choose one.")
 		}
@@ -64,12 +63,9 @@ func export(on console.Console, deps people.Deps) *cobra.Command {
 				q.Set(name, v)
 			}
 		}
-		c, end, err := people.Connect(on, deps, cmd, at)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, end()) }()
-		return show(cmd.Context(), on, c, "/api/v1/usage/export?"+q.Encode(), asCSV, asJSON)
+		return people.Do(on, deps, cmd, at, func(ctx context.Context, c people.Caller) error {
+			return show(ctx, on, c, "/api/v1/usage/export?"+q.Encode(), asCSV, asJSON)
+		})
 	}
 	cmd.Flags().StringVar(&from, "from", "", "the first `DAY`, as 2027-01-31 (default 30 days back)")
 	cmd.Flags().StringVar(&to, "to", "", "the last `DAY` (default today)")
