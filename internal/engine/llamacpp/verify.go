@@ -2,6 +2,7 @@ package llamacpp
 
 import (
 	"slices"
+	"time"
 
 	"ashatai/internal/engine/llamacpp/batch"
 	"ashatai/internal/engine/llamacpp/curve"
@@ -27,21 +28,33 @@ func (l *loop) guess(s *batch.State) []draft {
 	if l.opt.Plain || l.opt.Repeatable {
 		return nil
 	}
+	spare := l.draftTime(*s)
 	for _, id := range l.guessable(s) {
 		c := l.slots[id].run
 		rest := slices.DeleteFunc(slices.Clone(s.Streams), func(other int) bool { return other == id })
-		d := l.copied(c, s, rest)
+		d := l.copied(c, s, rest, spare)
 		if len(d.tokens) == 0 && len(rest) == 0 {
 			d = l.certain(c)
 		}
 		if len(d.tokens) == 0 {
 			continue
 		}
+		rows := len(d.tokens) + c.known() - c.done
+		spare -= s.Costs.Line(curve.Verify, s.Context).Cost(rows)
 		drafts = append(drafts, d)
-		s.Streams, s.Drafts = rest, append(s.Drafts, len(d.tokens)+c.known()-c.done)
+		s.Streams, s.Drafts = rest, append(s.Drafts, rows)
 		s.Prompts = slices.DeleteFunc(s.Prompts, func(p batch.Prompt) bool { return p.Seq == id })
 	}
 	return drafts
+}
+
+// draftTime is how long the checks of drafts may take in this step: without bound where no other request's prompt is being read.
+func (l *loop) draftTime(s batch.State) time.Duration {
+	s.Prompts = slices.DeleteFunc(slices.Clone(s.Prompts), func(p batch.Prompt) bool {
+		c := l.slots[p.Seq].run
+		return c.done >= len(c.job.prompt)
+	})
+	return batch.Step(s).Spare()
 }
 
 // guessable are the sequences that may get a draft: the running streams, those for which forced tokens wait, and a lone
@@ -64,8 +77,8 @@ func (l *loop) guessable(s *batch.State) []int {
 	return slices.DeleteFunc(ids, func(id int) bool { return l.slots[id].run.guess == nil })
 }
 
-// copied is a draft of what the text seems to repeat, where the measured costs promise a gain; rest are the streams beside it.
-func (l *loop) copied(c *choice, s *batch.State, rest []int) draft {
+// copied is a draft of what the text seems to repeat, where the measured costs promise a gain and spare allows; rest are the streams beside it.
+func (l *loop) copied(c *choice, s *batch.State, rest []int, spare time.Duration) draft {
 	if c.done < len(c.job.prompt) || c.guess.Odds() == 0 {
 		return draft{}
 	}
@@ -74,7 +87,7 @@ func (l *loop) copied(c *choice, s *batch.State, rest []int) draft {
 		Plain: batch.DecodeCost(line, all), Rest: batch.DecodeCost(line, rest), Streams: len(all),
 		Verify: s.Costs.Line(curve.Verify, s.Context), Waiting: c.known() - c.done - 1,
 	}
-	l.draft = c.guess.Draft(l.draft[:0], costs, l.draftLimit(c))
+	l.draft = c.guess.Draft(l.draft[:0], costs, costs.Verify.Rows(spare, l.draftLimit(c)+costs.Waiting+1)-costs.Waiting-1)
 	if c.guide != nil && len(l.draft) > 0 {
 		l.draft = l.draft[:c.guide.Valid(l.draft)]
 	}

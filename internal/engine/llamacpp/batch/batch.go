@@ -8,6 +8,7 @@ package batch
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -30,6 +31,16 @@ type Plan struct {
 	Waiting []int         // sequences that have a prompt, those of Prompts included
 	Tokens  int           // of each prompt
 	Gap     time.Duration // what a step with prompts is expected to take: the gap between two tokens of a stream
+	Bound   time.Duration // what it should take at most, 0 without prompts or streams
+}
+
+// Spare is how long checks of drafts may take on top of a plan that was made without them: what the piece of a prompt leaves of the
+// gap, so that who waits for a first token comes before who would have several at once.
+func (p Plan) Spare() time.Duration {
+	if p.Bound == 0 {
+		return math.MaxInt64
+	}
+	return max(0, p.Bound-p.Gap)
 }
 
 // Costs tells what a run of the graph costs; curve.View is one.
@@ -100,7 +111,12 @@ func Step(s State) Plan {
 	slices.SortStableFunc(order, func(a, b Prompt) int {
 		return cmp.Or(a.Turn.compare(b.Turn), cmp.Compare(a.Left, b.Left), cmp.Compare(a.Seq, b.Seq))
 	})
-	best := s.best(order, p.Streams, p.Gap)
+	if len(s.Streams)+len(s.Drafts) > 0 {
+		if p.Bound = s.MaxGap; p.Bound <= 0 {
+			p.Bound = DefaultGap(s.usual(p.Streams), s.Costs.Line(curve.Prefill, order[0].Held), s.Batch)
+		}
+	}
+	best := s.best(order, p)
 	for _, g := range order {
 		p.Waiting = append(p.Waiting, g.Seq)
 	}
@@ -151,27 +167,23 @@ func (c call) rate(decode time.Duration) float64 {
 	return float64(c.prompts*c.tokens) / float64(max(decode+c.cost, 1))
 }
 
-// best chooses a call for the prompts in their order.
-func (s State) best(order []Prompt, streams []int, decode time.Duration) call {
+// best chooses a call for the prompts in their order; of the plan, the gap is what the streams take and the bound is known.
+func (s State) best(order []Prompt, p Plan) call {
 	var best call
-	bound := s.MaxGap
+	decode := p.Gap
 	line, depth := s.Costs.Line(curve.Prefill, order[0].Held), order[0].Held
-	if bound <= 0 {
-		bound = DefaultGap(s.usual(streams), line, s.Batch)
-	}
-	free := len(s.Streams)+len(s.Drafts) == 0
 	for n := 1; n <= min(len(order), together, s.Batch/2); n++ {
 		group := order[:n]
 		if held := group[n-1].Held; held > depth {
 			line, depth = s.Costs.Line(curve.Prefill, held), held
 		}
 		c := call{prompts: n}
-		if free {
+		if p.Bound == 0 {
 			if c.tokens = even(group, s.Batch/n, s.Tile); c.tokens > 0 {
 				c.cost = cost(line, group, c.tokens)
 			}
 		} else {
-			c = within(group, line, s.Batch/n, s.Tile, decode, bound)
+			c = within(group, line, s.Batch/n, s.Tile, decode, p.Bound)
 		}
 		if c.tokens > 0 && (best.tokens == 0 || c.rate(decode) > clearly*best.rate(decode)) {
 			best = c

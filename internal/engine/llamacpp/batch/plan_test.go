@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"testing"
@@ -331,4 +332,34 @@ type steady struct{}
 
 func (steady) Line(curve.Kind, int) curve.Line {
 	return curve.Points(map[int]time.Duration{1: time.Millisecond, 512: 512 * time.Millisecond})
+}
+
+// TestSpare: a prompt that is read beside streams leaves drafts what its piece leaves of the gap, and all the time in the world where
+// nobody waits or nobody streams.
+func TestSpare(t *testing.T) {
+	costs := fixed{
+		curve.Decode:  curve.Points(map[int]time.Duration{1: 10 * time.Millisecond, 4: 25 * time.Millisecond}),
+		curve.Prefill: curve.Points(map[int]time.Duration{64: 200 * time.Millisecond, 128: 390 * time.Millisecond}),
+		curve.Verify:  {},
+	}
+	prompt := []Prompt{{Seq: 4, Left: 256}}
+	tests := map[string]struct {
+		streams []int
+		prompts []Prompt
+		gap     time.Duration
+		want    time.Duration
+	}{
+		"a piece leaves some":     {streams: []int{0, 1, 2, 3}, prompts: prompt, gap: 260 * time.Millisecond, want: 35 * time.Millisecond},
+		"a piece is over the gap": {streams: []int{0, 1, 2, 3}, prompts: prompt, gap: 100 * time.Millisecond},
+		"nobody streams":          {prompts: prompt, gap: 300 * time.Millisecond, want: math.MaxInt64},
+		"nobody waits":            {streams: []int{0, 1}, gap: 300 * time.Millisecond, want: math.MaxInt64},
+	}
+	for name, c := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := State{Streams: c.streams, Prompts: c.prompts, Batch: 512, Tile: 64, MaxGap: c.gap, Costs: costs}
+			if got := Step(s).Spare(); got != c.want {
+				t.Errorf("%v, not %v", got, c.want)
+			}
+		})
+	}
 }

@@ -38,6 +38,11 @@ func (l Line) Cost(rows int) time.Duration {
 	return time.Duration(min(l.at(rows), maxTime))
 }
 
+// Rows is how many rows, at most limit, a run may have that takes no longer than d.
+func (l Line) Rows(d time.Duration, limit int) int {
+	return sort.Search(limit, func(i int) bool { return l.Cost(i+1) > d })
+}
+
 func (l Line) at(rows int) float64 {
 	n := len(l.rows)
 	switch {
