@@ -184,7 +184,7 @@ func (in *inferInput) bytes(tail []byte) (data, rest []byte, err error) {
 func (b *inferBody) answer(w http.ResponseWriter, model string, got *Answer) error {
 	out := inferAnswer{Model: model, Version: got.Version, ID: b.ID, Outputs: make([]answerOutput, len(got.Outputs))}
 	var tail [][]byte
-	total := 0
+	total, room := 0, maxText
 	for i := range got.Outputs {
 		t := &got.Outputs[i]
 		one := answerOutput{Name: t.Name, Datatype: t.Type, Shape: append([]int64{}, t.Shape...)}
@@ -198,9 +198,10 @@ func (b *inferBody) answer(w http.ResponseWriter, model string, got *Answer) err
 			total += len(t.Data)
 		} else {
 			var err error
-			if one.Data, err = appendValues(nil, t); err != nil {
+			if one.Data, err = values(t, room); err != nil {
 				return err
 			}
+			room -= len(one.Data)
 		}
 		out.Outputs[i] = one
 	}

@@ -1,11 +1,13 @@
 package oip
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"io"
 	"iter"
 	"math"
 	"net/http"
@@ -341,6 +343,41 @@ func TestClassification(t *testing.T) {
 	}
 }
 
+// TestTooMuchText: what would be more text than an answer may have is refused, and classes before any of it is made.
+func TestTooMuchText(t *testing.T) {
+	const most = 63 << 20
+	for name, shape := range map[string]string{"a class of each row": "[66060288,1]", "all of one long row": "[66060288]"} {
+		head := `{"inputs":[{"name":"x","shape":` + shape + `,"datatype":"UINT8","parameters":{"binary_data_size":` + strconv.Itoa(most) + `}}],"outputs":[{"name":"x","parameters":{"classification":100000000}}]}`
+		f := &fake{}
+		h := f.handler(t)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v2/models/echo/infer", io.MultiReader(strings.NewReader(head), bytes.NewReader(make([]byte, most))))
+		r.ContentLength = int64(len(head) + most)
+		r.Header.Set(headerLength, strconv.Itoa(len(head)))
+		w := httptest.NewRecorder()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		h.ServeHTTP(w, r)
+		runtime.ReadMemStats(&after)
+		took := (after.TotalAlloc-before.TotalAlloc)>>20 - most>>20
+		if w.Code != http.StatusRequestEntityTooLarge || !strings.Contains(w.Body.String(), "Ask for fewer") || took > 4 {
+			t.Errorf("%s: %d after %d MiB beside the request: %.200s", name, w.Code, took, w.Body)
+		}
+	}
+	few := core.Tensor{Name: "x", Type: core.Uint8, Shape: []int64{10, 2}, Data: make([]byte, 20)}
+	if _, err := classify(few, 2, []string{strings.Repeat("cat", 100)}, 1000); core.CodeOf(err) != core.CodeTooLarge {
+		t.Errorf("few values with long labels: %v", err)
+	}
+	if one, err := classify(core.Tensor{Name: "x", Type: core.Uint8, Shape: []int64{1 << 20}, Data: make([]byte, 1<<20)}, 1, nil, 1000); err != nil || !slices.Equal(one.Shape, []int64{1}) {
+		t.Errorf("one value of a long row: %v, %v", one.Shape, err)
+	}
+	words := core.Tensor{Name: "x", Type: core.Bytes, Shape: []int64{2}, Data: core.AppendText(core.AppendText(nil, strings.Repeat("x", 20)), "")}
+	for _, of := range []*core.Tensor{&few, &words} {
+		if _, err := values(of, 20); core.CodeOf(err) != core.CodeTooLarge || !strings.Contains(err.Error(), "binary_data") {
+			t.Errorf("%s as JSON: %v", of.Type, err)
+		}
+	}
+}
+
 func TestHighest(t *testing.T) {
 	values := make([]float64, 1000)
 	all := make([]int, len(values))
@@ -350,14 +387,14 @@ func TestHighest(t *testing.T) {
 	values[500] = math.NaN()
 	slices.SortStableFunc(all, func(a, b int) int { return cmp.Compare(values[b], values[a]) })
 	for _, k := range []int{1, 2, 7, 499, 500, 501, 999, 1000} {
-		if got := highest(values, k); !slices.Equal(got, all[:k]) {
+		if got := highest(len(values), func(i int) float64 { return values[i] }, k); !slices.Equal(got, all[:k]) {
 			t.Errorf("%d highest: %v", k, got)
 		}
 	}
 	if all[999] != 500 {
 		t.Error("what is no number is not the last")
 	}
-	if got := highest([]float64{1, 2, 3, 4, 5, 6, 7}, 2); !slices.Equal(got, []int{6, 5}) {
+	if got := highest(7, func(i int) float64 { return float64(i + 1) }, 2); !slices.Equal(got, []int{6, 5}) {
 		t.Errorf("of rising values: %v", got)
 	}
 }

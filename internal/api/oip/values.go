@@ -117,9 +117,10 @@ func appendBits(out []byte, v uint64, bits int) []byte {
 	return append(out, b[:bits/8]...)
 }
 
-// appendValues writes the values of a tensor as a JSON array without nesting.
-func appendValues(out []byte, t *core.Tensor) ([]byte, error) {
-	out = append(out, '[')
+// values writes the values of a tensor as a JSON array without nesting, of about room bytes at most.
+func values(t *core.Tensor, room int) ([]byte, error) {
+	out := []byte{'['}
+	tooLarge := core.Errorf(core.CodeTooLarge, "The outputs are more than %d MiB as JSON; ask for %.80q with binary_data.", maxText>>20, t.Name)
 	if t.Type == core.Bytes {
 		for i, s := range core.Texts(t.Data) {
 			if i > 0 {
@@ -132,12 +133,17 @@ func appendValues(out []byte, t *core.Tensor) ([]byte, error) {
 			if err != nil {
 				return nil, core.Wrap(core.CodeInternal, err, "The output %.80q cannot be written.", t.Name)
 			}
-			out = append(out, quoted...)
+			if out = append(out, quoted...); len(out) > room {
+				return nil, tooLarge
+			}
 		}
 		return append(out, ']'), nil
 	}
 	size := t.Type.Size()
 	for at := 0; size > 0 && at+size <= len(t.Data); at += size {
+		if len(out) > room {
+			return nil, tooLarge
+		}
 		if at > 0 {
 			out = append(out, ',')
 		}

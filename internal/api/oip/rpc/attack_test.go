@@ -94,7 +94,7 @@ func TestGarbage(t *testing.T) {
 		"one in contents":      {frame(0, len(contents), contents), invalid, "has the field 99"},
 		"a million inputs":     {frame(0, 2<<20, many(5, 1<<20)), invalid, "at most 1024"},
 		"a million raw":        {frame(0, 2<<20, many(7, 1<<20)), invalid, "at most 1024"},
-		"nine MiB of names":    {frame(0, 9<<20, many(4, 9<<19)), exhausted, "beside its raw contents"},
+		"nine MiB of names":    {frame(0, 9<<20, many(1, 9<<19)), exhausted, "beside its raw contents"},
 	} {
 		if got, code, message := post(t, w, inference.GRPCInferenceService_ModelInfer_FullMethodName, bytes.NewReader(c.body)); got != http.StatusOK || code != c.code || !strings.Contains(message, c.word) {
 			t.Errorf("%s: %d, %q, %q", name, got, code, message)

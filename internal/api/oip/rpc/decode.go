@@ -10,9 +10,13 @@ import (
 	"ashatai/internal/core"
 )
 
-// maxPlain is how many bytes of a request may be something else than raw contents: two bytes of a message can take a hundred in
-// memory, while raw ones take what they are.
-const maxPlain = 8 << 20
+// What a request may be made of besides raw contents, which take in memory what they are: two bytes of a message can be an empty
+// text, which takes forty, and sixteen an entry of a map, which takes two hundred.
+const (
+	maxPlain      = 8 << 20 // bytes
+	maxPieces     = 1 << 18 // texts, and numbers that are not packed
+	maxParameters = 4096    // a thousand outputs may each have one
+)
 
 // decode reads a message. Fields that are not known are refused, as over HTTP.
 func decode(b []byte, m proto.Message) error {
@@ -33,30 +37,76 @@ func decode(b []byte, m proto.Message) error {
 
 // affordable says whether a request can be read into memory, from its bytes.
 func affordable(b []byte) error {
-	plain, tensors, raw := 0, 0, 0
-	for len(b) > 0 {
-		number, kind, n := protowire.ConsumeField(b)
-		if n < 0 {
-			return core.Wrap(core.CodeInvalidRequest, protowire.ParseError(n), "The message is no ModelInferRequest: %v.", protowire.ParseError(n))
-		}
-		switch {
-		case number == 7 && kind == protowire.BytesType: // raw_input_contents
-			raw++
-		case number == 5 || number == 6: // inputs, outputs
-			tensors++
-			plain += n
-		default:
-			plain += n
-		}
-		b = b[n:]
+	var c cost
+	if n := c.request(b); n < 0 {
+		return core.Wrap(core.CodeInvalidRequest, protowire.ParseError(n), "The message is no ModelInferRequest: %v.", protowire.ParseError(n))
 	}
 	switch {
-	case raw > oip.MaxTensors || tensors > 2*oip.MaxTensors:
-		return core.Invalid("inputs", "The request has %d inputs and outputs, and %d raw contents; at most %d of each are allowed.", tensors, raw, oip.MaxTensors)
-	case plain > maxPlain:
-		return core.Errorf(core.CodeTooLarge, "The request has %d bytes beside its raw contents; at most %d are allowed. Send large tensors in raw_input_contents.", plain, maxPlain)
+	case c.raw > oip.MaxTensors || c.tensors > 2*oip.MaxTensors:
+		return core.Invalid("inputs", "The request has %d inputs and outputs, and %d raw contents; at most %d of each are allowed.", c.tensors, c.raw, oip.MaxTensors)
+	case c.parameters > maxParameters:
+		return core.Invalid("parameters", "The request, its inputs and its outputs have %d parameters; at most %d are allowed.", c.parameters, maxParameters)
+	case c.plain > maxPlain:
+		return core.Errorf(core.CodeTooLarge, "The request has %d bytes beside its raw contents; at most %d are allowed. Send large tensors in raw_input_contents.", c.plain, maxPlain)
+	case c.pieces > maxPieces:
+		return core.Errorf(core.CodeTooLarge, "The contents of the request are %d texts, or numbers that are not packed; at most %d are allowed. Send large tensors in raw_input_contents.", c.pieces, maxPieces)
 	}
 	return nil
+}
+
+// cost is what the bytes of a request are made of.
+type cost struct{ plain, raw, tensors, parameters, pieces int }
+
+func (c *cost) request(b []byte) int {
+	return each(b, func(number protowire.Number, kind protowire.Type, value []byte, n int) {
+		if number == 7 && kind == protowire.BytesType { // raw_input_contents
+			c.raw++
+			return
+		}
+		c.plain += n
+		switch number { //nolint:exhaustive // the others are plain
+		case 4:
+			c.parameters++
+		case 5, 6: // inputs, outputs
+			c.tensors++
+			each(value, func(inner protowire.Number, _ protowire.Type, value []byte, _ int) { c.tensor(number, inner, value) })
+		}
+	})
+}
+
+// tensor counts a field of an input or an output. What is broken in it is found when it is read.
+func (c *cost) tensor(of, number protowire.Number, value []byte) {
+	switch {
+	case of == 5 && number == 4 || of == 6 && number == 2:
+		c.parameters++
+	case of == 5 && number == 5: // contents
+		c.pieces++
+		each(value, func(protowire.Number, protowire.Type, []byte, int) { c.pieces++ })
+	default:
+		c.pieces++
+	}
+}
+
+// each calls do for the fields of a message: number, kind, the bytes of a field of bytes, and the length of the field in the message. It
+// returns below 0 where the message is broken, as package protowire does.
+func each(b []byte, do func(number protowire.Number, kind protowire.Type, value []byte, n int)) int {
+	for len(b) > 0 {
+		number, kind, tag := protowire.ConsumeTag(b)
+		if tag < 0 {
+			return tag
+		}
+		n := protowire.ConsumeFieldValue(number, kind, b[tag:])
+		if n < 0 {
+			return n
+		}
+		var value []byte
+		if kind == protowire.BytesType {
+			value, _ = protowire.ConsumeBytes(b[tag:])
+		}
+		do(number, kind, value, tag+n)
+		b = b[tag+n:]
+	}
+	return 0
 }
 
 // unknown is the number of a field that the message, or one in it, does not know; 0 for none.
