@@ -54,6 +54,7 @@ type Route struct {
 	Method  string     // "GET"
 	Path    string     // ServeMux pattern without the method: "/v1/models/{id...}"
 	Summary string     // one sentence, for OpenAPI and the docs
+	Like    string     // the path of the same call in another dialect: settings that name that one mean this one too
 	Scope   core.Scope // the scope a caller needs; ScopePublic for none
 	Local   bool       // a caller on this machine itself needs no credentials
 	Limit   LimitClass

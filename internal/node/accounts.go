@@ -40,9 +40,17 @@ func (n *Node) openAccounts(ctx context.Context) error {
 
 // authenticator says who calls.
 func (n *Node) authenticator() gate.Authenticator {
+	twins := map[string]string{}
+	for _, d := range n.server.dialects {
+		for _, r := range d.Routes {
+			if r.Like != "" {
+				twins[r.Path] = r.Like
+			}
+		}
+	}
 	return gate.Accounts{
 		Directory: n.auth, Local: gate.Local{Anyone: n.set.Server.InsecureNoAuth, Names: n.current().Server.AllowedHosts},
-		Protected: n.current().APIKey.ProtectedPaths, Exempt: n.current().APIKey.ExemptPaths,
+		Protected: n.current().APIKey.ProtectedPaths, Exempt: n.current().APIKey.ExemptPaths, Twins: twins,
 	}
 }
 

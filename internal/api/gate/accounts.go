@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"ashatai/internal/core"
@@ -26,6 +27,9 @@ type Accounts struct {
 	// Protected are path prefixes that need credentials also while there are no accounts, and Exempt those among them that
 	// do not. What needs credentials anyway needs them here too.
 	Protected, Exempt []string
+	// Twins are calls that are the same as one at another path, by their paths: they are protected as that one is. A part of
+	// the other path that is written {so} may be anything.
+	Twins map[string]string
 }
 
 var _ Authenticator = Accounts{}
@@ -49,20 +53,38 @@ func (a Accounts) Authenticate(r *http.Request) (core.Principal, error) {
 	return a.Directory.Identify(r.Context(), credential)
 }
 
+// protects errs on the side of asking: a twin may be any of the calls that its pattern stands for, so it is protected where
+// one of them is, and exempt where all of them are.
 func (a Accounts) protects(path string) bool {
-	return covers(a.Protected, path) && !covers(a.Exempt, path)
+	if covers(a.Exempt, path) || covers(a.Protected, path) {
+		return !covers(a.Exempt, path)
+	}
+	twin, ok := a.Twins[path]
+	return ok && slices.ContainsFunc(a.Protected, func(p string) bool { return mayCover(p, twin) }) && !covers(a.Exempt, twin)
+}
+
+// mayCover reports whether a path that the pattern stands for can be the prefix or below it.
+func mayCover(prefix, pattern string) bool {
+	want, have := strings.Split(trimmed(prefix), "/"), strings.Split(pattern, "/")
+	for i, part := range want {
+		if i == len(have) || !strings.HasPrefix(have[i], "{") && !strings.EqualFold(part, have[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // covers reports whether a path is one of the prefixes or below one. A prefix may end in "/*", as older servers wrote it.
 func covers(prefixes []string, path string) bool {
 	for _, p := range prefixes {
-		p = strings.TrimSuffix(strings.TrimSuffix(p, "*"), "/")
-		if rest, ok := cutFold(path, p); ok && (rest == "" || rest[0] == '/') {
+		if rest, ok := cutFold(path, trimmed(p)); ok && (rest == "" || rest[0] == '/') {
 			return true
 		}
 	}
 	return false
 }
+
+func trimmed(prefix string) string { return strings.TrimSuffix(strings.TrimSuffix(prefix, "*"), "/") }
 
 func cutFold(s, prefix string) (string, bool) {
 	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {

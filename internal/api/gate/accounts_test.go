@@ -78,3 +78,33 @@ func TestAccounts(t *testing.T) {
 		t.Error("somebody came in although it is not known whether there are accounts")
 	}
 }
+
+// TestTwins: a call that is the same as one at another path is protected as that one is.
+func TestTwins(t *testing.T) {
+	for name, c := range map[string]struct {
+		protected, exempt []string
+		asks              bool
+	}{
+		"nothing":                 {nil, nil, false},
+		"everything":              {[]string{"/"}, nil, true},
+		"its folder":              {[]string{"/api", "/v2/*"}, nil, true},
+		"one of its models":       {[]string{"/v2/models/secret"}, nil, true},
+		"another call of a model": {[]string{"/v2/models/secret/load"}, nil, false},
+		"more than it":            {[]string{"/v2/models/secret/infer/more"}, nil, false},
+		"beside it":               {[]string{"/v2/mod"}, nil, false},
+		"its own name":            {[]string{"/Inference"}, nil, true},
+		"exempt as the other":     {[]string{"/v2"}, []string{"/v2/models"}, false},
+		"exempt by its own name":  {[]string{"/v2"}, []string{"/inference"}, false},
+		"one of them exempt":      {[]string{"/v2"}, []string{"/v2/models/open"}, true},
+		"another one exempt":      {[]string{"/v2"}, []string{"/v2/health"}, true},
+	} {
+		a := gate.Accounts{
+			Directory: directory{}, Protected: c.protected, Exempt: c.exempt, Twins: map[string]string{"/inference/Infer": "/v2/models/{model}/infer"},
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/inference/Infer", http.NoBody)
+		r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost:7077"
+		if _, err := a.Authenticate(r); (core.CodeOf(err) == core.CodeUnauthenticated) != c.asks || (err == nil) == c.asks {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

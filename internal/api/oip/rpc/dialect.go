@@ -126,7 +126,7 @@ func (t *table) row(desc *grpc.ServiceDesc, name string, stream bool, do func(c 
 	row := t.like[i]
 	limit := max(row.MaxBody, maxSmall)
 	t.rows = append(t.rows, api.Route{
-		Method: http.MethodPost, Path: "/" + desc.ServiceName + "/" + name, Summary: row.Summary, Produces: contentType,
+		Method: http.MethodPost, Path: "/" + desc.ServiceName + "/" + name, Like: row.Path, Summary: row.Summary, Produces: contentType,
 		Scope: row.Scope, Limit: row.Limit, Audit: row.Audit, Object: row.Object, Statuses: append([]int{http.StatusBadRequest}, row.Statuses...),
 		MaxBody: limit + headSize, Turns: stream && row.Limit == api.LimitInfer,
 		Handle: func(w http.ResponseWriter, r *http.Request) error { return serve(w, r, limit, do) },
