@@ -1,7 +1,6 @@
 package config
 
 import (
-	"os"
 	"strings"
 	"testing"
 )
@@ -29,24 +28,6 @@ func TestGPU(t *testing.T) {
 		_, err := load(t, map[string]string{"ashatai.yaml": text}, nil, nil)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
-		}
-	}
-}
-
-// TestTheDocumentedBlocks: what docs/gpu.md shows is taken as it stands.
-func TestTheDocumentedBlocks(t *testing.T) {
-	text, err := os.ReadFile("../../docs/gpu.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := strings.Split(string(text), "```yaml\n")[1:]
-	if len(blocks) < 2 {
-		t.Fatalf("%d blocks", len(blocks))
-	}
-	for _, b := range blocks {
-		yaml, _, _ := strings.Cut(b, "```")
-		if s := mustLoad(t, map[string]string{"ashatai.yaml": yaml}, nil, nil); !s.GPU.Enabled || len(s.Notices) != 0 {
-			t.Errorf("%s became %+v, %v", yaml, s.GPU, s.Notices)
 		}
 	}
 }
