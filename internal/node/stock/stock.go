@@ -14,6 +14,7 @@ import (
 	"ashatai/internal/blob/depot"
 	"ashatai/internal/config"
 	"ashatai/internal/core"
+	"ashatai/internal/device"
 	"ashatai/internal/engine"
 	"ashatai/internal/netx"
 	"ashatai/internal/node/checkup"
@@ -131,6 +132,16 @@ func (r runtime) Load(ctx context.Context, spec engine.LoadSpec, progress func(f
 			progress(brought + (1-brought)*part)
 		}
 	})
+}
+
+// Expect is what a load is expected to take of devices, as the runtime says.
+func (r runtime) Expect(spec engine.LoadSpec, estimate int64) []device.Part {
+	if e, ok := r.Runtime.(interface {
+		Expect(spec engine.LoadSpec, estimate int64) []device.Part
+	}); ok {
+		return e.Expect(spec, estimate)
+	}
+	return nil
 }
 
 type optimizer struct {

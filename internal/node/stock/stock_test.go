@@ -15,8 +15,10 @@ import (
 	"go.uber.org/goleak"
 
 	"ashatai/internal/blob"
+	"ashatai/internal/blob/depot"
 	"ashatai/internal/config"
 	"ashatai/internal/core"
+	"ashatai/internal/device"
 	"ashatai/internal/engine"
 	"ashatai/internal/models"
 	"ashatai/test/s3test"
@@ -122,6 +124,27 @@ func TestLoad(t *testing.T) {
 	if rt := Wrap(runtimes[0], nil); rt != engine.Runtime(runtimes[0]) {
 		t.Error("without a bucket a runtime is wrapped")
 	}
+}
+
+// TestExpect: what is expected of devices passes, so that idle models leave them for others with a bucket too.
+func TestExpect(t *testing.T) {
+	type expecter interface {
+		Expect(spec engine.LoadSpec, estimate int64) []device.Part
+	}
+	got := Wrap(expecting{}, &depot.Depot{}).(expecter).Expect(engine.LoadSpec{Path: "p"}, 5)
+	if len(got) != 1 || got[0] != (device.Part{ID: "p", Bytes: 5}) {
+		t.Errorf("%+v", got)
+	}
+	if got := Wrap(&reading{}, &depot.Depot{}).(expecter).Expect(engine.LoadSpec{}, 5); got != nil {
+		t.Errorf("of a runtime that knows no devices %+v", got)
+	}
+}
+
+// expecting takes everything of one device.
+type expecting struct{ engine.Runtime }
+
+func (expecting) Expect(spec engine.LoadSpec, estimate int64) []device.Part {
+	return []device.Part{{ID: spec.Path, Bytes: estimate}}
 }
 
 func TestFindings(t *testing.T) {
