@@ -17,11 +17,10 @@ func (s *Service) CountTokens(ctx context.Context, req *core.Request) (int, erro
 	if _, err := newLaws(req); err != nil {
 		return 0, err
 	}
-	m, err := s.models.Resolve(ctx, req.Model)
+	m, set, err := s.known(ctx, req.Model)
 	if err != nil {
 		return 0, err
 	}
-	set := s.cfg.Settings(m)
 	_, p, _, err := s.fitted(ctx, m, set, req)
 	if err != nil {
 		return 0, err

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ashatai/internal/core"
+	"ashatai/internal/engine"
 )
 
 // A conversation for a model elsewhere is not rendered here: its server gets it in its caller's words, with what the model's
@@ -66,6 +67,31 @@ func TestConversationElsewhere(t *testing.T) {
 	}
 	if text.String() != "Well <tool_call>" || mind.String() != "hm" || args.String() != `{"a":1}` || !strings.HasPrefix(id, "call_") || finish != core.FinishTools || used.Reasoning != 1 {
 		t.Errorf("%q %q %q %q %s %+v", text.String(), mind.String(), id, args.String(), finish, used)
+	}
+}
+
+// A name that servers elsewhere give is as the installed model that serves it too: prompts are made by that one's template.
+func TestNameElsewhereOfAModelHere(t *testing.T) {
+	f := newFake()
+	local := f.model
+	local.Stop = []string{"END"}
+	f.model = core.Manifest{Name: "both:latest", Digest: "d2", Format: core.FormatRemote, Capabilities: local.Capabilities}
+	s, err := f.service(func(c *Config) {
+		c.Settings = func(*core.Manifest) Settings {
+			return Settings{Local: &local, Replicas: []engine.Replica{{Label: "a"}, {Label: "b", Format: core.FormatRemote}}}
+		}
+	}).Generate(t.Context(), user("hi"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range s.Events {
+		continue
+	}
+	if got := joined(f.req.Prompt); !strings.Contains(got, "user|>") || !strings.Contains(got, "<|assistant|>") || f.req.Stop[0] != "END" {
+		t.Errorf("%q, %v", got, f.req.Stop)
+	}
+	if len(f.req.Asked.Messages) != 1 || f.target.Name != "both:latest" || f.target.Digest != "d2" || local.Name != "tiny:latest" {
+		t.Errorf("%+v", f.target)
 	}
 }
 

@@ -21,7 +21,7 @@ func (s *Service) Embed(ctx context.Context, req *core.EmbedRequest) (*core.Embe
 		}
 		prompts[i] = raw(in.Text, in.Tokens)
 	}
-	m, err := s.models.Resolve(ctx, req.Model)
+	m, set, err := s.known(ctx, req.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (s *Service) Embed(ctx context.Context, req *core.EmbedRequest) (*core.Embe
 	if !m.Can(core.CapEmbed) && !generates(m) {
 		return nil, unable(m, "embed text")
 	}
-	t := s.target(m, s.cfg.Settings(m), true)
+	t := s.target(m, set, true)
 	ctx, cancel, deadline := s.limit(ctx, 0)
 	defer cancel()
 	it := s.item(req.Principal, t, prompts[0])

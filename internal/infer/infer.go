@@ -61,6 +61,7 @@ type Settings struct {
 	KeepAlive time.Duration
 	Replicas  []engine.Replica // see Target
 	Balance   string
+	Local     *core.Manifest // the installed model that replicas here serve; nil: there is none
 }
 
 // Config is what Service needs beyond its partners.
@@ -120,11 +121,10 @@ func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.models.Resolve(ctx, req.Model)
+	m, set, err := s.known(ctx, req.Model)
 	if err != nil {
 		return nil, err
 	}
-	set := s.cfg.Settings(m)
 	t := s.target(m, set, false)
 	req, p, left, err := s.fitted(ctx, m, set, req)
 	if err != nil {
@@ -230,13 +230,29 @@ func (s *Service) limit(ctx context.Context, asked time.Duration) (_ context.Con
 	return ctx, cancel, deadline
 }
 
+// known finds a model by name, and what the settings say of it. A name that only servers elsewhere would give is as the installed model
+// that serves it too: prompts for that are made here, by its template, and the others agree in it.
+func (s *Service) known(ctx context.Context, name string) (*core.Manifest, Settings, error) {
+	m, err := s.models.Resolve(ctx, name)
+	if err != nil {
+		return nil, Settings{}, err
+	}
+	set := s.cfg.Settings(m)
+	if m.Elsewhere() && set.Local != nil {
+		as := *set.Local
+		as.Name, as.Digest = m.Name, m.Digest
+		m = &as
+	}
+	return m, set, nil
+}
+
 // Target finds a model by name, as it would be loaded to generate, or to embed where it can do nothing else.
 func (s *Service) Target(ctx context.Context, name string) (Target, error) {
-	m, err := s.models.Resolve(ctx, name)
+	m, set, err := s.known(ctx, name)
 	if err != nil {
 		return Target{}, err
 	}
-	return s.target(m, s.cfg.Settings(m), !generates(m) && (m.Can(core.CapEmbed) || m.Can(core.CapRerank))), nil
+	return s.target(m, set, !generates(m) && (m.Can(core.CapEmbed) || m.Can(core.CapRerank))), nil
 }
 
 // generates reports whether a model makes text.

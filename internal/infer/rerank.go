@@ -16,7 +16,7 @@ func (s *Service) Rerank(ctx context.Context, req *core.RerankRequest) (*core.Re
 	case len(req.Documents) == 0:
 		return nil, core.Invalid("documents", "There is no document to score.")
 	}
-	m, err := s.models.Resolve(ctx, req.Model)
+	m, set, err := s.known(ctx, req.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (s *Service) Rerank(ctx context.Context, req *core.RerankRequest) (*core.Re
 		e.Param = "model"
 		return nil, e
 	}
-	t := s.target(m, s.cfg.Settings(m), true)
+	t := s.target(m, set, true)
 	ctx, cancel, deadline := s.limit(ctx, 0)
 	defer cancel()
 	plain := func(text string) engine.Prompt { return engine.Prompt{Segments: []engine.Segment{{Text: text}}} }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -37,6 +38,21 @@ func (n *Node) runtimeOf(m *core.Manifest) string {
 // settingsOf finds what the settings say about a model: under its canonical name, its short one or an alias.
 func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
 	own, ok := modelSettings(n.current().Models, m, n.naming())
+	s := n.loadOf(m, own)
+	if !ok {
+		return s
+	}
+	s.Runtime, s.Pinned, s.Sampling = own.Runtime, own.Pinned, own.Sampling.Core()
+	s.Replicas, s.Local = n.replicasOf(m, own)
+	s.Balance, s.System, s.Template, s.Stop = own.Balance, own.System, own.Template, own.Stop
+	if own.KeepAlive != nil {
+		s.KeepAlive = wish.KeepAlive(*own.KeepAlive)
+	}
+	return s
+}
+
+// loadOf is how a model of a section is loaded here.
+func (n *Node) loadOf(m *core.Manifest, own config.Model) infer.Settings {
 	e := own.Engine.Over(n.set.Engine)
 	s := infer.Settings{Load: engine.LoadSpec{
 		Context: e.Context, Sequences: e.Sequences, Batch: e.Batch, Threads: e.Threads, Memory: budget(n.set),
@@ -52,51 +68,37 @@ func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
 	default: // a general bound above what the model was trained for asks for nothing more
 		s.Load.Context = min(e.Context, max(m.Context, 0))
 	}
-	n.engineOptions(m, own, e, &s)
-	if !ok {
-		return s
-	}
 	if own.Sequences > 0 {
 		s.Load.Sequences = own.Sequences
 	}
 	if own.Threads > 0 {
 		s.Load.Threads = own.Threads
 	}
-	s.Runtime, s.Pinned, s.Sampling = own.Runtime, own.Pinned, own.Sampling.Core()
-	s.Replicas, s.Balance = n.replicasOf(m, own.Replicas, s), own.Balance
-	s.System, s.Template, s.Stop = own.System, own.Template, own.Stop
-	if own.KeepAlive != nil {
-		s.KeepAlive = wish.KeepAlive(*own.KeepAlive)
-	}
+	n.engineOptions(m, own, e, &s)
 	return s
 }
 
 // engineOptions sets what only one runtime knows.
 func (n *Node) engineOptions(m *core.Manifest, own config.Model, e config.Engine, s *infer.Settings) {
-	runtime := own.Runtime
-	if runtime == "" {
-		runtime = n.runtimeOf(m)
-	}
-	if runtime == catalog.PyTorch {
+	switch cmp.Or(own.Runtime, n.runtimeOf(m)) {
+	case catalog.PyTorch:
 		s.Load.Options = map[string]string{"trusted": strconv.FormatBool(own.Trusted)}
 		if own.DType != "" {
 			s.Load.Options["dtype"] = own.DType
 		}
+	case catalog.LlamaCpp:
+		spec := &s.Load
+		spec.Options = map[string]string{
+			"digest": m.Digest, "kv_type": e.KVType, "max_gap": e.MaxGap.String(), "cache_age": e.CacheAge.String(),
+			"repeatable": strconv.FormatBool(e.Repeatable), "speculate": strconv.FormatBool(e.Speculation),
+			"kv_tokens": strconv.Itoa(e.KVTokens), "prefill_threads": strconv.Itoa(e.Prefill), "cache_memory": strconv.FormatInt(int64(e.CacheMemory), 10), "cache_disk": strconv.FormatInt(int64(e.CacheDisk), 10),
+		}
+		if spec.Offload = devices.Wish(n.set.GPU, own); spec.Offload != nil && spec.Batch == 0 {
+			spec.Batch = n.set.GPU.BatchSize
+		}
+		n.chooseWeights(m, s)
+		spec.Scratch = filepath.Join(n.set.Home, "cache", "models", strings.ReplaceAll(m.Digest, ":", "-"))
 	}
-	if runtime != catalog.LlamaCpp {
-		return
-	}
-	spec := &s.Load
-	spec.Options = map[string]string{
-		"digest": m.Digest, "kv_type": e.KVType, "max_gap": e.MaxGap.String(), "cache_age": e.CacheAge.String(),
-		"repeatable": strconv.FormatBool(e.Repeatable), "speculate": strconv.FormatBool(e.Speculation),
-		"kv_tokens": strconv.Itoa(e.KVTokens), "prefill_threads": strconv.Itoa(e.Prefill), "cache_memory": strconv.FormatInt(int64(e.CacheMemory), 10), "cache_disk": strconv.FormatInt(int64(e.CacheDisk), 10),
-	}
-	if spec.Offload = devices.Wish(n.set.GPU, own); spec.Offload != nil && spec.Batch == 0 {
-		spec.Batch = n.set.GPU.BatchSize
-	}
-	n.chooseWeights(m, s)
-	spec.Scratch = filepath.Join(n.set.Home, "cache", "models", strings.ReplaceAll(m.Digest, ":", "-"))
 }
 
 // naming finds the model that a name means now.

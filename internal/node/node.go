@@ -133,7 +133,7 @@ func build(ctx context.Context, opt Options) (_ *Node, err error) {
 		n.log.WarnContext(ctx, "a setting is not in force", slog.String("notice", notice))
 	}
 	n.metrics, n.activity = obs.NewMetrics(opt.Version), obs.NewActivity(nil)
-	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAudit, n.openSecrets, n.openTraces, n.openLive, n.openAccounts, n.openProvider, n.openModels, n.openQuotas, n.openOptimize, n.makeRemotes, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer, n.makeReload} {
+	for _, step := range []func(context.Context) error{n.openHome, n.openStore, n.openAudit, n.openSecrets, n.openTraces, n.openLive, n.openAccounts, n.openProvider, n.openModels, n.openQuotas, n.openOptimize, n.makeRemotes, n.checkSections, n.makeFleet, n.makeConvo, n.makeJobs, n.makeServer, n.makeReload} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -231,7 +231,7 @@ func (n *Node) openModels(ctx context.Context) error {
 		return err
 	}
 	n.upkeep = newUpkeep(n)
-	return n.checkSections(ctx)
+	return nil
 }
 
 // freeShare is the part of the free memory that models may take when no budget is set.

@@ -14,25 +14,26 @@ import (
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/engine/remote"
 	"ashatai/internal/fleet"
-	"ashatai/internal/infer"
 	"ashatai/internal/models"
 	"ashatai/internal/node/wish"
 )
 
-// replicasOf makes the places of a model from its setting. Those of which there is nothing here are left out, with a line in
-// the log: the others serve.
-func (n *Node) replicasOf(m *core.Manifest, list []string, s infer.Settings) []engine.Replica {
-	var out []engine.Replica
+// replicasOf makes the places of a model from its section, and finds the installed model that the first of them here serves. Those of
+// which there is nothing here are left out, with a line in the log: the others serve.
+func (n *Node) replicasOf(m *core.Manifest, own config.Model) (out []engine.Replica, local *core.Manifest) {
 	seen := map[string]int{}
-	for _, text := range list {
+	for _, text := range own.Replicas {
 		r, err := config.ParseReplica(text)
 		if err != nil {
 			continue // the settings were checked
 		}
-		one, label, ok := n.replica(m, r, s)
-		if !ok {
+		one, label, served := n.replica(m, r, own)
+		if label == "" {
 			n.log.Warn("a replica is left out", slog.String("model", m.Name), slog.String("replica", text))
 			continue
+		}
+		if local == nil {
+			local = served
 		}
 		for range max(1, r.Copies) {
 			seen[label]++
@@ -43,35 +44,46 @@ func (n *Node) replicasOf(m *core.Manifest, list []string, s infer.Settings) []e
 			out = append(out, one)
 		}
 	}
-	return out
+	return out, local
 }
 
-func (n *Node) replica(m *core.Manifest, r config.Replica, s infer.Settings) (_ engine.Replica, label string, ok bool) {
+// replica is one place, its name, and the installed model that it serves, if it is here. No name: there is nothing of it.
+func (n *Node) replica(m *core.Manifest, r config.Replica, own config.Model) (_ engine.Replica, label string, local *core.Manifest) {
 	out := engine.Replica{Weight: r.Weight, Vocabulary: r.Vocabulary, Template: r.Template}
 	if r.Remote != "" {
 		name := strings.ToLower(r.Remote)
 		path := remote.Path(name, r.Model)
 		out.Runtime, out.Format, out.Digest, out.Spec = catalog.Remote, core.FormatRemote, path, engine.LoadSpec{Path: path}
-		_, known := n.set.Remotes[name]
-		return out, name, known
+		if _, known := n.set.Remotes[name]; !known {
+			name = ""
+		}
+		return out, name, nil
 	}
+	template := own.Template // that of the name, by which prompts for all its places are made
 	if r.Model != "" {
 		other, err := n.models.Means(r.Model)
 		if err != nil {
-			return out, "", false
+			return out, "", nil
 		}
-		m, s.Load, s.Weights = other, engine.LoadSpec{Context: s.Load.Context, Sequences: s.Load.Sequences, Threads: s.Load.Threads, Memory: s.Load.Memory}, ""
+		window := own.Context
+		m = other
+		own, _ = modelSettings(n.current().Models, m, n.naming()) // it is loaded as by its own name
+		own.Context = cmp.Or(window, own.Context)
 	}
-	out.Runtime = cmp.Or(r.Runtime, n.runtimeOf(m))
-	out.Format, out.Digest, out.Spec = m.Format, m.Digest, s.Load
+	if m.Elsewhere() {
+		return out, "", nil
+	}
+	own.Runtime = cmp.Or(r.Runtime, own.Runtime)
+	s := n.loadOf(m, own)
+	out.Runtime, out.Format, out.Digest, out.Spec = cmp.Or(own.Runtime, n.runtimeOf(m)), m.Format, m.Digest, s.Load
 	if out.Spec.Path = s.Weights; out.Spec.Path == "" {
 		out.Spec.Path = n.models.Path(m)
 	}
 	out.Memory = estimate(m, out.Spec)
-	if out.Template == "" && m.Template != "" {
-		out.Template = models.TemplateDigest(m.Template)
+	if text := cmp.Or(template, m.Template); out.Template == "" && text != "" {
+		out.Template = models.TemplateDigest(text)
 	}
-	return out, out.Runtime, !m.Elsewhere()
+	return out, out.Runtime, m
 }
 
 // Placement says where a request for a model would go now.

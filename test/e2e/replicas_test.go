@@ -1,15 +1,20 @@
 package e2e_test
 
 import (
+	"bufio"
+	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"ashatai/internal/gguf/gguftest"
 	"ashatai/test/launch"
 )
 
@@ -72,6 +77,149 @@ func TestReplicas(t *testing.T) {
 	}
 	if place := get(t, addr+"/api/v1/models/pair/placement"); !strings.Contains(place, `"breaker":"open"`) && !strings.Contains(place, `"breaker":"trial"`) {
 		t.Errorf("the breaker of the dead server is closed: %s", place)
+	}
+}
+
+// said is how one streamed answer went.
+type said struct {
+	device string // where it began
+	text   string
+	whole  bool
+	fail   string // the code of the error that ended it
+}
+
+// story asks for an answer in pieces, which is the same whenever it is asked for. Begun, where it is not nil, is told where it began.
+func story(t *testing.T, addr string, begun chan<- string) said {
+	t.Helper()
+	const body = `{"model":"both","max_tokens":80,"temperature":0,"stream":true,"messages":[{"role":"user","content":"Write a long story about a ship."}]}`
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, addr+"/v1/chat/completions", strings.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return said{}
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req) //nolint:forbidigo // a test is an ordinary client
+	if err != nil {
+		t.Error(err)
+		return said{}
+	}
+	defer res.Body.Close()
+	out := said{device: res.Header.Get("X-Ashatai-Device")}
+	if begun != nil {
+		begun <- out.device
+	}
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if data == "[DONE]" {
+			out.whole = true
+		}
+		var piece struct {
+			Choices []struct {
+				Delta struct {
+					Content string `json:"content"`
+				} `json:"delta"`
+			} `json:"choices"`
+			Error struct {
+				Code string `json:"code"`
+			} `json:"error"`
+		}
+		if !ok || json.Unmarshal([]byte(data), &piece) != nil {
+			continue
+		}
+		for _, c := range piece.Choices {
+			out.text += c.Delta.Content
+		}
+		out.fail += piece.Error.Code
+	}
+	return out
+}
+
+// TestReplicasHereAndElsewhere has one name stand for a model on llama.cpp here and for the same one at another ASHATAI. Both give the same
+// answer; a third place, whose tokenizer is another's, gives none. Each place is killed in the middle of its answers: what had begun there ends
+// with a typed error, and what had not is answered, in the same words, by the other.
+func TestReplicasHereAndElsewhere(t *testing.T) {
+	bin := given(t, "ASHATAI_TEST_BIN")
+	given(t, "ASHATAI_TEST_MODEL")
+	const small = "engine: {context: 512, sequences: 1, threads: 1}\n"
+	box, kill := launch.Doomed(t, "engine.context=512", "engine.sequences=1", "engine.threads=1")
+	home := t.TempDir()
+	settings := small + "remotes:\n  box: {url: '" + box + "/v1', retries: -1}\n" +
+		"models:\n  both:\n    replicas: ['model=smollm2:135m', 'remote=box model=smollm2:135m', 'model=other']\n    balance: round-robin\n"
+	if err := os.WriteFile(filepath.Join(home, "ashatai.yaml"), []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(home, "models", "other.gguf")
+	if err := os.Mkdir(filepath.Dir(other), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(other)
+	if err == nil {
+		err = errors.Join(gguftest.TinyLlama(f, gguftest.Options{Name: "other"}), f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := siteIn(t, bin, home)
+	const here, there = "cpu", "box (ashatai)"
+	want := story(t, addr, nil)
+	if second := story(t, addr, nil); want.device != here || second.device != there || !want.whole || want.text == "" || second.text != want.text {
+		t.Fatalf("%+v\n%+v", want, second)
+	}
+	// The turn of the third place: it is loaded, compared, and left alone.
+	if third := story(t, addr, nil); third.text != want.text {
+		t.Errorf("%+v", third)
+	}
+	if place := get(t, addr+"/api/v1/models/both/placement"); !strings.Contains(place, "its tokenizer is not that of ") || strings.Count(place, `"loaded":true`) != 2 {
+		t.Errorf("%s", place)
+	}
+	// Four at once: one is being answered at each place, and one waits there.
+	lose := func(device string, end func()) {
+		begun, ends := make(chan string, 4), make(chan said, 4)
+		for range 4 {
+			go func() { ends <- story(t, addr, begun) }()
+		}
+		for <-begun != device {
+			continue
+		}
+		end()
+		lost := 0
+		for range 4 {
+			got := <-ends
+			switch {
+			case got.whole && got.fail == "" && got.text == want.text:
+			case got.device == device && got.fail == "worker_died" && strings.HasPrefix(want.text, got.text):
+				lost++
+			default:
+				t.Errorf("%s was killed: %+v", device, got)
+			}
+		}
+		if lost != 1 {
+			t.Errorf("%s was killed: %d answers had begun there", device, lost)
+		}
+	}
+	lose(here, func() {
+		var list instances
+		if err := (launch.Client{Addr: addr}).Into(t.Context(), http.MethodGet, "/api/v1/instances", "", &list); err != nil {
+			t.Error(err)
+		}
+		for _, i := range list.Instances {
+			if i.Runtime == "llamacpp" {
+				if err := syscall.Kill(i.PID, syscall.SIGKILL); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	lose(there, kill)
+	if last := story(t, addr, nil); last.device != here || last.text != want.text {
+		t.Errorf("%+v", last)
+	}
+}
+
+type instances struct {
+	Instances []struct {
+		Runtime string
+		PID     int
 	}
 }
 
