@@ -9,6 +9,7 @@ import (
 	"ashatai/internal/blob"
 	"ashatai/internal/chat"
 	"ashatai/internal/core"
+	"ashatai/internal/models/facts"
 )
 
 // CreateRequest says what a new model is: another one, or an uploaded file, with changes.
@@ -66,7 +67,7 @@ func (m *Models) Create(ctx context.Context, req CreateRequest, progress func(st
 		return nil, err
 	}
 	progress(StatusFile + man.Digest)
-	identify(man, n.String(), strings.NewReplacer("/", "-", ":", "-").Replace(n.String())+fileSuffix, man.Digest, man.Files[0].Size, man.Source, m.cfg.Now())
+	identify(man, n.String(), strings.NewReplacer("/", "-", ":", "-").Replace(n.String())+facts.Suffix, man.Digest, man.Files[0].Size, man.Source, m.cfg.Now())
 	man.Aliases = nil // a file's name stays the original's alone
 	if err := req.change(man); err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func (m *Models) basis(req CreateRequest) (digest, loose string, err error) {
 // base is the manifest that a creation starts from, a copy.
 func (m *Models) base(req CreateRequest) (*core.Manifest, error) {
 	if req.From == "" {
-		return m.describe(supply{file: "upload" + fileSuffix, from: "upload"}, req.SHA256)
+		return m.describe(supply{file: "upload" + facts.Suffix, from: "upload"}, req.SHA256)
 	}
 	e, err := m.now.Load().lookup(req.From)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"ashatai/internal/blob/depot"
 	"ashatai/internal/core"
 	"ashatai/internal/gguf/gguftest"
+	"ashatai/internal/models/facts"
 	"ashatai/test/s3test"
 )
 
@@ -23,7 +24,7 @@ func sharing(t *testing.T, s *s3test.Server) *house {
 	t.Helper()
 	h := newHouse(t)
 	h.cfg.Depot = depot.New(depot.Config{
-		Local: h.cfg.Blobs, Check: Accepts, Log: slog.New(slog.DiscardHandler), Now: time.Now, Sleep: func(context.Context) {},
+		Local: h.cfg.Blobs, Check: facts.Accepts, Log: slog.New(slog.DiscardHandler), Now: time.Now, Sleep: func(context.Context) {},
 		Bucket: bucket.New(bucket.Config{
 			Endpoint: s.URL, Bucket: s3test.Bucket, Region: s3test.Region, PathStyle: true, AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey,
 			Doer: s.Client,

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"ashatai/internal/models/facts"
 	"ashatai/internal/models/fetch"
 )
 
@@ -74,7 +75,7 @@ func (m *Models) start(ctx context.Context, src supply) *flight {
 	f := &flight{url: src.url.String(), cancel: cancel, done: make(chan struct{}), changed: make(chan struct{})}
 	job := fetch.Job{
 		Doer: m.cfg.Fetch, Blobs: m.cfg.Blobs, URL: f.url, Shown: src.from, Host: src.url.Hostname(), SHA256: src.sha, Size: src.size,
-		Check: Accepts, Room: m.cfg.Room, Log: m.cfg.Log, Limits: m.cfg.Download, Report: func(s fetch.Step) { f.step(src.sha, s) },
+		Check: facts.Accepts, Room: m.cfg.Room, Log: m.cfg.Log, Limits: m.cfg.Download, Report: func(s fetch.Step) { f.step(src.sha, s) },
 	}
 	if src.fetcher != nil {
 		job.Doer = src.fetcher

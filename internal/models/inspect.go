@@ -10,9 +10,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/models/facts"
 	"ashatai/internal/store"
 )
 
@@ -122,10 +124,10 @@ func (s *scanner) facts(ctx context.Context, root *os.Root, f *os.File, name, pa
 		s.warn(ctx, err)
 	}
 	same := ok && row.Size == fi.Size() && row.ModTime.Equal(fi.ModTime())
-	if same && row.Rules == rules && (row.Error != "" || json.Valid([]byte(row.Manifest))) {
+	if same && row.Rules == facts.Rules && (row.Error != "" || json.Valid([]byte(row.Manifest))) {
 		return row, nil
 	}
-	fresh := store.ModelFile{Path: path, Size: fi.Size(), ModTime: fi.ModTime(), Rules: rules}
+	fresh := store.ModelFile{Path: path, Size: fi.Size(), ModTime: fi.ModTime(), Rules: facts.Rules}
 	if same && row.SHA256 != "" { // only the rules are new, not the bytes
 		fresh.SHA256, fresh.Head = row.SHA256, row.Head
 	}
@@ -141,7 +143,7 @@ func (s *scanner) facts(ctx context.Context, root *os.Root, f *os.File, name, pa
 // read fills a row from the file. A file that is refused for what it holds makes a row too; an error is for what may be
 // better the next time.
 func (s *scanner) read(ctx context.Context, root *os.Root, f *os.File, name string, row *store.ModelFile) error {
-	man, err := factsOf(root, name, f, row.Size)
+	man, err := facts.Read(root, name, f, row.Size)
 	if e := core.AsError(err); e != nil {
 		if e.Code != core.CodeBadModel {
 			return e
@@ -196,4 +198,12 @@ func headOf(r io.Reader) (string, error) {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// folderOr is the folder of a model file that stands for its folder, and the file itself otherwise.
+func folderOr(file string) string {
+	if dir, _ := path.Split(file); dir != "" {
+		return path.Clean(dir)
+	}
+	return file
 }

@@ -2,21 +2,20 @@ package models
 
 import (
 	"strings"
+	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/models/facts"
 	"ashatai/internal/models/source"
 )
 
-const (
-	fileSuffix  = ".gguf"
-	maxNamePart = 100 // shorter than what a name allows, so that a tag always fits beside it
-)
+const maxNamePart = 100 // shorter than what a name allows, so that a tag always fits beside it
 
 // deriveName makes a canonical model name from a file's name, what the file says of its weights, and its sha256, which
 // names the file when nothing of the name is usable.
 func deriveName(file, quantization, sha string) string {
 	stem := file
-	if n := len(file) - len(fileSuffix); n >= 0 && strings.EqualFold(file[n:], fileSuffix) {
+	if n := len(file) - len(facts.Suffix); n >= 0 && strings.EqualFold(file[n:], facts.Suffix) {
 		stem = file[:n]
 	}
 	tag := namePart(quantization)
@@ -61,4 +60,17 @@ func namePart(s string) string {
 		}
 	}
 	return strings.TrimRight(b.String(), "-._")
+}
+
+// identify fills in what a file does not say about itself. An empty name is derived.
+func identify(man *core.Manifest, name, file, sha string, size int64, source string, created time.Time) {
+	man.Name = name
+	if name == "" {
+		man.Name = deriveName(file, man.Quantization, sha)
+	}
+	man.Digest = sha
+	man.Files = []core.File{{Name: file, Size: size, SHA256: sha}}
+	man.Aliases = []string{file}
+	man.Source = source
+	man.Created = created.UTC()
 }

@@ -9,6 +9,7 @@ import (
 
 	"ashatai/internal/chat"
 	"ashatai/internal/core"
+	"ashatai/internal/models/facts"
 	"ashatai/internal/models/source"
 )
 
@@ -22,7 +23,7 @@ func named(text string) bool {
 	switch {
 	case strings.HasPrefix(low, "hf:"), strings.HasPrefix(low, "oci://"):
 		return true
-	case strings.Contains(text, "://"), filepath.IsAbs(text), strings.Contains(text, `\`), strings.HasSuffix(low, fileSuffix):
+	case strings.Contains(text, "://"), filepath.IsAbs(text), strings.Contains(text, `\`), strings.HasSuffix(low, facts.Suffix):
 		return false
 	}
 	return !strings.HasPrefix(text, ".") && !strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "~")

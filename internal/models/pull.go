@@ -13,6 +13,7 @@ import (
 
 	"ashatai/internal/blob"
 	"ashatai/internal/core"
+	"ashatai/internal/models/facts"
 	"ashatai/internal/models/source"
 )
 
@@ -229,7 +230,7 @@ func fileName(base string) string {
 		base = base[n:]
 	}
 	if base == "" {
-		return "model" + fileSuffix
+		return "model" + facts.Suffix
 	}
 	return base
 }
@@ -257,7 +258,7 @@ func (m *Models) obtain(ctx context.Context, src supply, progress func(Progress)
 	}
 	progress(Progress{Status: StatusPulling, Digest: src.sha})
 	info, err := m.cfg.Blobs.Add(ctx, blob.AddRequest{
-		Path: src.path, Want: src.sha, Check: Accepts,
+		Path: src.path, Want: src.sha, Check: facts.Accepts,
 		Read: func(n, total int64) {
 			progress(Progress{Status: StatusPulling, Digest: src.sha, Completed: n, Total: total})
 		},
@@ -280,7 +281,7 @@ func (m *Models) describe(src supply, sha string) (*core.Manifest, error) {
 	if err != nil {
 		return nil, core.Wrap(core.CodeUnavailable, err, "The file of the model cannot be read; pull it again.")
 	}
-	man, err := readFacts(f, fi.Size())
+	man, err := facts.GGUF(f, fi.Size())
 	if err != nil {
 		return nil, err
 	}

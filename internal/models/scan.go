@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ashatai/internal/core"
+	"ashatai/internal/models/facts"
 )
 
 // Scan looks at the shared folders, the models folder and the manifests again. Files that did not change are not read
@@ -77,9 +78,9 @@ func (s *scanner) folder(ctx context.Context, dir string, o origin) found {
 		switch {
 		case ctx.Err() != nil:
 			continue
-		case f.IsDir() && mainOf(root, name) != "":
-			name = name + "/" + mainOf(root, name)
-		case !strings.EqualFold(filepath.Ext(name), fileSuffix):
+		case f.IsDir() && facts.Main(root, name) != "":
+			name = name + "/" + facts.Main(root, name)
+		case !strings.EqualFold(filepath.Ext(name), facts.Suffix):
 			continue
 		}
 		path := filepath.Join(dir, name)

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"ashatai/internal/core"
+	"ashatai/internal/models/facts"
 )
 
 // HasBlob reports whether a file with this sha256, in lower-case hex, is stored.
@@ -39,7 +40,7 @@ func (m *Models) Metadata(ctx context.Context, name string) (map[string]any, err
 	if err != nil {
 		return nil, err
 	}
-	if e.manifest.Format != formatGGUF {
+	if e.manifest.Format != facts.FormatGGUF {
 		return map[string]any{}, nil
 	}
 	done, err := m.bring(ctx, e)
@@ -47,7 +48,7 @@ func (m *Models) Metadata(ctx context.Context, name string) (map[string]any, err
 		return nil, err
 	}
 	defer done()
-	meta, err := readMetadata(e.path)
+	meta, err := facts.Metadata(e.path)
 	if err != nil {
 		return nil, core.Wrap(core.CodeBadModel, err, "The file of the model %s cannot be read any more; scan again, or install it again.", short(e))
 	}

@@ -31,6 +31,7 @@ import (
 	"ashatai/internal/infer"
 	"ashatai/internal/jobs"
 	"ashatai/internal/models"
+	"ashatai/internal/models/facts"
 	"ashatai/internal/models/fetch"
 	"ashatai/internal/models/source"
 	"ashatai/internal/netx"
@@ -203,7 +204,7 @@ func (n *Node) openModels(ctx context.Context) error {
 		return err
 	}
 	n.closers = append(n.closers, blobs.Close)
-	shared, done, err := stock.Open(n.set.Blobs, stock.Options{Version: n.opt.Version, Local: blobs, Check: models.Accepts, Busy: n.loaded, Log: n.log})
+	shared, done, err := stock.Open(n.set.Blobs, stock.Options{Version: n.opt.Version, Local: blobs, Check: facts.Accepts, Busy: n.loaded, Log: n.log})
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,10 @@
-package models
+package facts
 
 import (
 	"archive/zip"
 	"bytes"
 	"encoding/binary"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"ashatai/internal/core"
@@ -39,10 +36,9 @@ const twoTensors = `{"__metadata__":{"format":"pt"},"a":{"dtype":"BF16","shape":
 // TestTorchFolders: folders with weights of Hugging Face's models, and programs of PyTorch's, are models.
 func TestTorchFolders(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
 	weights := tensorsFile(twoTensors, 16)
 	llama := []byte(`{"architectures":["LlamaForCausalLM"],"model_type":"llama","max_position_embeddings":99}`)
-	for name, data := range map[string][]byte{
+	root := folders(t, map[string][]byte{
 		"talks/model.safetensors": weights, "talks/config.json": llama, "talks/tokenizer.json": []byte("{}"),
 		"talks/tokenizer_config.json":  []byte(`{"eos_token":"</s>","chat_template":"{% for m in messages %}{{ m.content }}{% endfor %}"}`),
 		"embeds/model.safetensors":     weights,
@@ -70,13 +66,7 @@ func TestTorchFolders(t *testing.T) {
 		"cut/model.safetensors":        weights[:len(weights)-1],
 		"cut/config.json":              llama,
 		"unrelated/model.safetensors2": weights,
-	} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(h.hand(), name)), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		put(t, h.hand(), name, data)
-	}
-	m := h.open(t)
+	})
 	for name, want := range map[string]struct {
 		format, main string
 		can          []core.Capability
@@ -85,31 +75,30 @@ func TestTorchFolders(t *testing.T) {
 		"parts": {"safetensors", "a-00001.safetensors", []core.Capability{core.CapGenerate}}, "program": {"torch", "model.pt2", []core.Capability{core.CapTensors}},
 		"script": {"torch", "model.pt", []core.Capability{core.CapTensors}},
 	} {
-		man, err := m.Resolve(t.Context(), name)
+		man, main, err := read(t, root, name)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if man.Format != want.format || !slices.Equal(man.Capabilities, want.can) || filepath.Base(m.Path(man)) != want.main {
-			t.Errorf("%+v at %s", man, m.Path(man))
+		if man.Format != want.format || !slices.Equal(man.Capabilities, want.can) || main != want.main {
+			t.Errorf("%+v by %s", man, main)
 		}
 		if want.format == "safetensors" && (man.Parameters != 7 || man.Quantization != "BF16") {
 			t.Errorf("%s: %d parameters of %s", name, man.Parameters, man.Quantization)
 		}
 	}
-	if man, _ := m.Resolve(t.Context(), "talks"); man.Context != 99 || man.EOS != "</s>" || man.Architecture != "llama" {
+	if man, _, _ := read(t, root, "talks"); man.Context != 99 || man.EOS != "</s>" || man.Architecture != "llama" {
 		t.Errorf("%+v", man)
 	}
 	for name, part := range map[string]string{
-		"pickle/pytorch_model.bin": "refused", "state/model.pt": "pickle", "noprogram/model.pt2": "torch.export", "nozip/model.pt2": "no archive",
-		"wordless/model.safetensors": "tokenizer.json", "formless/model.safetensors": "architecture", "cut/model.safetensors": "", "escapes/" + tensorsIndex: "list of weights",
+		"pickle": "refused", "state": "pickle", "noprogram": "torch.export", "nozip": "no archive",
+		"wordless": "tokenizer.json", "formless": "architecture", "cut": "outside of it", "escapes": "list of weights",
 	} {
-		if why := failure(t, m, name); !strings.Contains(why, part) || why == "" {
-			t.Errorf("%s: %q", name, why)
-		}
+		_, _, err := read(t, root, name)
+		wantBad(t, err, part)
 	}
-	if n := len(m.Report().Loaded); n != 5 {
-		t.Errorf("%d models", n)
+	if main := Main(root, "unrelated"); main != "" {
+		t.Errorf("%q makes a folder a model", main)
 	}
 }
 

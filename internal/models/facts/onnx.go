@@ -1,18 +1,15 @@
-package models
+package facts
 
 import (
 	"encoding/json"
 	"io"
 	"io/fs"
-	"os"
-	"path"
 	"slices"
 	"strings"
 
 	"ashatai/internal/chat"
 	"ashatai/internal/core"
 	"ashatai/internal/onnxfile"
-	"ashatai/internal/savedmodel"
 )
 
 const (
@@ -21,23 +18,8 @@ const (
 	onnxSuffix = ".onnx"
 )
 
-// factsOf reads a model file by its format; name is its path below root.
-func factsOf(root *os.Root, name string, r io.ReaderAt, size int64) (*core.Manifest, error) {
-	folder, err := fs.Sub(root.FS(), path.Dir(name))
-	if err != nil {
-		return nil, core.Wrap(core.CodeBadModel, err, "The folder of %q cannot be read; check its permissions.", name)
-	}
-	switch {
-	case path.Base(name) == savedmodel.Main:
-		return savedFacts(r, size)
-	case path.Base(name) == liteMain:
-		return liteFacts(r, size)
-	case !strings.HasSuffix(name, onnxSuffix):
-		if man, ok, err := torchFacts(folder, name, r, size); ok {
-			return man, err
-		}
-		return readFacts(r, size)
-	}
+// onnxFacts reads an ONNX file and, of a model of text, what lies beside it.
+func onnxFacts(folder fs.FS, r io.ReaderAt, size int64) (*core.Manifest, error) {
 	f, err := onnxfile.Read(r, size)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package models
+package facts
 
 import (
 	"archive/zip"
