@@ -10,6 +10,7 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/gguf/gguftest"
+	"ashatai/internal/models/get"
 )
 
 func TestAliases(t *testing.T) {
@@ -60,7 +61,7 @@ func TestAliases(t *testing.T) {
 	wantCode(t, m.RemoveAlias(t.Context(), "a b"), core.CodeInvalidRequest)
 	_, err = m.Create(t.Context(), CreateRequest{Name: "gpt-4o", From: model}, nil)
 	wantCode(t, err, core.CodeConflict, "alias rm gpt-4o")
-	_, err = m.Pull(t.Context(), PullRequest{Source: filepath.Join(h.shared, "tiny.gguf"), Name: "gpt-4o"}, nil)
+	_, err = m.Pull(t.Context(), get.Request{Source: filepath.Join(h.shared, "tiny.gguf"), Name: "gpt-4o"}, nil)
 	wantCode(t, err, core.CodeConflict, "alias")
 	wantCode(t, m.Remove(t.Context(), "gpt-4o"), core.CodeConflict, "alias")
 	if nameOf(t, m, "gpt-4o") != mine {

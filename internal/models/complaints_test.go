@@ -11,6 +11,7 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/gguf/gguftest"
+	"ashatai/internal/models/get"
 	"ashatai/internal/models/source"
 )
 
@@ -31,8 +32,8 @@ func TestProgressNeverGoesBack(t *testing.T) {
 	}
 	h.cfg.Download.Streams = 1
 	m := h.open(t)
-	last, most := Progress{}, int64(0)
-	_, err := m.Pull(t.Context(), s.request(), func(p Progress) {
+	last, most := get.Progress{}, int64(0)
+	_, err := m.Pull(t.Context(), s.request(), func(p get.Progress) {
 		if p.Status == last.Status && p.Completed < last.Completed {
 			t.Errorf("%s went from %d back to %d", p.Status, last.Completed, p.Completed)
 		}
@@ -63,7 +64,7 @@ func TestHubNamesKeepTheirCapitals(t *testing.T) {
 	h := newHouse(t)
 	h.cfg.Sources = source.Settings{Hub: srv.URL}
 	m := h.open(t)
-	man, err := m.Pull(t.Context(), PullRequest{Source: "hf:Team/Tiny-GGUF:q4_k_m"}, nil)
+	man, err := m.Pull(t.Context(), get.Request{Source: "hf:Team/Tiny-GGUF:q4_k_m"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +114,7 @@ func TestASharedFileStaysWhileOneNameIsLeft(t *testing.T) {
 	}
 	m := h.open(t)
 	for _, name := range []string{"a", "b"} {
-		if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: name}, nil); err != nil {
+		if _, err := m.Pull(t.Context(), get.Request{Source: path, Name: name}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

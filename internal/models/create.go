@@ -10,6 +10,9 @@ import (
 	"ashatai/internal/chat"
 	"ashatai/internal/core"
 	"ashatai/internal/models/facts"
+	"ashatai/internal/models/get"
+	"ashatai/internal/models/inventory"
+	"ashatai/internal/models/naming"
 )
 
 // CreateRequest says what a new model is: another one, or an uploaded file, with changes.
@@ -26,7 +29,7 @@ type CreateRequest struct {
 	Messages []core.Turn   // nil: those of From
 }
 
-// The steps of a creation, besides StatusManifest.
+// The steps of a creation, besides get.StatusManifest.
 const (
 	StatusReading = "reading model metadata"
 	StatusFile    = "using existing layer sha256:" // with the file's sha256 behind it
@@ -67,16 +70,16 @@ func (m *Models) Create(ctx context.Context, req CreateRequest, progress func(st
 		return nil, err
 	}
 	progress(StatusFile + man.Digest)
-	identify(man, n.String(), strings.NewReplacer("/", "-", ":", "-").Replace(n.String())+facts.Suffix, man.Digest, man.Files[0].Size, man.Source, m.cfg.Now())
+	naming.Identify(man, n.String(), strings.NewReplacer("/", "-", ":", "-").Replace(n.String())+facts.Suffix, man.Digest, man.Files[0].Size, man.Source, m.cfg.Now())
 	man.Aliases = nil // a file's name stays the original's alone
 	if err := req.change(man); err != nil {
 		return nil, err
 	}
-	progress(StatusManifest)
+	progress(get.StatusManifest)
 	if err := m.nameIsOurs(man.Name); err != nil {
 		return nil, err
 	}
-	if err := m.share(ctx, man, func(Progress) {}); err != nil {
+	if err := m.share(ctx, man, func(get.Progress) {}); err != nil {
 		unshared = true
 		return nil, err
 	}
@@ -90,11 +93,11 @@ func (m *Models) Copy(ctx context.Context, from, to string) (*core.Manifest, err
 
 // nameIsOurs refuses the name of a model that was neither pulled nor created.
 func (m *Models) nameIsOurs(name string) error {
-	if err := m.aliasIsFree(name); err != nil {
+	if err := m.now.Load().Free(name); err != nil {
 		return err
 	}
-	if e := m.now.Load().byName[name]; e != nil && e.origin != originPulled && e.origin != originElsewhere {
-		return core.Errorf(core.CodeConflict, "The model name %s belongs to the file %s; choose another name.", short(e), e.path)
+	if e := m.now.Load().Named(name); e != nil && e.Origin != inventory.Pulled && e.Origin != inventory.Elsewhere {
+		return core.Errorf(core.CodeConflict, "The model name %s belongs to the file %s; choose another name.", e.Short(), e.Path)
 	}
 	return nil
 }
@@ -107,33 +110,33 @@ func (m *Models) basis(req CreateRequest) (digest, loose string, err error) {
 		}
 		return req.SHA256, "", nil
 	}
-	e, err := m.now.Load().lookup(req.From)
+	e, err := m.now.Load().Lookup(req.From)
 	if err != nil {
 		return "", "", err
 	}
-	if e.origin == originElsewhere {
+	if e.Origin == inventory.Elsewhere {
 		return "", "", errElsewhere(e)
 	}
-	if e.origin == originHand {
-		loose = e.path
+	if e.Origin == inventory.Hand {
+		loose = e.Path
 	}
-	return e.manifest.Digest, loose, nil
+	return e.Manifest.Digest, loose, nil
 }
 
 // base is the manifest that a creation starts from, a copy.
 func (m *Models) base(req CreateRequest) (*core.Manifest, error) {
 	if req.From == "" {
-		return m.describe(supply{file: "upload" + facts.Suffix, from: "upload"}, req.SHA256)
+		return m.get.Describe(get.Uploaded(), req.SHA256)
 	}
-	e, err := m.now.Load().lookup(req.From)
+	e, err := m.now.Load().Lookup(req.From)
 	if err != nil {
 		return nil, err
 	}
-	man := *e.manifest
+	man := *e.Manifest
 	man.Files = slices.Clone(man.Files)
 	man.Capabilities = slices.Clone(man.Capabilities)
 	man.Messages = slices.Clone(man.Messages)
-	man.Labels = map[string]string{LabelParent: e.manifest.Name}
+	man.Labels = map[string]string{LabelParent: e.Manifest.Name}
 	return &man, nil
 }
 

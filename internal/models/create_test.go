@@ -11,6 +11,7 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/gguf/gguftest"
+	"ashatai/internal/models/get"
 )
 
 // bundledHouse has one model that came with the installation and one that was dropped in by hand.
@@ -44,7 +45,7 @@ func TestCreateFromABundledModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{StatusReading, StatusFile + sum(data), StatusManifest}, steps); d != "" {
+	if d := cmp.Diff([]string{StatusReading, StatusFile + sum(data), get.StatusManifest}, steps); d != "" {
 		t.Error(d)
 	}
 	if m.HasBlob(sum(data)) {

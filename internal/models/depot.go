@@ -11,6 +11,8 @@ import (
 
 	"ashatai/internal/blob"
 	"ashatai/internal/core"
+	"ashatai/internal/models/get"
+	"ashatai/internal/models/inventory"
 	"ashatai/internal/models/shelf"
 )
 
@@ -38,7 +40,7 @@ func (m *Models) openShelf(ctx context.Context) (*shelf.Shelf, error) {
 	if _, err := s.Sync(ctx, m.cfg.Log); err != nil {
 		return nil, err
 	}
-	return s, s.MoveIn(ctx, own, func(man *core.Manifest) error { return m.share(ctx, man, func(Progress) {}) }, m.cfg.Log)
+	return s, s.MoveIn(ctx, own, func(man *core.Manifest) error { return m.share(ctx, man, func(get.Progress) {}) }, m.cfg.Log)
 }
 
 // inDepot reports whether the depot has a file.
@@ -52,14 +54,14 @@ func (m *Models) inDepot(f core.File) bool {
 
 // share puts the file of a manifest that is about to be written where other servers find it. A file that is no blob of
 // ours came with the program, and lies on each of them.
-func (m *Models) share(ctx context.Context, man *core.Manifest, progress func(Progress)) error {
+func (m *Models) share(ctx context.Context, man *core.Manifest, progress func(get.Progress)) error {
 	if m.cfg.Depot == nil {
 		return nil
 	}
 	main := man.Files[0]
 	if _, here := m.cfg.Blobs.Has(main.SHA256); here {
 		return m.cfg.Depot.Keep(ctx, main.SHA256, func(n int64) {
-			progress(Progress{Status: StatusSharing, Digest: main.SHA256, Completed: n, Total: main.Size})
+			progress(get.Progress{Status: get.StatusSharing, Digest: main.SHA256, Completed: n, Total: main.Size})
 		})
 	}
 	if m.inDepot(main) {
@@ -69,11 +71,11 @@ func (m *Models) share(ctx context.Context, man *core.Manifest, progress func(Pr
 }
 
 // bring makes sure that the file of a model is here until done is called.
-func (m *Models) bring(ctx context.Context, e *entry) (done func(), err error) {
-	if m.cfg.Depot == nil || m.cfg.Depot.Named(e.path) == "" {
+func (m *Models) bring(ctx context.Context, e *inventory.Entry) (done func(), err error) {
+	if m.cfg.Depot == nil || m.cfg.Depot.Named(e.Path) == "" {
 		return func() {}, nil
 	}
-	return m.cfg.Depot.Use(ctx, e.manifest.Digest, nil)
+	return m.cfg.Depot.Use(ctx, e.Manifest.Digest, nil)
 }
 
 // sync takes over what other servers did to the bucket, and reports whether that was anything. Where it fails, what was known

@@ -16,6 +16,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/gguf/gguftest"
 	"ashatai/internal/models/facts"
+	"ashatai/internal/models/get"
 	"ashatai/test/s3test"
 )
 
@@ -42,10 +43,10 @@ func TestDepot(t *testing.T) {
 	path := put(t, t.TempDir(), "gull.gguf", data)
 	a, b := h.open(t), other.open(t)
 	var steps []string
-	if _, err := a.Pull(t.Context(), PullRequest{Source: path, Name: "gull"}, func(p Progress) { steps = append(steps, p.Status) }); err != nil {
+	if _, err := a.Pull(t.Context(), get.Request{Source: path, Name: "gull"}, func(p get.Progress) { steps = append(steps, p.Status) }); err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains([]byte(joined(steps)), []byte(StatusVerifying+","+StatusSharing)) {
+	if !bytes.Contains([]byte(joined(steps)), []byte(get.StatusVerifying+","+get.StatusSharing)) {
 		t.Errorf("steps %v", steps)
 	}
 	wantNames(t, b)
@@ -106,7 +107,7 @@ func TestDepotLost(t *testing.T) {
 	h := sharing(t, server)
 	path := put(t, t.TempDir(), "gull.gguf", tiny(t, gguftest.Options{Name: "gull"}))
 	m := h.open(t)
-	if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "gull"}, nil); err != nil {
+	if _, err := m.Pull(t.Context(), get.Request{Source: path, Name: "gull"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(filepath.Join(server.Dir, s3test.Bucket), filepath.Join(server.Dir, "away")); err != nil {
@@ -117,11 +118,11 @@ func TestDepotLost(t *testing.T) {
 	if _, err := m.Metadata(t.Context(), "gull"); err != nil {
 		t.Error(err)
 	}
-	if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "tern"}, nil); core.CodeOf(err) != core.CodeUnavailable {
+	if _, err := m.Pull(t.Context(), get.Request{Source: path, Name: "tern"}, nil); core.CodeOf(err) != core.CodeUnavailable {
 		t.Error(err)
 	}
 	skua := tiny(t, gguftest.Options{Name: "skua"})
-	if _, err := m.Pull(t.Context(), PullRequest{Source: put(t, t.TempDir(), "skua.gguf", skua), Name: "skua"}, nil); core.CodeOf(err) != core.CodeUnavailable {
+	if _, err := m.Pull(t.Context(), get.Request{Source: put(t, t.TempDir(), "skua.gguf", skua), Name: "skua"}, nil); core.CodeOf(err) != core.CodeUnavailable {
 		t.Error(err)
 	}
 	if _, ok := h.cfg.Blobs.Has(sum(skua)); !ok {
@@ -189,7 +190,7 @@ func TestCollectWhileNaming(t *testing.T) {
 	h := newHouse(t)
 	m := h.open(t)
 	path := put(t, t.TempDir(), "gull.gguf", tiny(t, gguftest.Options{Name: "gull"}))
-	if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "gull"}, nil); err != nil {
+	if _, err := m.Pull(t.Context(), get.Request{Source: path, Name: "gull"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	named := make(chan struct{})
@@ -223,7 +224,7 @@ func TestBucketLeft(t *testing.T) {
 	h := sharing(t, s3test.For(t))
 	data := tiny(t, gguftest.Options{Name: "gull"})
 	m := h.open(t)
-	if _, err := m.Pull(t.Context(), PullRequest{Source: put(t, t.TempDir(), "gull.gguf", data), Name: "gull"}, nil); err != nil {
+	if _, err := m.Pull(t.Context(), get.Request{Source: put(t, t.TempDir(), "gull.gguf", data), Name: "gull"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	h.cfg.Depot = nil

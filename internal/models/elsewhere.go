@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ashatai/internal/core"
+	"ashatai/internal/models/inventory"
 )
 
 // Elsewhere is a model that another server holds.
@@ -20,11 +21,11 @@ type Elsewhere struct {
 // SetElsewhere says which models other servers hold, in place of those that were said before. A name that is installed here
 // stays that of the installed model.
 func (m *Models) SetElsewhere(list []Elsewhere) {
-	var all found
+	var all inventory.Found
 	for _, e := range list {
 		sum := sha256.Sum256([]byte(e.Path))
 		digest := hex.EncodeToString(sum[:])
-		all.good = append(all.good, &entry{origin: originElsewhere, path: e.Path, loaded: m.cfg.Now(), manifest: &core.Manifest{
+		all.Good = append(all.Good, &inventory.Entry{Origin: inventory.Elsewhere, Path: e.Path, Loaded: m.cfg.Now(), Manifest: &core.Manifest{
 			Name: e.Name, Digest: digest, Format: core.FormatRemote, Context: e.Context, Capabilities: slices.Clone(e.Capabilities),
 			Source: e.Source, Files: []core.File{},
 		}})
@@ -42,6 +43,6 @@ func TemplateDigest(source string) string {
 }
 
 // errElsewhere refuses to change what is not here.
-func errElsewhere(e *entry) *core.Error {
-	return core.Errorf(core.CodeForbidden, "The model %s is held by a server elsewhere, so there is nothing of it here to copy or remove. It goes when the settings no longer name it.", short(e))
+func errElsewhere(e *inventory.Entry) *core.Error {
+	return core.Errorf(core.CodeForbidden, "The model %s is held by a server elsewhere, so there is nothing of it here to copy or remove. It goes when the settings no longer name it.", e.Short())
 }

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,16 +22,12 @@ import (
 	"ashatai/internal/blob/depot"
 	"ashatai/internal/core"
 	"ashatai/internal/models/fetch"
+	"ashatai/internal/models/get"
+	"ashatai/internal/models/inventory"
 	"ashatai/internal/models/shelf"
 	"ashatai/internal/models/source"
 	"ashatai/internal/store"
 )
-
-// Fetcher sends a request to the outside. It decides what may be reached, and answers with a core.Error where that is
-// forbidden.
-type Fetcher interface {
-	Do(req *http.Request) (*http.Response, error)
-}
 
 // Config is what Open needs.
 type Config struct {
@@ -42,7 +37,7 @@ type Config struct {
 	Index        store.Models      // remembers what files held
 	Blobs        *blob.Store       // holds the files of pulled models
 	Depot        *depot.Depot      // has the truth of them, which other servers share; nil: Blobs has it
-	Fetch        Fetcher           // downloads
+	Fetch        get.Fetcher       // downloads
 	Aliases      map[string]string // other names of models, by alias; a chain stops the start
 	DefaultModel string            // a name; empty: the first bundled chat model, else the first chat model
 	Log          *slog.Logger      // nil: silent
@@ -58,23 +53,22 @@ const dirMode = 0o700
 type Models struct {
 	cfg   Config
 	shelf *shelf.Shelf
-	now   atomic.Pointer[catalog] // what look-ups see; replaced as a whole
+	now   atomic.Pointer[inventory.Inventory] // what look-ups see; replaced as a whole
 
 	scanning sync.Mutex // one scan at a time
 	behind   bool       // the bucket could not be looked at the last time; guarded by scanning
 
 	mu        sync.Mutex // guards what the catalog is built from, and the manifests on disk
-	scanned   found
-	pulled    found
-	elsewhere found                // what other servers hold
-	set       map[string]pointer   // aliases of the settings
-	own       map[string]pointer   // aliases that commands made; replaced as a whole
-	heads     map[string]string    // of blobs, by sha256: see headOfBlob
-	held      map[string]int       // blobs that pulls are about to name, by sha256
-	wanted    map[string]time.Time // blobs that somebody uploaded or asked for, to name them soon: when
+	scanned   inventory.Found
+	pulled    inventory.Found
+	elsewhere inventory.Found              // what other servers hold
+	set       map[string]inventory.Pointer // aliases of the settings
+	own       map[string]inventory.Pointer // aliases that commands made; replaced as a whole
+	heads     map[string]string            // of blobs, by sha256: see headOfBlob
+	held      map[string]int               // blobs that pulls are about to name, by sha256
+	wanted    map[string]time.Time         // blobs that somebody uploaded or asked for, to name them soon: when
 
-	flights flights
-	sources *source.Resolver
+	get *get.Getter
 }
 
 // Open reads what is installed. A file that cannot be used is in the report and stops nothing.
@@ -98,13 +92,14 @@ func Open(ctx context.Context, cfg Config) (*Models, error) {
 	if m.shelf, err = m.openShelf(ctx); err != nil {
 		return nil, err
 	}
-	if m.sources, err = source.NewResolver(cfg.Fetch, cfg.Sources); err != nil {
+	if m.get, err = get.New(get.Config{
+		Fetch: cfg.Fetch, Blobs: cfg.Blobs, Sources: cfg.Sources, Download: cfg.Download, Room: cfg.Room, Log: cfg.Log, Now: cfg.Now,
+	}); err != nil {
 		return nil, err
 	}
-	if m.set, err = settled(cfg.Aliases); err != nil {
+	if m.set, err = inventory.Settled(cfg.Aliases); err != nil {
 		return nil, err
 	}
-	m.flights.running = map[string]*flight{}
 	if err := os.MkdirAll(cfg.ModelsDir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		cfg.Log.WarnContext(ctx, "models folder cannot be made", slog.String("dir", cfg.ModelsDir), slog.Any("error", err))
 	}
@@ -134,19 +129,19 @@ func (m *Models) Resolve(_ context.Context, name string) (*core.Manifest, error)
 
 // Means is Resolve for those who have no context: it looks into memory and waits for nothing.
 func (m *Models) Means(name string) (*core.Manifest, error) {
-	e, err := m.now.Load().resolve(name)
+	e, err := m.now.Load().Resolve(name)
 	if err != nil {
 		return nil, err
 	}
-	return e.manifest, nil
+	return e.Manifest, nil
 }
 
 // List returns all models: the default chat model first, then by name. The caller must not change what it gets.
 func (m *Models) List(_ context.Context) ([]*core.Manifest, error) {
 	c := m.now.Load()
-	list := make([]*core.Manifest, 0, len(c.entries))
-	for _, e := range c.ordered() {
-		list = append(list, e.manifest)
+	list := make([]*core.Manifest, 0, len(c.Entries()))
+	for _, e := range c.Ordered() {
+		list = append(list, e.Manifest)
 	}
 	return list, nil
 }
@@ -154,25 +149,23 @@ func (m *Models) List(_ context.Context) ([]*core.Manifest, error) {
 // Path is where the main file of a model lies.
 func (m *Models) Path(man *core.Manifest) string {
 	c := m.now.Load()
-	if e := c.byName[man.Name]; e != nil && e.manifest.Digest == man.Digest {
-		return e.path
+	if e := c.Named(man.Name); e != nil && e.Manifest.Digest == man.Digest {
+		return e.Path
 	}
-	for _, e := range c.entries {
-		if e.manifest.Digest == man.Digest {
-			return e.path
+	for _, e := range c.Entries() {
+		if e.Manifest.Digest == man.Digest {
+			return e.Path
 		}
 	}
 	return m.cfg.Blobs.Path(man.Digest) // removed since it was resolved: the file is there or a reader says so
 }
 
 // Report is what the last scan found, with all changes since.
-func (m *Models) Report() Report {
-	r := m.now.Load().report
-	r.Loaded, r.Failed = slices.Clone(r.Loaded), slices.Clone(r.Failed)
-	return r
+func (m *Models) Report() inventory.Report {
+	return m.now.Load().Report()
 }
 
 // rebuild makes the catalog anew from what is known. The caller holds mu.
 func (m *Models) rebuild() {
-	m.now.Store(newCatalog(m.cfg.ModelsDir, m.cfg.DefaultModel, m.pointers(), m.pulled, m.scanned, m.elsewhere))
+	m.now.Store(inventory.New(m.cfg.ModelsDir, m.cfg.DefaultModel, m.pointers(), m.pulled, m.scanned, m.elsewhere))
 }

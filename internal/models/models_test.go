@@ -20,6 +20,8 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/gguf/gguftest"
 	"ashatai/internal/models/fetch"
+	"ashatai/internal/models/get"
+	"ashatai/internal/models/inventory"
 	"ashatai/internal/store/sqlite"
 )
 
@@ -173,7 +175,7 @@ func TestManifestOfAFile(t *testing.T) {
 		t.Errorf("path %s; want %s", p, path)
 	}
 	head := strings.ToUpper(sum(data[:min(len(data), 1<<20)]))
-	report := Report{Dir: h.hand(), Loaded: []ScannedFile{{
+	report := inventory.Report{Dir: h.hand(), Loaded: []inventory.ScannedFile{{
 		Name: want.Name, FileName: want.Files[0].Name, Path: path, SizeBytes: int64(len(data)), Checksum: head, LoadedAt: h.clock,
 	}}}
 	if diff := cmp.Diff(report, m.Report()); diff != "" {
@@ -293,7 +295,7 @@ func TestConcurrentUse(t *testing.T) {
 		name := string(rune('a'+i)) + "-copy"
 		writers.Go(func() {
 			for range 4 {
-				if _, err := m.Pull(t.Context(), PullRequest{Source: extra, Name: name}, nil); err != nil {
+				if _, err := m.Pull(t.Context(), get.Request{Source: extra, Name: name}, nil); err != nil {
 					t.Errorf("pull: %v", err)
 				}
 				if _, err := m.Scan(t.Context()); err != nil {

@@ -22,22 +22,23 @@ import (
 	"ashatai/internal/blob"
 	"ashatai/internal/core"
 	"ashatai/internal/gguf/gguftest"
+	"ashatai/internal/models/get"
 )
 
 // steps collects the statuses of a pull, each once.
 type steps struct {
 	list []string
-	last Progress
+	last get.Progress
 }
 
-func (s *steps) add(p Progress) {
+func (s *steps) add(p get.Progress) {
 	if n := len(s.list); n == 0 || s.list[n-1] != p.Status {
 		s.list = append(s.list, p.Status)
 	}
 	s.last = p
 }
 
-var allSteps = []string{StatusPulling, StatusVerifying, StatusManifest, StatusSuccess}
+var allSteps = []string{get.StatusPulling, get.StatusVerifying, get.StatusManifest, get.StatusSuccess}
 
 // host is a server of one file whose every answer a test can bend.
 type host struct {
@@ -83,8 +84,8 @@ func (s *host) cut(w http.ResponseWriter, upTo int) {
 	panic(http.ErrAbortHandler)
 }
 
-func (s *host) request() PullRequest {
-	return PullRequest{Source: s.URL + "/models/Some-Model.Q4_0.gguf?token=secret", SHA256: sum(s.data)}
+func (s *host) request() get.Request {
+	return get.Request{Source: s.URL + "/models/Some-Model.Q4_0.gguf?token=secret", SHA256: sum(s.data)}
 }
 
 func wantPulled(t *testing.T, m *Models, data []byte, name string) {
@@ -125,7 +126,7 @@ func TestPullURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	size := int64(len(s.data))
-	if diff := cmp.Diff(allSteps, st.list); diff != "" || st.last != (Progress{Status: StatusSuccess, Digest: sum(s.data), Completed: size, Total: size}) {
+	if diff := cmp.Diff(allSteps, st.list); diff != "" || st.last != (get.Progress{Status: get.StatusSuccess, Digest: sum(s.data), Completed: size, Total: size}) {
 		t.Errorf("progress %+v\n%s", st.last, diff)
 	}
 	if man.Name != "some-model:q4_0" || man.Source != s.URL+"/models/Some-Model.Q4_0.gguf" || !man.Created.Equal(h.clock) {
@@ -144,7 +145,7 @@ func TestPullURL(t *testing.T) {
 		t.Errorf("report %+v", r)
 	}
 	// Pulling what is there asks nobody; another name shares the blob.
-	if _, err := again.Pull(t.Context(), PullRequest{Source: s.URL + "/x", Name: "Host:5000/Team/Other", SHA256: "sha256:" + strings.ToUpper(sum(s.data))}, nil); err != nil {
+	if _, err := again.Pull(t.Context(), get.Request{Source: s.URL + "/x", Name: "Host:5000/Team/Other", SHA256: "sha256:" + strings.ToUpper(sum(s.data))}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if n := s.asked.Load(); n != 1 {
@@ -259,7 +260,7 @@ func TestPullAfterCancel(t *testing.T) {
 	}
 	m := h.open(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := m.Pull(ctx, s.request(), func(p Progress) {
+	_, err := m.Pull(ctx, s.request(), func(p get.Progress) {
 		if p.Completed == 5000 {
 			cancel()
 		}
@@ -419,7 +420,7 @@ func TestPullStalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.bend = func(_ int64, _ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true }
-	_, err := m.Pull(t.Context(), PullRequest{Source: s.URL, SHA256: sum(nil)}, nil)
+	_, err := m.Pull(t.Context(), get.Request{Source: s.URL, SHA256: sum(nil)}, nil)
 	wantCode(t, err, core.CodeUnavailable, "sent nothing for 50ms")
 }
 
@@ -443,7 +444,7 @@ func TestPullsShareOneDownload(t *testing.T) {
 					close(all)
 				}
 			})
-			man, err := m.Pull(t.Context(), req, func(p Progress) { once(); st.add(p) })
+			man, err := m.Pull(t.Context(), req, func(p get.Progress) { once(); st.add(p) })
 			if err != nil || man.Name != req.Name+":latest" || !slices.Equal(st.list, allSteps) {
 				t.Errorf("pull: %v, %v, %v", man, err, st.list)
 			}
@@ -458,100 +459,6 @@ func TestPullsShareOneDownload(t *testing.T) {
 	}
 }
 
-// TestPullLeaderLeaves: the download belongs to all who follow it, and ends with the last.
-func TestPullLeaderLeaves(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	s := newHost(t, tiny(t, gguftest.Options{}))
-	asked, goOn := make(chan struct{}), make(chan struct{})
-	s.bend = func(_ int64, _ http.ResponseWriter, _ *http.Request) bool { close(asked); <-goOn; return false }
-	m := h.open(t)
-	ctx, leave := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		_, err := m.Pull(ctx, s.request(), nil)
-		if core.CodeOf(err) != core.CodeCancelled {
-			t.Errorf("the first: %v", err)
-		}
-		close(goOn)
-	})
-	<-asked
-	follower := make(chan struct{})
-	wg.Go(func() {
-		if _, err := m.Pull(t.Context(), s.request(), func(Progress) {
-			select {
-			case <-follower:
-			default:
-				close(follower)
-			}
-		}); err != nil {
-			t.Errorf("the second: %v", err)
-		}
-	})
-	<-follower
-	for m.followers(sum(s.data)) < 2 {
-		select {
-		case <-t.Context().Done():
-			t.Fatal("the second never joined")
-		case <-time.After(time.Millisecond):
-		}
-	}
-	leave()
-	wg.Wait()
-	wantPulled(t, m, s.data, "some-model")
-	if n := s.asked.Load(); n != 1 {
-		t.Errorf("asked %d times", n)
-	}
-}
-
-func (m *Models) followers(sha string) int {
-	m.flights.mu.Lock()
-	defer m.flights.mu.Unlock()
-	if f := m.flights.running[sha]; f != nil {
-		return f.followers
-	}
-	return 0
-}
-
-// TestPullOtherAddress: who followed a download from a bad address tries his own.
-func TestPullOtherAddress(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	good := newHost(t, tiny(t, gguftest.Options{}))
-	bad := newHost(t, good.data)
-	asked, goOn := make(chan struct{}), make(chan struct{})
-	bad.bend = func(_ int64, w http.ResponseWriter, _ *http.Request) bool {
-		close(asked)
-		<-goOn
-		w.WriteHeader(http.StatusNotFound)
-		return true
-	}
-	m := h.open(t)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		_, err := m.Pull(t.Context(), bad.request(), nil)
-		if core.CodeOf(err) != core.CodeNotFound {
-			t.Errorf("the bad address: %v", err)
-		}
-	})
-	<-asked
-	wg.Go(func() {
-		if _, err := m.Pull(t.Context(), good.request(), nil); err != nil {
-			t.Errorf("the good address: %v", err)
-		}
-	})
-	for m.followers(sum(good.data)) < 2 {
-		select {
-		case <-t.Context().Done():
-			t.Fatal("the second never joined")
-		case <-time.After(time.Millisecond):
-		}
-	}
-	close(goOn)
-	wg.Wait()
-	wantPulled(t, m, good.data, "some-model")
-}
-
 // refusing is an egress guard that lets nothing out.
 type refusing struct{ err error }
 
@@ -561,34 +468,9 @@ func TestPullRefusedByTheGuard(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.cfg.Fetch = refusing{core.Errorf(core.CodeForbidden, "Not there.")}
-	_, err := h.open(t).Pull(t.Context(), PullRequest{Source: "http://example.test/x.gguf", SHA256: sum(nil)}, nil)
+	_, err := h.open(t).Pull(t.Context(), get.Request{Source: "http://example.test/x.gguf", SHA256: sum(nil)}, nil)
 	wantCode(t, err, core.CodeForbidden, "Not there.")
 	h.cfg.Fetch = refusing{core.Errorf(core.CodeUnavailable, "Not now.")}
-	_, err = h.open(t).Pull(t.Context(), PullRequest{Source: "http://example.test/x.gguf", SHA256: sum(nil)}, nil)
+	_, err = h.open(t).Pull(t.Context(), get.Request{Source: "http://example.test/x.gguf", SHA256: sum(nil)}, nil)
 	wantCode(t, err, core.CodeUnavailable, "Not now.")
-}
-
-func TestPullRequests(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	m := h.open(t)
-	for name, c := range map[string]struct {
-		req  PullRequest
-		word string
-	}{
-		"nothing":      {PullRequest{}, "Say where"},
-		"no hash":      {PullRequest{Source: "https://example.test/x.gguf"}, "needs its sha256"},
-		"short hash":   {PullRequest{Source: "https://example.test/x.gguf", SHA256: "abc"}, "64 hexadecimal"},
-		"bad name":     {PullRequest{Source: "https://example.test/x.gguf", Name: "../x", SHA256: sum(nil)}, "name"},
-		"other scheme": {PullRequest{Source: "ftp://example.test/x.gguf", SHA256: sum(nil)}, `"ftp"`},
-		"credentials":  {PullRequest{Source: "https://user:pw@example.test/x", SHA256: sum(nil)}, "without credentials"},
-		"no host":      {PullRequest{Source: "https:///x", SHA256: sum(nil)}, "not a valid URL"},
-		"odd URL":      {PullRequest{Source: "https://exa mple/%zz?token=secret", SHA256: sum(nil)}, "not a valid URL"},
-		"relative":     {PullRequest{Source: "models/x.gguf"}, "not absolute"},
-	} {
-		_, err := m.Pull(t.Context(), c.req, nil)
-		if e := core.AsError(err); e == nil || e.Code != core.CodeInvalidRequest || !strings.Contains(e.Message, c.word) || strings.Contains(e.Message, "secret") {
-			t.Errorf("%s: %v; want %q", name, err, c.word)
-		}
-	}
 }

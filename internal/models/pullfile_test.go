@@ -11,6 +11,7 @@ import (
 
 	"ashatai/internal/core"
 	"ashatai/internal/gguf/gguftest"
+	"ashatai/internal/models/get"
 )
 
 func TestPullFile(t *testing.T) {
@@ -20,9 +21,9 @@ func TestPullFile(t *testing.T) {
 	path := put(t, t.TempDir(), "My-Model.Q8_0.gguf", data)
 	m := h.open(t)
 	var st steps
-	var pulling Progress
-	man, err := m.Pull(t.Context(), PullRequest{Source: path, SHA256: sum(data)}, func(p Progress) {
-		if st.add(p); p.Status == StatusPulling {
+	var pulling get.Progress
+	man, err := m.Pull(t.Context(), get.Request{Source: path, SHA256: sum(data)}, func(p get.Progress) {
+		if st.add(p); p.Status == get.StatusPulling {
 			pulling = p
 		}
 	})
@@ -48,15 +49,15 @@ func TestPullFileRefused(t *testing.T) {
 	good := put(t, t.TempDir(), "good.gguf", data)
 	m := h.open(t)
 	for name, c := range map[string]struct {
-		req  PullRequest
+		req  get.Request
 		code core.Code
 	}{
-		"gone":       {PullRequest{Source: good + ".none"}, core.CodeNotFound},
-		"folder":     {PullRequest{Source: filepath.Dir(good)}, core.CodeInvalidRequest},
-		"no model":   {PullRequest{Source: put(t, t.TempDir(), "text.gguf", []byte("text"))}, core.CodeBadModel},
-		"empty":      {PullRequest{Source: put(t, t.TempDir(), "empty.gguf", nil)}, core.CodeBadModel},
-		"cut":        {PullRequest{Source: put(t, t.TempDir(), "cut.gguf", data[:len(data)-100])}, core.CodeBadModel},
-		"wrong hash": {PullRequest{Source: good, SHA256: sum(nil)}, core.CodeBadModel},
+		"gone":       {get.Request{Source: good + ".none"}, core.CodeNotFound},
+		"folder":     {get.Request{Source: filepath.Dir(good)}, core.CodeInvalidRequest},
+		"no model":   {get.Request{Source: put(t, t.TempDir(), "text.gguf", []byte("text"))}, core.CodeBadModel},
+		"empty":      {get.Request{Source: put(t, t.TempDir(), "empty.gguf", nil)}, core.CodeBadModel},
+		"cut":        {get.Request{Source: put(t, t.TempDir(), "cut.gguf", data[:len(data)-100])}, core.CodeBadModel},
+		"wrong hash": {get.Request{Source: good, SHA256: sum(nil)}, core.CodeBadModel},
 	} {
 		_, err := m.Pull(t.Context(), c.req, nil)
 		if core.CodeOf(err) != c.code {
@@ -72,7 +73,7 @@ func TestPullNewVersion(t *testing.T) {
 	one, two := tiny(t, gguftest.Options{Seed: 1}), tiny(t, gguftest.Options{Seed: 2})
 	m := h.open(t)
 	for _, data := range [][]byte{one, two} {
-		if _, err := m.Pull(t.Context(), PullRequest{Source: put(t, t.TempDir(), "m.gguf", data), Name: "m"}, nil); err != nil {
+		if _, err := m.Pull(t.Context(), get.Request{Source: put(t, t.TempDir(), "m.gguf", data), Name: "m"}, nil); err != nil {
 			t.Fatal(err)
 		}
 		wantPulled(t, m, data, "m")
@@ -91,11 +92,11 @@ func TestPullNameOfAFile(t *testing.T) {
 	bundled := put(t, h.shared, "bundled.gguf", data)
 	m := h.open(t)
 	path := put(t, t.TempDir(), "other.gguf", other)
-	for _, req := range []PullRequest{{Source: path, Name: "bundled:f32", SHA256: sum(other)}, {Source: path, Name: "bundled:f32"}} {
+	for _, req := range []get.Request{{Source: path, Name: "bundled:f32", SHA256: sum(other)}, {Source: path, Name: "bundled:f32"}} {
 		_, err := m.Pull(t.Context(), req, nil)
 		wantCode(t, err, core.CodeConflict, bundled)
 	}
-	man, err := m.Pull(t.Context(), PullRequest{Source: bundled, Name: "bundled:f32"}, nil)
+	man, err := m.Pull(t.Context(), get.Request{Source: bundled, Name: "bundled:f32"}, nil)
 	if err != nil || m.Path(man) != bundled {
 		t.Errorf("pulling the same file: %v, %v", man, err)
 	}
@@ -103,7 +104,7 @@ func TestPullNameOfAFile(t *testing.T) {
 		t.Errorf("blobs left: %v, %v", list, err)
 	}
 	// A new file whose name a pulled model has fails, until that one is removed.
-	if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "late:f32"}, nil); err != nil {
+	if _, err := m.Pull(t.Context(), get.Request{Source: path, Name: "late:f32"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	put(t, h.hand(), "late.gguf", data)
@@ -126,7 +127,7 @@ func TestBrokenManifests(t *testing.T) {
 	data := tiny(t, gguftest.Options{})
 	path := put(t, t.TempDir(), "m.gguf", data)
 	m := h.open(t)
-	if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "good"}, nil); err != nil {
+	if _, err := m.Pull(t.Context(), get.Request{Source: path, Name: "good"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(h.cfg.Home, "models", "manifests", "-", "-")
@@ -156,7 +157,7 @@ func TestBrokenManifests(t *testing.T) {
 	if err := m.Remove(t.Context(), "lost"); err != nil {
 		t.Error(err)
 	}
-	if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "json"}, nil); err != nil {
+	if _, err := m.Pull(t.Context(), get.Request{Source: path, Name: "json"}, nil); err != nil {
 		t.Error(err)
 	}
 	wantNames(t, m, "good:latest", "json:latest")
@@ -172,11 +173,11 @@ func TestPathOfARemovedModel(t *testing.T) {
 	data := tiny(t, gguftest.Options{})
 	path := put(t, t.TempDir(), "m.gguf", data)
 	m := h.open(t)
-	a, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "a"}, nil)
+	a, err := m.Pull(t.Context(), get.Request{Source: path, Name: "a"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Pull(t.Context(), PullRequest{Source: path, Name: "b"}, nil); err != nil {
+	if _, err := m.Pull(t.Context(), get.Request{Source: path, Name: "b"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"a", "b"} { // b has the same file; after that nobody

@@ -36,11 +36,11 @@ func (m *Models) PutBlob(ctx context.Context, sha string, size int64, r io.Reade
 
 // Metadata is what a model's file says of itself, by key; empty for other files than GGUF. Lists are nil: a vocabulary's are huge.
 func (m *Models) Metadata(ctx context.Context, name string) (map[string]any, error) {
-	e, err := m.now.Load().resolve(name)
+	e, err := m.now.Load().Resolve(name)
 	if err != nil {
 		return nil, err
 	}
-	if e.manifest.Format != facts.FormatGGUF {
+	if e.Manifest.Format != facts.FormatGGUF {
 		return map[string]any{}, nil
 	}
 	done, err := m.bring(ctx, e)
@@ -48,9 +48,9 @@ func (m *Models) Metadata(ctx context.Context, name string) (map[string]any, err
 		return nil, err
 	}
 	defer done()
-	meta, err := facts.Metadata(e.path)
+	meta, err := facts.Metadata(e.Path)
 	if err != nil {
-		return nil, core.Wrap(core.CodeBadModel, err, "The file of the model %s cannot be read any more; scan again, or install it again.", short(e))
+		return nil, core.Wrap(core.CodeBadModel, err, "The file of the model %s cannot be read any more; scan again, or install it again.", e.Short())
 	}
 	return meta, nil
 }

@@ -12,6 +12,7 @@ import (
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
 	"ashatai/internal/models"
+	"ashatai/internal/models/inventory"
 	"ashatai/internal/node/view"
 	"ashatai/internal/node/wish"
 	"ashatai/internal/optimize"
@@ -163,7 +164,7 @@ func (a nativeScanner) Scan(ctx context.Context) (*native.Report, error) {
 	return nativeReport(a.m.Visible(ctx, r)), nil
 }
 
-func nativeReport(r models.Report) *native.Report {
+func nativeReport(r inventory.Report) *native.Report {
 	out := &native.Report{ModelsDirectory: r.Dir}
 	for _, f := range r.Loaded {
 		out.LoadedModels = append(out.LoadedModels, native.ModelFile{

@@ -12,6 +12,7 @@ import (
 	"ashatai/internal/fleet"
 	"ashatai/internal/infer"
 	"ashatai/internal/models"
+	"ashatai/internal/models/get"
 	"ashatai/internal/node/view"
 	"ashatai/internal/node/wish"
 	"ashatai/internal/optimize"
@@ -180,7 +181,7 @@ func (a ollamaModels) Remove(ctx context.Context, name string) error {
 }
 
 func (a ollamaModels) Pull(ctx context.Context, name string, progress func(ollama.Progress)) error {
-	_, err := a.p.pull(ctx, models.PullRequest{Source: name}, func(_ string, p core.JobProgress) {
+	_, err := a.p.pull(ctx, get.Request{Source: name}, func(_ string, p core.JobProgress) {
 		progress(ollama.Progress{Status: p.Status, Digest: p.Digest, Completed: p.Completed, Total: p.Total})
 	})
 	return err

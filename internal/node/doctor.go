@@ -19,6 +19,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/models"
+	"ashatai/internal/models/inventory"
 	"ashatai/internal/netx"
 	"ashatai/internal/node/checkup"
 	"ashatai/internal/node/datadir"
@@ -233,7 +234,7 @@ func (d *doctor) models(ctx context.Context, db store.DB) {
 	d.weights(list, known)
 }
 
-func (d *doctor) count(n int, failed []models.FailedFile) {
+func (d *doctor) count(n int, failed []inventory.FailedFile) {
 	if n == 0 {
 		d.add("models", findWarn, "no model is installed", "Run `make setup` for the default model, or `ashatai pull`.")
 	} else {

@@ -14,6 +14,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/jobs"
 	"ashatai/internal/models"
+	"ashatai/internal/models/get"
 	"ashatai/internal/node/view"
 	"ashatai/internal/store"
 	"ashatai/internal/store/postgres"
@@ -60,7 +61,7 @@ func (n *Node) runPull(ctx context.Context, t *jobs.Task) (any, error) {
 	if err := json.Unmarshal(t.Args, &a); err != nil {
 		return nil, core.Wrap(core.CodeInternal, err, "The arguments of the pull cannot be read.")
 	}
-	m, err := n.models.Pull(ctx, models.PullRequest(a), func(p models.Progress) {
+	m, err := n.models.Pull(ctx, get.Request(a), func(p get.Progress) {
 		t.Progress(core.JobProgress{Status: p.Status, Digest: p.Digest, Completed: p.Completed, Total: p.Total})
 	})
 	if err != nil {
@@ -80,11 +81,11 @@ type puller struct {
 }
 
 // begin keeps the job of a pull.
-func (p puller) begin(ctx context.Context, req models.PullRequest) (core.Job, error) {
+func (p puller) begin(ctx context.Context, req get.Request) (core.Job, error) {
 	if err := view.Whole(ctx); err != nil {
 		return core.Job{}, err
 	}
-	if err := models.CheckPull(req); err != nil { // a wrong source may hold what no list of jobs is to show
+	if _, err := get.Parse(req); err != nil { // a wrong source may hold what no list of jobs is to show
 		return core.Job{}, err
 	}
 	who := core.PrincipalFrom(ctx)
@@ -96,7 +97,7 @@ func (p puller) begin(ctx context.Context, req models.PullRequest) (core.Job, er
 }
 
 // pull begins a pull and follows it to its end. When ctx ends first, the pull is cancelled; not so when the server does.
-func (p puller) pull(ctx context.Context, req models.PullRequest, tell func(job string, at core.JobProgress)) (*core.Manifest, error) {
+func (p puller) pull(ctx context.Context, req get.Request, tell func(job string, at core.JobProgress)) (*core.Manifest, error) {
 	j, err := p.begin(ctx, req)
 	if err != nil {
 		return nil, err
@@ -146,7 +147,7 @@ func (p puller) tellWaiting(ctx context.Context, j core.Job, tell func(job strin
 type v1Puller struct{ puller }
 
 func (a v1Puller) Pull(ctx context.Context, req v1.PullRequest, progress func(v1.PullProgress)) (*core.Manifest, error) {
-	return a.pull(ctx, models.PullRequest{Source: req.Source, Name: req.Name, SHA256: req.SHA256}, func(job string, p core.JobProgress) {
+	return a.pull(ctx, get.Request{Source: req.Source, Name: req.Name, SHA256: req.SHA256}, func(job string, p core.JobProgress) {
 		progress(v1.PullProgress{Job: job, Status: p.Status, Total: p.Total, Completed: p.Completed, Digest: p.Digest})
 	})
 }
@@ -159,5 +160,5 @@ type v1Jobs struct {
 }
 
 func (a v1Jobs) Pull(ctx context.Context, req v1.PullRequest) (core.Job, error) {
-	return a.puller.begin(ctx, models.PullRequest{Source: req.Source, Name: req.Name, SHA256: req.SHA256})
+	return a.puller.begin(ctx, get.Request{Source: req.Source, Name: req.Name, SHA256: req.SHA256})
 }

@@ -9,6 +9,7 @@ import (
 	"ashatai/internal/gguf"
 )
 
+// Of GGUF files.
 const (
 	FormatGGUF = "gguf"  // the format of a manifest
 	Suffix     = ".gguf" // of a file's name

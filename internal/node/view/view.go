@@ -11,6 +11,8 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/fleet"
 	"ashatai/internal/models"
+	"ashatai/internal/models/get"
+	"ashatai/internal/models/inventory"
 )
 
 // Models are the installed models as the credential of a request may use them: of a key with a list of models, the others
@@ -106,7 +108,7 @@ func (v Models) SetAlias(ctx context.Context, name, model string) (core.Alias, e
 }
 
 // Pull installs a model. Errors as of Create.
-func (v Models) Pull(ctx context.Context, req models.PullRequest, progress func(models.Progress)) (*core.Manifest, error) {
+func (v Models) Pull(ctx context.Context, req get.Request, progress func(get.Progress)) (*core.Manifest, error) {
 	if err := Whole(ctx); err != nil {
 		return nil, err
 	}
@@ -129,13 +131,13 @@ func Loaded(ctx context.Context, list []fleet.Instance) []fleet.Instance {
 }
 
 // Visible is what lies in the models folder, without the files of models that are not to be seen.
-func (Models) Visible(ctx context.Context, r models.Report) models.Report {
+func (Models) Visible(ctx context.Context, r inventory.Report) inventory.Report {
 	if core.PrincipalFrom(ctx).Models == "" {
 		return r
 	}
 	r.Failed = nil
 	allowed := core.PrincipalFrom(ctx).Models
-	r.Loaded = slices.DeleteFunc(slices.Clone(r.Loaded), func(f models.ScannedFile) bool { return !allowed.Has(f.Name) })
+	r.Loaded = slices.DeleteFunc(slices.Clone(r.Loaded), func(f inventory.ScannedFile) bool { return !allowed.Has(f.Name) })
 	return r
 }
 

@@ -16,6 +16,7 @@ import (
 	"ashatai/internal/fleet"
 	"ashatai/internal/gguf/gguftest"
 	"ashatai/internal/models"
+	"ashatai/internal/models/get"
 	"ashatai/internal/store/sqlite"
 )
 
@@ -116,7 +117,7 @@ func TestAKeyForSomeModels(t *testing.T) {
 	_, created := v.Create(ctx, models.CreateRequest{Name: "x", From: "seen"}, nil)
 	_, copied := v.Copy(ctx, "seen", "x")
 	_, aliased := v.SetAlias(ctx, "x", "seen")
-	_, pulled := v.Pull(ctx, models.PullRequest{Source: "/x.gguf"}, nil)
+	_, pulled := v.Pull(ctx, get.Request{Source: "/x.gguf"}, nil)
 	for what, err := range map[string]error{"create": created, "copy": copied, "alias": aliased, "pull": pulled, "remove an alias": v.RemoveAlias(ctx, "secret")} {
 		if core.CodeOf(err) != core.CodeForbidden {
 			t.Errorf("%s: %v", what, err)
@@ -163,7 +164,7 @@ func TestAnyModel(t *testing.T) {
 	if err := v.Remove(ctx, "twin"); err != nil {
 		t.Error(err)
 	}
-	if _, err := v.Pull(ctx, models.PullRequest{Source: "nonsense://x"}, func(models.Progress) {}); err == nil {
+	if _, err := v.Pull(ctx, get.Request{Source: "nonsense://x"}, func(get.Progress) {}); err == nil {
 		t.Error("a source of no kind was pulled")
 	}
 }

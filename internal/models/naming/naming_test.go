@@ -1,4 +1,4 @@
-package models
+package naming
 
 import (
 	"strings"
@@ -26,11 +26,11 @@ func TestDeriveName(t *testing.T) {
 		"模型.gguf":                                   "model-0123456789ab:q8_0",
 		strings.Repeat("long-", 100) + ".Q4_0.gguf": strings.TrimSuffix(strings.Repeat("long-", 20), "-") + ":q4_0",
 	} {
-		if got := deriveName(file, "Q8_0", "0123456789abcdef"); got != want {
+		if got := Derive(file, "Q8_0", "0123456789abcdef"); got != want {
 			t.Errorf("%q is named %s; want %s", file, got, want)
 		}
 	}
-	if got := deriveName("x.gguf", "", "0"); got != "x:latest" {
+	if got := Derive("x.gguf", "", "0"); got != "x:latest" {
 		t.Error(got)
 	}
 }
@@ -42,7 +42,7 @@ func FuzzDeriveName(f *testing.F) {
 	}
 	f.Add("x", "..")
 	f.Fuzz(func(t *testing.T, file, quant string) {
-		name := deriveName(file, quant, strings.Repeat("a", 64))
+		name := Derive(file, quant, strings.Repeat("a", 64))
 		n, err := core.ParseModelName(name)
 		if err != nil || n.String() != name {
 			t.Errorf("%q, %q: name %q, parsed %v, %v", file, quant, name, n, err)
@@ -56,43 +56,9 @@ func FuzzFileName(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, base string) {
-		got := fileName(base)
+		got := FileName(base)
 		if got == "" || len(got) > 200 || strings.ContainsAny(got, "/\\\x00\n") || got[0] == '.' {
 			t.Errorf("%q became %q", base, got)
-		}
-	})
-}
-
-func TestDistance(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"same", "same", 0}, {"flaw", "lawn", 2}} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("%q to %q is %d; want %d", c.a, c.b, got, c.want)
-		}
-	}
-}
-
-// FuzzSidecar: what is accepted holds only values in their canonical form.
-func FuzzSidecar(f *testing.F) {
-	for _, s := range []string{`{}`, `{"name":"A/B:C","aliases":["X"],"sha256":"` + strings.Repeat("A", 64) + `","parameters":{"top_k":5}}`, `null`, `[]`, `{"name":1}`, `{} {}`} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		s, err := parseSidecar(strings.NewReader(text), "x.gguf")
-		if err != nil {
-			if e := core.AsError(err); e.Code != core.CodeBadModel || !strings.Contains(e.Message, "x.gguf.json") {
-				t.Errorf("%q: %v", text, err)
-			}
-			return
-		}
-		if n, err := core.ParseModelName(s.Name); s.Name != "" && (err != nil || n.String() != s.Name) {
-			t.Errorf("%q: name %q", text, s.Name)
-		}
-		if s.SHA256 != "" && strings.Trim(s.SHA256, "0123456789abcdef") != "" {
-			t.Errorf("%q: sha256 %q", text, s.SHA256)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package models
+package get
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"ashatai/internal/chat"
 	"ashatai/internal/core"
 	"ashatai/internal/models/facts"
+	"ashatai/internal/models/naming"
 	"ashatai/internal/models/source"
 )
 
@@ -29,39 +30,46 @@ func named(text string) bool {
 	return !strings.HasPrefix(text, ".") && !strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "~")
 }
 
-func (src supply) withName(text string) (supply, error) {
+func (src Supply) withName(text string) (Supply, error) {
 	ref, err := source.Parse(text)
 	if err != nil {
-		return supply{}, err
+		return Supply{}, err
 	}
 	src.ref = &ref
-	if src.name == "" {
-		src.name, src.alias = ref.Name(), strings.ToLower(text)
+	if src.Name == "" {
+		src.Name, src.alias = ref.Name(), strings.ToLower(text)
 	}
 	return src, nil
 }
 
-// resolve asks the server that a name leads to where its file is.
-func (m *Models) resolve(ctx context.Context, src supply) (supply, error) {
-	found, err := m.sources.Resolve(ctx, *src.ref)
-	if err != nil {
-		return supply{}, err
+// Resolve asks the server that a name leads to where its file is. What is no name is as it was.
+func (g *Getter) Resolve(ctx context.Context, src Supply, progress func(Progress)) (Supply, error) {
+	if src.ref == nil {
+		return src, nil
 	}
-	if src.sha != "" && src.sha != found.SHA256 {
-		return supply{}, core.Errorf(core.CodeBadModel, "%s is offered with sha256 %s, but %s was expected. Nothing was downloaded; check the name and the expected value.", found.From, found.SHA256, src.sha)
+	progress(Progress{Status: StatusPulling})
+	found, err := g.sources.Resolve(ctx, *src.ref)
+	if err != nil {
+		return Supply{}, err
+	}
+	if src.SHA256 != "" && src.SHA256 != found.SHA256 {
+		return Supply{}, core.Errorf(core.CodeBadModel, "%s is offered with sha256 %s, but %s was expected. Nothing was downloaded; check the name and the expected value.", found.From, found.SHA256, src.SHA256)
 	}
 	u, err := url.Parse(found.URL)
 	if err != nil {
-		return supply{}, core.Wrap(core.CodeInternal, err, "The address of %s cannot be made.", found.From)
+		return Supply{}, core.Wrap(core.CodeInternal, err, "The address of %s cannot be made.", found.From)
 	}
 	src.found, src.ref, src.url, src.fetcher = found, nil, u, found.Doer
-	src.sha, src.size = found.SHA256, found.Size
-	src.file, src.from = fileName(found.File), found.From
+	src.SHA256, src.size = found.SHA256, found.Size
+	src.file, src.from = naming.FileName(found.File), found.From
+	for _, n := range found.Notes {
+		progress(Progress{Status: n})
+	}
 	return src, nil
 }
 
-// annotate lets what the server said of a model speak over its file, and returns what is still to be told about it.
-func (src supply) annotate(man *core.Manifest) (note string) {
+// Annotate lets what the server said of a model speak over its file, and returns what is still to be told about it.
+func (src Supply) Annotate(man *core.Manifest) (note string) {
 	f := src.found
 	if f.URL == "" {
 		return ""

@@ -1,4 +1,4 @@
-package models
+package inventory
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ const (
 )
 
 // hint names up to three models that a mistyped name may have meant, as a sentence with a space before it.
-func (c *catalog) hint(name string) string {
+func (c *Inventory) hint(name string) string {
 	key := strings.ToLower(strings.TrimSpace(name))
 	if key == "" || len(key) > maxHintName {
 		return ""
@@ -24,7 +24,7 @@ func (c *catalog) hint(name string) string {
 	var list []match
 	for _, e := range c.entries {
 		if s, ok := closeness(key, e); ok {
-			list = append(list, match{short(e), s})
+			list = append(list, match{e.Short(), s})
 		}
 	}
 	if len(list) == 0 {
@@ -42,11 +42,11 @@ func (c *catalog) hint(name string) string {
 }
 
 // closeness is how far a typed name is from anything that names a model, 0 for a part of it, and whether that is near.
-func closeness(key string, e *entry) (int, bool) {
-	base, _, _ := strings.Cut(e.manifest.Name, ":")
+func closeness(key string, e *Entry) (int, bool) {
+	base, _, _ := strings.Cut(e.Manifest.Name, ":")
 	const shortest = 3 // fewer letters are a part of everything
 	best, near := 0, false
-	for _, n := range append([]string{short(e), base, strings.ToLower(e.file)}, e.manifest.Aliases...) {
+	for _, n := range append([]string{e.Short(), base, strings.ToLower(e.File)}, e.Manifest.Aliases...) {
 		if len(key) >= shortest && strings.Contains(n, key) {
 			return 0, true
 		}

@@ -1,4 +1,4 @@
-package models
+package scan
 
 import (
 	"encoding/json"
@@ -11,12 +11,10 @@ import (
 
 	"ashatai/internal/blob"
 	"ashatai/internal/core"
+	"ashatai/internal/models/inventory"
 )
 
-const (
-	sidecarSuffix = ".json"
-	maxSidecar    = 256 << 10
-)
+const maxSidecar = 256 << 10 // bytes
 
 // sidecar is what a file beside a model file may say about it.
 type sidecar struct {
@@ -31,12 +29,12 @@ type sidecar struct {
 
 // readSidecar reads the file beside a model file; nil when there is none. Its error is a sentence.
 func readSidecar(root *os.Root, name string) (*sidecar, error) {
-	f, err := root.Open(name + sidecarSuffix)
+	f, err := root.Open(name + inventory.Sidecar)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // having none is the usual case
 	}
 	if err != nil {
-		return nil, core.Wrap(core.CodeBadModel, err, "The file %q beside the model cannot be read; it must be a readable file in the same folder.", name+sidecarSuffix)
+		return nil, core.Wrap(core.CodeBadModel, err, "The file %q beside the model cannot be read; it must be a readable file in the same folder.", name+inventory.Sidecar)
 	}
 	defer func() { _ = f.Close() }() // only read
 	return parseSidecar(f, name)
@@ -47,13 +45,13 @@ func parseSidecar(r io.Reader, name string) (*sidecar, error) {
 	d := json.NewDecoder(io.LimitReader(r, maxSidecar))
 	d.DisallowUnknownFields()
 	if err := d.Decode(s); err != nil {
-		return nil, core.Errorf(core.CodeBadModel, "The file %q beside the model is not valid: %v.", name+sidecarSuffix, err)
+		return nil, core.Errorf(core.CodeBadModel, "The file %q beside the model is not valid: %v.", name+inventory.Sidecar, err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, core.Errorf(core.CodeBadModel, "The file %q beside the model is not valid: more follows the JSON object, or it is larger than %d bytes.", name+sidecarSuffix, maxSidecar)
+		return nil, core.Errorf(core.CodeBadModel, "The file %q beside the model is not valid: more follows the JSON object, or it is larger than %d bytes.", name+inventory.Sidecar, maxSidecar)
 	}
 	if err := s.check(); err != nil {
-		return nil, core.Errorf(core.CodeBadModel, "The file %q beside the model is not valid: %s", name+sidecarSuffix, core.AsError(err).Message)
+		return nil, core.Errorf(core.CodeBadModel, "The file %q beside the model is not valid: %s", name+inventory.Sidecar, core.AsError(err).Message)
 	}
 	return s, nil
 }
@@ -87,7 +85,7 @@ func (s *sidecar) check() error {
 func (s *sidecar) apply(man *core.Manifest) error {
 	if s.SHA256 != "" && s.SHA256 != man.Digest {
 		return core.Errorf(core.CodeBadModel, "The file %q has sha256 %s, but %q says %s. The file is damaged or another one; install it again.",
-			man.Files[0].Name, man.Digest, man.Files[0].Name+sidecarSuffix, s.SHA256)
+			man.Files[0].Name, man.Digest, man.Files[0].Name+inventory.Sidecar, s.SHA256)
 	}
 	if s.Name != "" {
 		man.Name = s.Name

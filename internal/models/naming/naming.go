@@ -1,8 +1,13 @@
-package models
+// Package naming makes a model's name of what is known about its file.
+//
+// It refuses a name that is not canonical, whatever a file is called, and to look whether somebody has the name.
+package naming
 
 import (
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"ashatai/internal/core"
 	"ashatai/internal/models/facts"
@@ -11,9 +16,9 @@ import (
 
 const maxNamePart = 100 // shorter than what a name allows, so that a tag always fits beside it
 
-// deriveName makes a canonical model name from a file's name, what the file says of its weights, and its sha256, which
+// Derive makes a canonical model name from a file's name, what the file says of its weights, and its sha256, which
 // names the file when nothing of the name is usable.
-func deriveName(file, quantization, sha string) string {
+func Derive(file, quantization, sha string) string {
 	stem := file
 	if n := len(file) - len(facts.Suffix); n >= 0 && strings.EqualFold(file[n:], facts.Suffix) {
 		stem = file[:n]
@@ -62,15 +67,33 @@ func namePart(s string) string {
 	return strings.TrimRight(b.String(), "-._")
 }
 
-// identify fills in what a file does not say about itself. An empty name is derived.
-func identify(man *core.Manifest, name, file, sha string, size int64, source string, created time.Time) {
+// Identify fills in what a file does not say about itself. An empty name is derived.
+func Identify(man *core.Manifest, name, file, sha string, size int64, from string, created time.Time) {
 	man.Name = name
 	if name == "" {
-		man.Name = deriveName(file, man.Quantization, sha)
+		man.Name = Derive(file, man.Quantization, sha)
 	}
 	man.Digest = sha
 	man.Files = []core.File{{Name: file, Size: size, SHA256: sha}}
 	man.Aliases = []string{file}
-	man.Source = source
+	man.Source = from
 	man.Created = created.UTC()
+}
+
+// FileName makes a source's last part fit to be shown and to be an alias.
+func FileName(base string) string {
+	base = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || unicode.IsControl(r) || r == '/' || r == '\\' {
+			return -1
+		}
+		return r
+	}, base)
+	for len(base) > 200 || strings.HasPrefix(base, ".") {
+		_, n := utf8.DecodeRuneInString(base)
+		base = base[n:]
+	}
+	if base == "" {
+		return "model" + facts.Suffix
+	}
+	return base
 }

@@ -1,4 +1,4 @@
-package models
+package scan
 
 import (
 	"context"
@@ -10,11 +10,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path"
-	"time"
+	"strings"
 
 	"ashatai/internal/core"
 	"ashatai/internal/models/facts"
+	"ashatai/internal/models/inventory"
+	"ashatai/internal/models/naming"
 	"ashatai/internal/store"
 )
 
@@ -23,23 +24,8 @@ const (
 	hashChunk = 1 << 20
 )
 
-// scanner is one scan.
-type scanner struct {
-	index  store.Models
-	log    *slog.Logger
-	now    func() time.Time
-	before map[string]*entry
-	seen   map[string]bool // paths of files that are there
-	unread []string        // folders that could not be read
-}
-
-// warn says that the index failed. Models are served without it; the next start hashes again.
-func (s *scanner) warn(ctx context.Context, err error) {
-	s.log.WarnContext(ctx, "model index failed", slog.Any("error", err))
-}
-
 // file looks at one model file. Its error is a sentence, or fs.ErrNotExist when the file is gone.
-func (s *scanner) file(ctx context.Context, root *os.Root, name, path string, o origin) (*entry, error) {
+func (s *scanner) file(ctx context.Context, root *os.Root, name, path string, o inventory.Origin) (*inventory.Entry, error) {
 	f, err := openModel(root, name)
 	if err != nil {
 		return nil, err
@@ -57,11 +43,11 @@ func (s *scanner) file(ctx context.Context, root *os.Root, name, path string, o 
 		return nil, core.Wrap(core.CodeInternal, err, "The index entry of %q is damaged; scan again.", name)
 	}
 	source := name
-	if o == originShared {
+	if o == inventory.Shared {
 		source = "bundled"
 	}
 	called := folderOr(name) // a folder gives its name
-	identify(man, "", called, row.SHA256, row.Size, source, row.ModTime)
+	naming.Identify(man, "", called, row.SHA256, row.Size, source, row.ModTime)
 	side, err := readSidecar(root, name)
 	if err != nil {
 		return nil, err
@@ -71,9 +57,9 @@ func (s *scanner) file(ctx context.Context, root *os.Root, name, path string, o 
 			return nil, err
 		}
 	}
-	e := &entry{manifest: man, path: path, file: called, head: row.Head, origin: o, loaded: s.now().UTC()}
-	if b := s.before[path]; b != nil && b.manifest.Digest == man.Digest {
-		e.loaded = b.loaded
+	e := &inventory.Entry{Manifest: man, Path: path, File: called, Head: row.Head, Origin: o, Loaded: s.cfg.Now().UTC()}
+	if b := s.cfg.Before[path]; b != nil && b.Manifest.Digest == man.Digest {
+		e.Loaded = b.Loaded
 	}
 	return e, nil
 }
@@ -119,7 +105,7 @@ func (s *scanner) facts(ctx context.Context, root *os.Root, f *os.File, name, pa
 	if err != nil {
 		return store.ModelFile{}, core.Wrap(core.CodeBadModel, err, "The file %q cannot be read; the log has the cause.", name)
 	}
-	row, ok, err := s.index.Get(ctx, path)
+	row, ok, err := s.cfg.Index.Get(ctx, path)
 	if err != nil {
 		s.warn(ctx, err)
 	}
@@ -134,7 +120,7 @@ func (s *scanner) facts(ctx context.Context, root *os.Root, f *os.File, name, pa
 	if err := s.read(ctx, root, f, name, &fresh); err != nil {
 		return store.ModelFile{}, err
 	}
-	if err := s.index.Put(ctx, fresh); err != nil {
+	if err := s.cfg.Index.Put(ctx, fresh); err != nil {
 		s.warn(ctx, err)
 	}
 	return fresh, nil
@@ -156,7 +142,7 @@ func (s *scanner) read(ctx context.Context, root *os.Root, f *os.File, name stri
 		}
 		row.Manifest = string(data)
 		if row.SHA256 == "" {
-			s.log.InfoContext(ctx, "hashing a new model file", slog.String("path", row.Path), slog.Int64("bytes", row.Size))
+			s.cfg.Log.InfoContext(ctx, "hashing a new model file", slog.String("path", row.Path), slog.Int64("bytes", row.Size))
 			if row.SHA256, row.Head, err = hashFile(ctx, f); err != nil {
 				return core.Wrap(core.CodeBadModel, err, "The file %q cannot be read to its end; the log has the cause.", name)
 			}
@@ -191,8 +177,8 @@ func hashFile(ctx context.Context, r io.ReaderAt) (sum, head string, err error) 
 	}
 }
 
-// headOf is the sha256 of the first MiB, in lower-case hex.
-func headOf(r io.Reader) (string, error) {
+// Head is the sha256 of the first MiB, in lower-case hex.
+func Head(r io.Reader) (string, error) {
 	h := sha256.New()
 	if _, err := io.Copy(h, io.LimitReader(r, headBytes)); err != nil {
 		return "", err
@@ -202,8 +188,8 @@ func headOf(r io.Reader) (string, error) {
 
 // folderOr is the folder of a model file that stands for its folder, and the file itself otherwise.
 func folderOr(file string) string {
-	if dir, _ := path.Split(file); dir != "" {
-		return path.Clean(dir)
+	if dir, _, within := strings.Cut(file, "/"); within {
+		return dir
 	}
 	return file
 }

@@ -1,4 +1,4 @@
-package models
+package get
 
 import (
 	"context"
@@ -31,14 +31,14 @@ type flight struct {
 }
 
 // fetch downloads the file of src into a blob, or follows the download that is doing so.
-func (m *Models) fetch(ctx context.Context, src supply, progress func(Progress)) error {
+func (g *Getter) fetch(ctx context.Context, src Supply, progress func(Progress)) error {
 	for {
-		f, err := m.join(ctx, src)
+		f, err := g.join(ctx, src)
 		if err != nil {
 			return err
 		}
 		err = f.follow(ctx, progress)
-		m.flights.leave(f)
+		g.flights.leave(f)
 		if err == nil || ctx.Err() != nil || f.url == src.url.String() {
 			return err
 		}
@@ -47,20 +47,20 @@ func (m *Models) fetch(ctx context.Context, src supply, progress func(Progress))
 }
 
 // join returns the flight for a file, a new one where there is none.
-func (m *Models) join(ctx context.Context, src supply) (*flight, error) {
+func (g *Getter) join(ctx context.Context, src Supply) (*flight, error) {
 	for {
-		m.flights.mu.Lock()
-		f := m.flights.running[src.sha]
+		g.flights.mu.Lock()
+		f := g.flights.running[src.SHA256]
 		if f == nil {
-			f = m.start(ctx, src)
-			m.flights.running[src.sha] = f
+			f = g.start(ctx, src)
+			g.flights.running[src.SHA256] = f
 		}
 		if !f.leaving {
 			f.followers++
-			m.flights.mu.Unlock()
+			g.flights.mu.Unlock()
 			return f, nil
 		}
-		m.flights.mu.Unlock()
+		g.flights.mu.Unlock()
 		select {
 		case <-f.done:
 		case <-ctx.Done():
@@ -70,21 +70,21 @@ func (m *Models) join(ctx context.Context, src supply) (*flight, error) {
 }
 
 // start starts a flight. It outlives the pull that asked first, since others may have joined.
-func (m *Models) start(ctx context.Context, src supply) *flight {
+func (g *Getter) start(ctx context.Context, src Supply) *flight {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f := &flight{url: src.url.String(), cancel: cancel, done: make(chan struct{}), changed: make(chan struct{})}
 	job := fetch.Job{
-		Doer: m.cfg.Fetch, Blobs: m.cfg.Blobs, URL: f.url, Shown: src.from, Host: src.url.Hostname(), SHA256: src.sha, Size: src.size,
-		Check: facts.Accepts, Room: m.cfg.Room, Log: m.cfg.Log, Limits: m.cfg.Download, Report: func(s fetch.Step) { f.step(src.sha, s) },
+		Doer: g.cfg.Fetch, Blobs: g.cfg.Blobs, URL: f.url, Shown: src.from, Host: src.url.Hostname(), SHA256: src.SHA256, Size: src.size,
+		Check: facts.Accepts, Room: g.cfg.Room, Log: g.cfg.Log, Limits: g.cfg.Download, Report: func(s fetch.Step) { f.step(src.SHA256, s) },
 	}
 	if src.fetcher != nil {
 		job.Doer = src.fetcher
 	}
 	go func() {
 		f.err = fetch.Run(ctx, job)
-		m.flights.mu.Lock()
-		delete(m.flights.running, src.sha)
-		m.flights.mu.Unlock()
+		g.flights.mu.Lock()
+		delete(g.flights.running, src.SHA256)
+		g.flights.mu.Unlock()
 		close(f.done)
 	}()
 	return f
