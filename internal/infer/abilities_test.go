@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -26,5 +27,26 @@ func TestAbilities(t *testing.T) {
 		if got := s.Abilities(&core.Manifest{Template: c.template, Capabilities: c.can}); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
+	}
+}
+
+// Lists of models ask for every model's abilities each time: no template is parsed twice for that, however many there are.
+func TestAbilitiesAreRemembered(t *testing.T) {
+	s := New(newFake(), newFake(), Config{Settings: func(*core.Manifest) Settings { return Settings{} }})
+	list := []*core.Manifest{{Template: "{% if %}", Capabilities: []core.Capability{core.CapChat}}}
+	for i := range 2 * maxTemplates {
+		list = append(list, &core.Manifest{Template: fmt.Sprint("{# ", i, " #}", qwen), Capabilities: []core.Capability{core.CapChat}})
+	}
+	for _, m := range list {
+		s.Abilities(m)
+	}
+	clear(s.templates.parsed)
+	for i, m := range list {
+		if got := s.Abilities(m); (len(got) == 2) != (i > 0) {
+			t.Errorf("model %d can %v", i, got)
+		}
+	}
+	if n := len(s.templates.parsed); n > 0 {
+		t.Errorf("%d templates were parsed again", n)
 	}
 }

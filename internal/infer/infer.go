@@ -87,6 +87,7 @@ type Service struct {
 	fleet     Fleet
 	cfg       Config
 	templates *templates
+	abilities *abilities
 	markers   *markers
 }
 
@@ -107,7 +108,7 @@ func New(models Models, fleet Fleet, cfg Config) *Service {
 	if cfg.Random == nil {
 		cfg.Random = randomSeed
 	}
-	return &Service{models: models, fleet: fleet, cfg: cfg, templates: newTemplates(), markers: newMarkers()}
+	return &Service{models: models, fleet: fleet, cfg: cfg, templates: newTemplates(), abilities: &abilities{all: map[string][]core.Capability{}}, markers: newMarkers()}
 }
 
 // Generate starts an answer. The stream's Events must be ranged over, or ctx ended; either frees what the request holds.

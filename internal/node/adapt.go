@@ -25,7 +25,7 @@ func version(o Options) v1.Version {
 
 // v1Models gives the server's own API its view of the installed models.
 type v1Models struct {
-	m view.Models
+	m view.Shown
 	f *fleet.Fleet
 	o *optimize.Service
 }
@@ -54,7 +54,7 @@ func (a v1Models) Remove(ctx context.Context, name string) ([]core.Alias, error)
 
 // forget drops what was made of weights that no model has any more.
 func (a v1Models) forget(ctx context.Context, digest string) error {
-	list, err := a.m.Models.List(ctx) // all of them, whoever asks
+	list, err := a.m.Models.Models.List(ctx) // all of them, whoever asks
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (a v1Models) forget(ctx context.Context, digest string) error {
 	return nil
 }
 
-type v1Creator struct{ m view.Models }
+type v1Creator struct{ m view.Shown }
 
 func (a v1Creator) Create(ctx context.Context, req v1.CreateRequest, progress func(string)) (*core.Manifest, error) {
 	return a.m.Create(ctx, models.CreateRequest{

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"io"
-	"slices"
 	"strings"
 
 	"ashatai/internal/api"
@@ -23,7 +22,7 @@ func (n *Node) ollamaDialect(gen metered) api.Dialect {
 	text := ollamaText{gen, n.visible()}
 	return ollama.New(ollama.Config{
 		Generator: text, Embedder: text, Tokens: text, Fleet: ollamaFleet{n.fleet, n.infer, n.visible()},
-		Models: ollamaModels{n.visible(), n.infer, n.fleet, n.optimize, puller{n.jobs, n.models}}, Blobs: ollamaBlobs{n.visible()}, Version: n.opt.Version,
+		Models: ollamaModels{n.shown(), n.fleet, n.optimize, puller{n.jobs, n.shown()}}, Blobs: ollamaBlobs{n.visible()}, Version: n.opt.Version,
 	})
 }
 
@@ -117,45 +116,26 @@ func (a ollamaFleet) Running(ctx context.Context) ([]ollama.Running, error) {
 
 // ollamaModels gives Ollama's dialect its view of what is installed.
 type ollamaModels struct {
-	view.Models
+	view.Shown
 
-	i *infer.Service
 	f *fleet.Fleet
 	o *optimize.Service
 	p puller
 }
 
 func (a ollamaModels) Create(ctx context.Context, c ollama.Creation, progress func(string)) error {
-	_, err := a.Models.Create(ctx, models.CreateRequest{
+	_, err := a.Shown.Create(ctx, models.CreateRequest{
 		Name: c.Name, From: c.From, SHA256: c.SHA256, System: c.System, Template: c.Template, License: c.License,
 		Defaults: c.Sampling, Stop: c.Stop, Window: c.Context, Messages: c.Messages,
 	}, progress)
 	return err
 }
 
-// able is m with what its chat template adds to what it can do: programs offer tools and thinking by that.
-func (a ollamaModels) able(m *core.Manifest) *core.Manifest {
-	out := *m
-	out.Capabilities = slices.Concat(m.Capabilities, a.i.Abilities(m))
-	return &out
-}
-
-func (a ollamaModels) Resolve(ctx context.Context, name string) (*core.Manifest, error) {
-	m, err := a.Models.Resolve(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return a.able(m), nil
-}
-
 // List has an entry for each alias besides, as Ollama has one for each name of a model.
 func (a ollamaModels) List(ctx context.Context) ([]*core.Manifest, error) {
-	list, err := a.Models.List(ctx)
+	list, err := a.Shown.List(ctx)
 	if err != nil {
 		return nil, err
-	}
-	for i, m := range list {
-		list[i] = a.able(m)
 	}
 	for _, al := range a.Aliases(ctx) {
 		m, err := a.Resolve(ctx, al.Name)
@@ -171,12 +151,12 @@ func (a ollamaModels) List(ctx context.Context) ([]*core.Manifest, error) {
 }
 
 func (a ollamaModels) Copy(ctx context.Context, from, to string) error {
-	_, err := a.Models.Copy(ctx, from, to)
+	_, err := a.Shown.Copy(ctx, from, to)
 	return err
 }
 
 func (a ollamaModels) Remove(ctx context.Context, name string) error {
-	_, err := v1Models{a.Models, a.f, a.o}.Remove(ctx, name)
+	_, err := v1Models{a.Shown, a.f, a.o}.Remove(ctx, name)
 	return err
 }
 

@@ -26,6 +26,9 @@ import (
 // visible is the installed models as the credential of a request may use them.
 func (n *Node) visible() view.Models { return view.Models{Models: n.models} }
 
+// shown is the same for whoever asks what they are and can do.
+func (n *Node) shown() view.Shown { return view.Shown{Models: n.visible(), Abilities: n.infer.Abilities} }
+
 // runtimeOf chooses the runtime of a model: the setting, or the one that claims its format.
 func (n *Node) runtimeOf(m *core.Manifest) string {
 	if t := n.set.Runtime.Type; t != "" && !m.Elsewhere() {

@@ -77,7 +77,7 @@ func (n *Node) runPull(ctx context.Context, t *jobs.Task) (any, error) {
 // puller installs models by jobs, so that a pull survives the server's end.
 type puller struct {
 	jobs   *jobs.Service
-	models *models.Models
+	models view.Shown
 }
 
 // begin keeps the job of a pull.

@@ -89,6 +89,16 @@ func TestCapabilities(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
+	for name, want := range map[string]string{"able": `"capabilities":["chat","generate","tools","thinking"]`, "tiny": `"capabilities":["chat","generate"]`} {
+		for _, path := range []string{"/api/v1/models", "/api/v1/models/" + name} { // the page and the command line read these
+			if _, got := s.call(t, "GET", path, ""); !strings.Contains(got, want) {
+				t.Errorf("%s: %s: %s", name, path, got)
+			}
+		}
+		if _, got := s.call(t, "POST", "/api/v1/copy", `{"source":"`+name+`","destination":"`+name+`-2"}`); !strings.Contains(got, want) {
+			t.Errorf("%s: copied: %s", name, got)
+		}
+	}
 }
 
 // TestOllamaContextAndKeepAlive has a conversation by its context, and looks at how long its model is kept.

@@ -120,7 +120,7 @@ func TestOptimizeIsRefused(t *testing.T) {
 		if a.Optimized(list[0]) != nil {
 			t.Error("something was found by nobody")
 		}
-		if err := (v1Models{n.visible(), n.fleet, n.optimize}).forget(t.Context(), list[0].Digest); err != nil {
+		if err := (v1Models{n.shown(), n.fleet, n.optimize}).forget(t.Context(), list[0].Digest); err != nil {
 			t.Error(err)
 		}
 		if err := n.fleet.Stop(t.Context()); err != nil {

@@ -141,9 +141,9 @@ func (n *Node) dialects() []api.Dialect {
 	})
 	v := version(n.opt)
 	own := v1.Config{
-		Version: v, Models: v1Models{n.visible(), n.fleet, n.optimize}, Puller: v1Puller{puller{n.jobs, n.models}}, Jobs: v1Jobs{n.jobs, puller{n.jobs, n.models}},
+		Version: v, Models: v1Models{n.shown(), n.fleet, n.optimize}, Puller: v1Puller{puller{n.jobs, n.shown()}}, Jobs: v1Jobs{n.jobs, puller{n.jobs, n.shown()}},
 		Fleet: v1Fleet{n.fleet, n.infer, n.visible()}, Tokens: n.infer,
-		Creator: v1Creator{n.visible()}, Optimizer: v1Optimizer{n, n.optimize, n.visible(), n.fleet, n.runtimes},
+		Creator: v1Creator{n.shown()}, Optimizer: v1Optimizer{n, n.optimize, n.visible(), n.fleet, n.runtimes},
 		Chats: n.convo, ChatItems: n.convo.Items(), Activity: n.activity, Budget: n.budget,
 	}
 	own.Aliases = n.visible()

@@ -16,5 +16,5 @@ func (n *Node) makeConvo(context.Context) error {
 }
 
 func (n *Node) openaiConfig() openai.Config {
-	return openai.Config{Rerank: n.infer, Aliases: n.visible(), Remover: v1Models{n.visible(), n.fleet, n.optimize}, Build: n.opt.Build, Counter: n.infer, Archive: n.convo, Items: n.convo.Items(), Runs: n.convo}
+	return openai.Config{Rerank: n.infer, Aliases: n.visible(), Remover: v1Models{n.shown(), n.fleet, n.optimize}, Build: n.opt.Build, Counter: n.infer, Archive: n.convo, Items: n.convo.Items(), Runs: n.convo}
 }
