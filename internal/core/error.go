@@ -43,6 +43,7 @@ type Error struct {
 	Message    string
 	Param      string        // the request field at fault, such as "messages.0.content"; empty when none is
 	RetryAfter time.Duration // when trying again makes sense; zero when it does not
+	Overflow   *Overflow     // of CodeContextExceeded where both numbers are known
 	Cause      error
 }
 

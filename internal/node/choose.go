@@ -27,7 +27,9 @@ import (
 func (n *Node) visible() view.Models { return view.Models{Models: n.models} }
 
 // shown is the same for whoever asks what they are and can do.
-func (n *Node) shown() view.Shown { return view.Shown{Models: n.visible(), Abilities: n.infer.Abilities} }
+func (n *Node) shown() view.Shown {
+	return view.Shown{Models: n.visible(), Abilities: n.infer.Abilities}
+}
 
 // runtimeOf chooses the runtime of a model: the setting, or the one that claims its format.
 func (n *Node) runtimeOf(m *core.Manifest) string {

@@ -15,7 +15,7 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from .fault import Fault, bad_model, invalid, unsupported
+from .fault import Fault, bad_model, invalid, too_long, unsupported
 from .sample import Floats, Sampler, Sampling, logprobs
 from .text import Assembler, Piece
 from .tokens import Tokens
@@ -149,7 +149,7 @@ class Causal:
         if any(t >= self.size for t in prompt):
             raise invalid("prompt", f"The prompt has a token that does not exist; this model has the tokens 0 to {self.size - 1}.")
         if len(prompt) >= self.context:
-            raise Fault("context_length_exceeded", f"The text has {len(prompt)} tokens, and the model takes {self.context} at most; shorten it.", "messages")
+            raise too_long("messages", "the prompt", len(prompt), self.context, 1)
         limit = self.context - len(prompt)
         if r.get("max_tokens", 0) > 0:
             limit = min(limit, r["max_tokens"])

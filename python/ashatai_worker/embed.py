@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .fault import Fault, bad_model, invalid
+from .fault import Fault, bad_model, invalid, too_long
 from .tokens import Tokens
 
 BATCH = 16
@@ -69,12 +69,12 @@ class Embedder:
     def accept(self, prompts: list[dict[str, Any]]) -> list[list[int]]:
         """The tokens of the texts, checked."""
         out = []
-        for p in prompts:
+        for i, p in enumerate(prompts):
             ids = self.tokens.encode(p, after=True)
             if not ids:
                 raise invalid("input", "A text has no tokens; say something.")
             if len(ids) > self.context:
-                raise Fault("context_length_exceeded", f"The text has {len(ids)} tokens, and the model takes {self.context} at most; shorten it.", "input")
+                raise too_long("input", f"input {i}", len(ids), self.context, 0)
             out.append(ids)
         return out
 

@@ -252,7 +252,9 @@ class Server:
 
     def _refuse(self, call: int, e: Fault) -> None:
         self._forget(call)
-        self._channel.send(Kind.ERROR, call, {"code": e.code, "message": e.message, **({"param": e.param} if e.param else {})})
+        self._channel.send(Kind.ERROR, call, {
+            "code": e.code, "message": e.message, **({"param": e.param} if e.param else {}), **({"overflow": e.overflow} if e.overflow else {}),
+        })
 
     def _forget(self, call: int) -> None:
         with self._wake:

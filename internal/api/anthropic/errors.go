@@ -1,7 +1,9 @@
 package anthropic
 
 import (
+	"fmt"
 	"net/http"
+	"time"
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
@@ -26,9 +28,17 @@ type errorDetail struct {
 func errorOf(w http.ResponseWriter, e *core.Error) errorBody {
 	message := e.Message
 	if e.Code == core.CodeContextExceeded {
-		message = "The prompt is too long. " + message // the words by which this dialect's clients know the case
+		message = tooLong(e.Overflow) + ". " + message
 	}
 	return errorBody{Type: "error", Error: errorDetail{errorType(e.Code), message}, RequestID: w.Header().Get(api.HeaderRequestID)}
+}
+
+// tooLong are the words by which this dialect's clients know that a prompt does not fit. Some read the numbers, too.
+func tooLong(o *core.Overflow) string {
+	if o == nil {
+		return "The prompt is too long"
+	}
+	return fmt.Sprintf("prompt is too long: %d tokens > %d maximum", o.Prompt, o.Most())
 }
 
 func errorType(c core.Code) string {
@@ -57,7 +67,7 @@ func errorType(c core.Code) string {
 
 // WriteError answers with e in Anthropic's shape. A failure to write is the client's leaving and of no consequence.
 func WriteError(w http.ResponseWriter, _ *http.Request, e *core.Error) {
-	nameRequest(w)
+	nameHeaders(w.Header(), time.Now())
 	status := api.ErrorHeaders(w, e)
 	if errorType(e.Code) == "overloaded_error" {
 		status = StatusOverloaded

@@ -15,7 +15,7 @@ type errorBody struct {
 // wordsOf is e for people. Clients look for Ollama's own words where a prompt is too long.
 func wordsOf(e *core.Error) string {
 	if e.Code == core.CodeContextExceeded {
-		return "The input length exceeds the context length. " + e.Message
+		return "the input length exceeds the context length. " + e.Message
 	}
 	return e.Message
 }

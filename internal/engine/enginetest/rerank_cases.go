@@ -80,6 +80,9 @@ func rerankExceeded(t *testing.T, s *suite) {
 	long := strings.Repeat("word ", s.m.Facts().Context+1)
 	_, _, err := as[engine.Reranker](t, s).Rerank(t.Context(), "q", []string{"short", long})
 	wantCode(t, err, core.CodeContextExceeded)
+	if o := core.AsError(err).Overflow; o == nil || o.Prompt <= o.Context || o.Context != s.m.Facts().Context {
+		t.Errorf("the overflow is %+v", o)
+	}
 	s.rank(t, "q", "short") // and goes on
 }
 

@@ -232,9 +232,19 @@ func contextExceeded(t *testing.T, s *suite) {
 	var n int
 	req.Prompt, n = s.long(t, limit+1)
 	_, err := as[engine.Generator](t, s).Generate(t.Context(), req)
+	wantTooLong(t, err, core.Overflow{Prompt: n, Context: limit, Answer: 1})
+}
+
+// wantTooLong wants both numbers, for programs and for people.
+func wantTooLong(t *testing.T, err error, want core.Overflow) {
+	t.Helper()
 	wantCode(t, err, core.CodeContextExceeded)
-	if msg := core.AsError(err).Message; !strings.Contains(msg, strconv.Itoa(n)) || !strings.Contains(msg, strconv.Itoa(limit)) && !strings.Contains(msg, strconv.Itoa(limit-1)) {
-		t.Errorf("the message %q does not name %d and %d", msg, n, limit)
+	e := core.AsError(err)
+	if e.Overflow == nil || *e.Overflow != want {
+		t.Errorf("the overflow is %+v, want %+v", e.Overflow, want)
+	}
+	if !strings.Contains(e.Message, strconv.Itoa(want.Prompt)) || !strings.Contains(e.Message, strconv.Itoa(want.Context)) {
+		t.Errorf("the message %q does not name %d and %d", e.Message, want.Prompt, want.Context)
 	}
 }
 

@@ -178,7 +178,7 @@ func embeddingRefusesText(t *testing.T, s *suite) {
 
 func embeddingExceeded(t *testing.T, s *suite) {
 	t.Helper()
-	p, _ := s.long(t, s.m.Facts().Context+1)
+	p, n := s.long(t, s.m.Facts().Context+1)
 	_, _, err := as[engine.Embedder](t, s).Embed(t.Context(), []engine.Prompt{p})
-	wantCode(t, err, core.CodeContextExceeded)
+	wantTooLong(t, err, core.Overflow{Prompt: n, Context: s.m.Facts().Context})
 }

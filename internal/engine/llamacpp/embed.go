@@ -2,6 +2,7 @@ package llamacpp
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -64,7 +65,7 @@ func (m *model) Embed(ctx context.Context, prompts []engine.Prompt) ([][]float32
 			return nil, usage, core.Invalid("input", "Input %d has no tokens; an embedding needs some text.", i)
 		}
 		if len(tokens) > m.facts.Context {
-			return nil, usage, &core.Error{Code: core.CodeContextExceeded, Param: "input", Message: contextMessage(len(tokens), m.facts.Context)}
+			return nil, usage, core.TooLong("input", fmt.Sprintf("input %d", i), core.Overflow{Prompt: len(tokens), Context: m.facts.Context})
 		}
 		v, err := m.embed.one(ctx, tokens)
 		if err != nil {

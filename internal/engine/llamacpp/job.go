@@ -106,7 +106,7 @@ func (m *model) Push(ctx context.Context, req engine.GenerateRequest, to engine.
 		return core.Invalid("prompt", "The prompt has no tokens; say something.")
 	}
 	if len(prompt) >= m.facts.Context {
-		return &core.Error{Code: core.CodeContextExceeded, Param: "messages", Message: contextMessage(len(prompt), m.facts.Context)}
+		return core.TooLong("messages", "the prompt", core.Overflow{Prompt: len(prompt), Context: m.facts.Context, Answer: 1})
 	}
 	guided, err := m.guide(ctx, req)
 	if err != nil {

@@ -2,6 +2,7 @@ package llamacpp
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -25,10 +26,7 @@ func (m *model) Rerank(ctx context.Context, query string, documents []string) ([
 			return nil, usage, err
 		}
 		if len(tokens) > m.facts.Context {
-			e := core.Errorf(core.CodeContextExceeded, "The query and document %d have %d tokens together, and this model's context holds %d. Shorten the document, or split it.",
-				i, len(tokens), m.facts.Context)
-			e.Param = "documents"
-			return nil, usage, e
+			return nil, usage, core.TooLong("documents", fmt.Sprintf("the query with document %d", i), core.Overflow{Prompt: len(tokens), Context: m.facts.Context})
 		}
 		if len(tokens) == 0 {
 			return nil, usage, core.Invalid("documents", "The query and document %d have no tokens together.", i)

@@ -259,7 +259,3 @@ func (l *loop) logprob(j *job, raw []float32, t llama.Token) *core.Token {
 	}
 	return tok
 }
-
-func contextMessage(prompt, context int) string {
-	return fmt.Sprintf("The prompt has %d tokens and this model's context holds %d, with at least one to answer. Shorten the prompt, or load the model with a larger context.", prompt, context)
-}

@@ -3,6 +3,7 @@ package onnx
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -171,7 +172,7 @@ func (m *model) Embed(ctx context.Context, prompts []engine.Prompt) ([][]float32
 		case len(ids) == 0:
 			return nil, usage, core.Invalid("input", "Input %d has no tokens; an embedding needs some text.", i)
 		case len(ids) > m.embed.context:
-			return nil, usage, &core.Error{Code: core.CodeContextExceeded, Param: "input", Message: contextMessage(len(ids), m.embed.context)}
+			return nil, usage, core.TooLong("input", fmt.Sprintf("input %d", i), core.Overflow{Prompt: len(ids), Context: m.embed.context})
 		}
 		rows[i] = row{ids: ids, place: i}
 		usage.Prompt += len(ids)

@@ -48,7 +48,7 @@ func (m *model) Generate(ctx context.Context, req engine.GenerateRequest) (iter.
 	case len(prompt) == 0:
 		return nil, core.Invalid("prompt", "The prompt has no tokens; say something.")
 	case len(prompt) >= m.causal.context:
-		return nil, &core.Error{Code: core.CodeContextExceeded, Param: "messages", Message: contextMessage(len(prompt), m.causal.context)}
+		return nil, core.TooLong("messages", "the prompt", core.Overflow{Prompt: len(prompt), Context: m.causal.context, Answer: 1})
 	}
 	a := &answer{m: m, req: req, prompt: prompt, limit: m.causal.context - len(prompt), reveal: map[int]bool{}}
 	if req.MaxTokens > 0 {

@@ -7,7 +7,6 @@ package onnx
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -160,8 +159,4 @@ func typeOf(number int) core.DataType {
 		}
 	}
 	return ""
-}
-
-func contextMessage(n, limit int) string {
-	return fmt.Sprintf("The text has %d tokens, and the model takes %d at most; shorten it.", n, limit)
 }

@@ -220,7 +220,7 @@ func (s *server) asked(status int, said, code string) error {
 	case status != http.StatusBadRequest && status != http.StatusUnprocessableEntity && status != http.StatusNotImplemented:
 		return nil
 	case strings.Contains(low, "context length") || strings.Contains(low, "context_length") || strings.Contains(low, "context size") || strings.Contains(low, "exceed_context"):
-		return core.Errorf(core.CodeContextExceeded, "The prompt does not fit the context of the model at the remote %s%s.", s.Name, after(said))
+		return core.Errorf(core.CodeContextExceeded, "The prompt is over the maximum context length of the model at the remote %s%s.", s.Name, after(said))
 	case status == http.StatusNotImplemented || strings.Contains(code, "unsupported"):
 		return core.Errorf(core.CodeUnsupported, "The remote %s cannot do this%s.", s.Name, after(said))
 	}

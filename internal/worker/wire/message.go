@@ -132,15 +132,17 @@ type Error struct {
 	Message string    `json:"message"`
 	Param   string    `json:"param,omitempty"`
 	RetryMS int64     `json:"retry_ms,omitempty"`
+
+	Overflow *core.Overflow `json:"overflow,omitempty"`
 }
 
 // ErrorOf is the part of an error that crosses the channel; its private cause stays behind.
 func ErrorOf(err error) Error {
 	e := core.AsError(err)
-	return Error{Code: e.Code, Message: e.Message, Param: e.Param, RetryMS: e.RetryAfter.Milliseconds()}
+	return Error{Code: e.Code, Message: e.Message, Param: e.Param, RetryMS: e.RetryAfter.Milliseconds(), Overflow: e.Overflow}
 }
 
 // Core makes the error again.
 func (e Error) Core() *core.Error {
-	return &core.Error{Code: e.Code, Message: e.Message, Param: e.Param, RetryAfter: time.Duration(e.RetryMS) * time.Millisecond}
+	return &core.Error{Code: e.Code, Message: e.Message, Param: e.Param, RetryAfter: time.Duration(e.RetryMS) * time.Millisecond, Overflow: e.Overflow}
 }

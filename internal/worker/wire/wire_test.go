@@ -302,7 +302,7 @@ func TestArraysRoundTrip(t *testing.T) {
 }
 
 func TestErrorsCross(t *testing.T) {
-	in := &core.Error{Code: core.CodeQueueFull, Message: "Full.", Param: "n", RetryAfter: 1500 * time.Millisecond, Cause: errors.New("secret")}
+	in := &core.Error{Code: core.CodeQueueFull, Message: "Full.", Param: "n", RetryAfter: 1500 * time.Millisecond, Overflow: &core.Overflow{Prompt: 9, Context: 8, Answer: 1}, Cause: errors.New("secret")}
 	f := sent(t, func(c *Conn) error { return c.Send(KindError, 1, ErrorOf(in), nil) })
 	if bytes.Contains(f.Header, []byte("secret")) {
 		t.Errorf("the private cause crosses: %s", f.Header)
@@ -312,7 +312,7 @@ func TestErrorsCross(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := e.Core()
-	if out.Code != in.Code || out.Message != in.Message || out.Param != in.Param || out.RetryAfter != in.RetryAfter || out.Cause != nil {
+	if out.Code != in.Code || out.Message != in.Message || out.Param != in.Param || out.RetryAfter != in.RetryAfter || *out.Overflow != *in.Overflow || out.Cause != nil {
 		t.Errorf("got %+v", out)
 	}
 }
