@@ -3,6 +3,7 @@ package anthropic
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"ashatai/internal/api"
 	"ashatai/internal/core"
@@ -90,17 +91,33 @@ func New(gen Generator, count Counter, cat Catalogue) api.Dialect {
 	}
 }
 
-// named gives an answer the request's id under the dialect's name for it.
+// named gives an answer what its headers say already under the dialect's own names.
 func named(next api.Handler) api.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		nameRequest(w)
+		nameHeaders(w.Header(), time.Now())
 		return next(w, r)
 	}
 }
 
-func nameRequest(w http.ResponseWriter) {
-	if id := w.Header().Get(api.HeaderRequestID); id != "" {
-		w.Header().Set(headerRequestID, id)
+// nameHeaders names the request's id, and what is left of its caller's limits, in this dialect's words instead of OpenAI's. Those
+// say in how long a limit is whole again, these say when.
+func nameHeaders(h http.Header, now time.Time) {
+	if id := h.Get(api.HeaderRequestID); id != "" {
+		h.Set(headerRequestID, id)
+	}
+	for _, unit := range []string{"requests", "tokens"} {
+		for _, what := range []string{"limit", "remaining", "reset"} {
+			theirs := "X-Ratelimit-" + what + "-" + unit
+			said := h.Get(theirs)
+			if said == "" {
+				continue
+			}
+			h.Del(theirs)
+			if in, err := time.ParseDuration(said); err == nil && what == "reset" {
+				said = now.Add(in + time.Second - 1).UTC().Format(time.RFC3339) // of a part of a second, its end
+			}
+			h.Set("Anthropic-Ratelimit-"+unit+"-"+what, said)
+		}
 	}
 }
 

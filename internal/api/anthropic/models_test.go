@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"ashatai/internal/core"
 )
 
@@ -113,5 +115,30 @@ func TestAliasesAreListed(t *testing.T) {
 	}
 	if w := f.call(t, http.MethodGet, "/v1/models/gone", ""); w.Code != http.StatusNotFound {
 		t.Error(w.Body)
+	}
+}
+
+// TestLimitsInHeaders: what is left of a caller's limits goes by this dialect's names, on answers and refusals alike.
+func TestLimitsInHeaders(t *testing.T) {
+	now := time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC)
+	h := http.Header{}
+	for key, value := range map[string]string{
+		"x-request-id": "req-1", "x-ratelimit-limit-requests": "3", "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20m0.5s",
+		"x-ratelimit-limit-tokens": "100", "x-ratelimit-remaining-tokens": "60", "x-ratelimit-reset-tokens": "0s",
+	} {
+		h.Set(key, value)
+	}
+	nameHeaders(h, now)
+	nameHeaders(h, now.Add(time.Hour)) // an answer that becomes a refusal is named twice
+	want := http.Header{}
+	for key, value := range map[string]string{
+		"x-request-id": "req-1", "request-id": "req-1",
+		"anthropic-ratelimit-requests-limit": "3", "anthropic-ratelimit-requests-remaining": "0", "anthropic-ratelimit-requests-reset": "2026-02-03T12:20:01Z",
+		"anthropic-ratelimit-tokens-limit": "100", "anthropic-ratelimit-tokens-remaining": "60", "anthropic-ratelimit-tokens-reset": "2026-02-03T12:00:00Z",
+	} {
+		want.Set(key, value)
+	}
+	if diff := cmp.Diff(want, h); diff != "" {
+		t.Error(diff)
 	}
 }
