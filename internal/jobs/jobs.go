@@ -54,6 +54,7 @@ type Service struct {
 
 	mu       sync.Mutex
 	running  map[string]context.CancelCauseFunc
+	failed   map[string]*core.Error // of running jobs: failures that could not be written yet
 	stopping bool
 }
 
@@ -68,7 +69,7 @@ var (
 
 // New makes a service. It touches nothing yet.
 func New(cfg Config) (*Service, error) {
-	s := &Service{cfg: cfg, kinds: map[string]Kind{}, running: map[string]context.CancelCauseFunc{}}
+	s := &Service{cfg: cfg, kinds: map[string]Kind{}, running: map[string]context.CancelCauseFunc{}, failed: map[string]*core.Error{}}
 	s.bell.ring()
 	for _, k := range cfg.Kinds {
 		s.kinds[k.Name] = k
@@ -160,18 +161,33 @@ func (s *Service) enqueue(ctx context.Context, j core.Job) {
 	s.bell.ring()
 }
 
-// Get returns a job. Errors: CodeNotFound.
+// Get returns a job. One that failed, whose end cannot be written, has failed all the same: whoever waits for it would wait
+// until there is room on the disk. Errors: CodeNotFound.
 func (s *Service) Get(ctx context.Context, id string) (core.Job, error) {
 	j, ok, err := s.cfg.Store.Get(ctx, id)
 	if err == nil && !ok {
 		err = core.Errorf(core.CodeNotFound, "There is no job %.80q.", id)
 	}
-	return j, err
+	return s.known(j), err
+}
+
+// known is a job with a failure that could not be written yet.
+func (s *Service) known(j core.Job) core.Job {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.failed[j.ID]; e != nil && !j.State.Ended() {
+		j.State, j.Error = core.JobFailed, e
+	}
+	return j
 }
 
 // List returns up to most jobs, the newest first; an empty kind or state is any.
 func (s *Service) List(ctx context.Context, kind string, state core.JobState, most int) ([]core.Job, error) {
-	return s.cfg.Store.List(ctx, kind, state, most)
+	list, err := s.cfg.Store.List(ctx, kind, state, most)
+	for i := range list {
+		list[i] = s.known(list[i])
+	}
+	return list, err
 }
 
 // Cancel ends a job that has not ended, and returns it as it then is. Work that runs is told at once. While the server

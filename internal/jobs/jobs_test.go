@@ -331,6 +331,38 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestFailureOnAFullDisk: whoever waits for a job that failed hears of it while its end cannot be written, and it is written later.
+func TestFailureOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	base := targets()[0].open(t)
+	f := &faulty{Jobs: base.Store}
+	f.ends.Store(1 << 30)
+	base.Store = f
+	s := begin(t, base, Kind{Name: "k", Workers: 1, Run: func(context.Context, *Task) (any, error) {
+		return nil, core.Errorf(core.CodeDiskFull, "It is full.")
+	}})
+	id := add(t, s, "k", nil).ID
+	if j, _ := end(t, s, id); j.State != core.JobFailed || core.CodeOf(j.Error) != core.CodeDiskFull {
+		t.Errorf("%+v", j)
+	}
+	if j, _, err := base.Store.Get(t.Context(), id); err != nil || j.State != core.JobRunning {
+		t.Errorf("on record it is %s, %v", j.State, err)
+	}
+	f.ends.Store(0)
+	for {
+		if j, _, err := base.Store.Get(t.Context(), id); err != nil {
+			t.Fatal(err)
+		} else if j.State == core.JobFailed {
+			break
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatal("the end is never written")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
 // TestRest: no job, no work for River, neither before the first nor after the last, and a job wakes it again.
 func TestRest(t *testing.T) {
 	t.Parallel()

@@ -86,6 +86,7 @@ func (s *Service) work(ctx context.Context, id string) {
 	defer func() {
 		s.mu.Lock()
 		delete(s.running, id)
+		delete(s.failed, id)
 		s.mu.Unlock()
 		s.bell.ring()
 	}()
@@ -135,6 +136,12 @@ func (s *Service) finish(ctx context.Context, id string, end core.JobEnd) {
 	write := context.WithoutCancel(ctx)
 	s.insist(ctx, id, func() error {
 		_, err := s.cfg.Store.End(write, id, end, s.cfg.Now())
+		if err != nil && end.State == core.JobFailed {
+			s.mu.Lock()
+			s.failed[id] = end.Error
+			s.mu.Unlock()
+			s.bell.ring()
+		}
 		return err
 	})
 }

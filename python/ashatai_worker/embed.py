@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .fault import Fault, bad_model, invalid, too_long
+from .fault import bad_model, invalid, too_long
 from .tokens import Tokens
 
 BATCH = 16
