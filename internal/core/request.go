@@ -157,6 +157,14 @@ type Request struct {
 	Thinking   Thinking
 
 	Timeout time.Duration // 0: the server's limit
+	Fields  Fields
+}
+
+// Fields are what the caller's dialect calls the parts of a request that are checked far from it, for the Param of errors. An
+// empty name is the server's own.
+type Fields struct {
+	Prompt string // what the model is given: the conversation, the text or the token ids
+	Format string // what the answer must look like
 }
 
 // MaxPins bounds the pins of a request.

@@ -115,6 +115,15 @@ func New(models Models, fleet Fleet, cfg Config) *Service {
 // Errors: those of core.Request.Validate, of Models and Fleet, CodeUnsupported for what the model cannot do, and
 // CodeInvalidRequest for a conversation that the chat template refuses.
 func (s *Service) Generate(ctx context.Context, req *core.Request) (*core.Stream, error) {
+	stream, err := s.generate(ctx, req)
+	if err != nil {
+		return nil, inWords(req, err)
+	}
+	stream.Events = eventsInWords(req, stream.Events)
+	return stream, nil
+}
+
+func (s *Service) generate(ctx context.Context, req *core.Request) (*core.Stream, error) {
 	if err := check(req); err != nil {
 		return nil, err
 	}

@@ -22,7 +22,8 @@ type fake struct {
 	model   core.Manifest
 	missing error
 	fails   error
-	short   int // scores that are missing
+	breaks  error // in the stream
+	short   int   // scores that are missing
 
 	target  Target
 	item    core.QueueItem
@@ -61,6 +62,9 @@ func (f *fake) Generate(ctx context.Context, t Target, it core.QueueItem, req en
 	f.ctx, f.target, f.item, f.req = ctx, t, it, req
 	if f.fails != nil {
 		return nil, f.fails
+	}
+	if f.breaks != nil {
+		return &core.Stream{Events: func(yield func(core.Event, error) bool) { yield(core.Event{}, f.breaks) }}, nil
 	}
 	if f.calls++; f.events != nil {
 		events := f.events

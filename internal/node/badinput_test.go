@@ -73,6 +73,10 @@ func TestTooLongPrompts(t *testing.T) {
 		for _, body := range bodies {
 			status, got := s.call(t, http.MethodPost, path, body)
 			got = strings.ReplaceAll(got, `\u003e`, ">")
+			field := map[string]string{"/v1/chat/completions": `"messages"`, "/v1/completions": `"prompt"`, "/v1/responses": `"input"`}[path]
+			if dialectOf(path) == "openai" && !strings.Contains(got, `"param":`+field) {
+				t.Errorf("%s: the field at fault is not %s: %.300s", path, field, got)
+			}
 			if status != http.StatusBadRequest || !regexp.MustCompile(words).MatchString(got) || !inShape(dialectOf(path), []byte(got)) {
 				t.Errorf("%s: %d %.300s", path, status, got)
 			}

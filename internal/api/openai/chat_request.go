@@ -78,7 +78,8 @@ func (c *chatRequest) request(t api.Table) (*core.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if req.Format, err = c.Format(format); err != nil {
+	req.Fields.Prompt = "messages"
+	if req.Format, req.Fields.Format, err = c.Format(format, "response_format"); err != nil {
 		return nil, err
 	}
 	if req.Thinking, err = param.Effort("reasoning_effort", c.ReasoningEffort); err != nil {

@@ -90,8 +90,7 @@ func (c *common) request(t api.Table) (*core.Request, error) {
 	if req.Sampling.LogitBias, err = logitBias(c.LogitBias); err != nil {
 		return nil, err
 	}
-	req.Format, err = c.Format(core.Format{})
-	return req, err
+	return req, nil
 }
 
 func logitBias(in map[string]*float64) (map[int]float64, error) {

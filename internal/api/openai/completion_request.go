@@ -42,6 +42,10 @@ func (c *completionRequest) requests(t api.Table) ([]*core.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	base.Fields.Prompt = "prompt"
+	if base.Format, base.Fields.Format, err = c.Format(core.Format{}, ""); err != nil {
+		return nil, err
+	}
 	if c.BestOf != nil && *c.BestOf != base.Choices {
 		return nil, t["best_of"].Refuse("best_of")
 	}

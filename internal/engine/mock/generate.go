@@ -61,7 +61,7 @@ func (m *model) Generate(ctx context.Context, req engine.GenerateRequest) (iter.
 	if err != nil {
 		return nil, err
 	}
-	if err := m.fits(len(prompt), 1); err != nil {
+	if err := m.fits("prompt", len(prompt), 1); err != nil {
 		return nil, err
 	}
 	r := &request{m: m, req: req, b: b, prompt: prompt, limit: m.facts.Context - len(prompt), entered: time.Now()}

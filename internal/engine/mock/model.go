@@ -174,7 +174,7 @@ func (m *model) Embed(ctx context.Context, prompts []engine.Prompt) ([][]float32
 	for _, p := range prompts {
 		ids, err := m.tokens(p)
 		if err == nil {
-			err = m.fits(len(ids), 0)
+			err = m.fits("input", len(ids), 0)
 		}
 		if err == nil {
 			err = m.alive(ctx)
@@ -210,7 +210,7 @@ func (m *model) Rerank(ctx context.Context, query string, documents []string) ([
 	for i, d := range documents {
 		ids, err := m.tokens(plain(d))
 		if err == nil {
-			err = m.fits(len(asked)+len(ids), 0)
+			err = m.fits("documents", len(asked)+len(ids), 0)
 		}
 		if err == nil {
 			err = m.alive(ctx)
@@ -232,12 +232,12 @@ func (m *model) Rerank(ctx context.Context, query string, documents []string) ([
 }
 
 // fits refuses a prompt of n tokens that leaves no room for answer tokens.
-func (m *model) fits(n, answer int) error {
+func (m *model) fits(param string, n, answer int) error {
 	if n == 0 {
-		return core.Invalid("prompt", "The prompt is empty; send at least one token.")
+		return core.Invalid(param, "The prompt is empty; send at least one token.")
 	}
 	if o := (core.Overflow{Prompt: n, Context: m.facts.Context, Answer: answer}); n > o.Most() {
-		return core.TooLong("", "the prompt", o)
+		return core.TooLong(param, "the prompt", o)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 
 	"ashatai/internal/api"
@@ -115,18 +116,20 @@ func FormatFields() api.Fields {
 	}
 }
 
-// Format reads the one of them that is given, beside the format that the request's own field asked for.
-func (g Guided) Format(own core.Format) (core.Format, error) {
+// guide is one of the extensions.
+type guide struct {
+	name string
+	raw  json.RawMessage
+	read func(name string, raw json.RawMessage) (core.Format, error)
+}
+
+// given are those that the request has.
+func (g Guided) given() []guide {
 	var s Structured
 	if g.Structured != nil {
 		s = *g.Structured
 	}
-	out, by := own, "response_format"
-	for _, one := range []struct {
-		name string
-		raw  json.RawMessage
-		read func(name string, raw json.RawMessage) (core.Format, error)
-	}{
+	all := []guide{
 		{"grammar", g.Grammar, grammar},
 		{"json_schema", g.JSONSchema, guidedJSON},
 		{"guided_json", g.GuidedJSON, guidedJSON},
@@ -138,20 +141,24 @@ func (g Guided) Format(own core.Format) (core.Format, error) {
 		{"structured_outputs.choice", s.Choice, guidedChoice},
 		{"structured_outputs.grammar", s.Grammar, grammar},
 		{"structured_outputs.json_object", s.object(), func(string, json.RawMessage) (core.Format, error) { return core.Format{Kind: core.FormatJSON}, nil }},
-	} {
-		if !api.Present(one.raw) || string(one.raw) == `""` {
-			continue
-		}
-		if out.Kind != "" {
-			return core.Format{}, core.Invalid(one.name, "%s and %s both say what the answer looks like; send one of them.", one.name, by)
+	}
+	return slices.DeleteFunc(all, func(one guide) bool { return !api.Present(one.raw) || string(one.raw) == `""` })
+}
+
+// Format reads the one of them that is given, beside the format that the request's own field asked for, and says which field it
+// is that asks.
+func (g Guided) Format(own core.Format, field string) (core.Format, string, error) {
+	for _, one := range g.given() {
+		if own.Kind != "" {
+			return core.Format{}, "", core.Invalid(one.name, "%s and %s both say what the answer looks like; send one of them.", one.name, field)
 		}
 		var err error
-		if out, err = one.read(one.name, one.raw); err != nil {
-			return core.Format{}, err
+		if own, err = one.read(one.name, one.raw); err != nil {
+			return core.Format{}, "", err
 		}
-		by = one.name
+		field = one.name
 	}
-	return out, nil
+	return own, field, nil
 }
 
 // object is there where any JSON object is asked for.

@@ -32,10 +32,10 @@ func TestMetadata(t *testing.T) {
 func TestBounds(t *testing.T) {
 	long := json.RawMessage(`"` + strings.Repeat("x", core.MaxSchemaBytes+1) + `"`)
 	for name, err := range map[string]error{
-		"regex":            second((Guided{GuidedRegex: long}).Format(core.Format{})),
-		"grammar":          second((Guided{Grammar: json.RawMessage("3")}).Format(core.Format{})),
-		"schema":           second((Guided{GuidedJSON: json.RawMessage("3")}).Format(core.Format{})),
-		"choice":           second((Guided{GuidedChoice: json.RawMessage("[]")}).Format(core.Format{})),
+		"regex":            third((Guided{GuidedRegex: long}).Format(core.Format{}, "")),
+		"grammar":          third((Guided{Grammar: json.RawMessage("3")}).Format(core.Format{}, "")),
+		"schema":           third((Guided{GuidedJSON: json.RawMessage("3")}).Format(core.Format{}, "")),
+		"choice":           third((Guided{GuidedChoice: json.RawMessage("[]")}).Format(core.Format{}, "")),
 		"name":             second((Function{}).Tool("f")),
 		"long name":        second((Function{Name: strings.Repeat("x", core.MaxToolNameBytes+1)}).Tool("f")),
 		"schema of a tool": second((Function{Name: "f", Parameters: json.RawMessage(`{"a":` + string(long) + `}`)}).Tool("f")),
@@ -186,11 +186,11 @@ func TestFormats(t *testing.T) {
 		{Guided{GuidedGrammar: json.RawMessage(`"?start: a\na: /x+/"`)}, core.Format{Kind: core.FormatLark, Source: "?start: a\na: /x+/"}},
 		{Guided{Structured: &Structured{Grammar: json.RawMessage(`"A: \"a\"\nstart[capture]: A"`)}}, core.Format{Kind: core.FormatLark, Source: "A: \"a\"\nstart[capture]: A"}},
 	} {
-		if got, err := c.in.Format(core.Format{}); got != c.want || err != nil {
+		if got, _, err := c.in.Format(core.Format{}, ""); got != c.want || err != nil {
 			t.Error(got, err)
 		}
 	}
-	if got, err := (Guided{Structured: &Structured{Choice: json.RawMessage(`["a","b"]`)}}).Format(core.Format{}); got.Source != `start: "a" | "b"` || err != nil {
+	if got, field, err := (Guided{Structured: &Structured{Choice: json.RawMessage(`["a","b"]`)}}).Format(core.Format{}, "response_format"); got.Source != `start: "a" | "b"` || field != "structured_outputs.choice" || err != nil {
 		t.Error(got, err)
 	}
 }

@@ -242,7 +242,8 @@ func (c *createRequest) plan(t api.Table) (*plan, error) {
 		p.padded = is(c.StreamOptions.IncludeObfuscation)
 	}
 	var err error
-	if p.req.Format, err = c.Format(p.req.Format); err != nil {
+	p.req.Fields.Prompt = "input"
+	if p.req.Format, p.req.Fields.Format, err = c.Format(p.req.Format, "text.format"); err != nil {
 		return nil, err
 	}
 	if p.req.MaxTokens, err = param.AtLeastOne("max_output_tokens", c.MaxOutputTokens, 0); err != nil {

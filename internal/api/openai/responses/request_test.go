@@ -185,6 +185,7 @@ func TestMessages(t *testing.T) {
 		},
 		Tools: []core.Tool{{Name: "f", Strict: true}, {Name: "g"}}, ToolChoice: core.ToolChoice{Single: true},
 		Format: core.Format{Kind: core.FormatSchema, Source: `{"type":"object"}`}, Thinking: core.Thinking{Enabled: &off},
+		Fields: core.Fields{Prompt: "input", Format: "text.format"},
 	}
 	if diff := cmp.Diff(want, f.last()); diff != "" {
 		t.Fatal(diff)

@@ -9,8 +9,8 @@ import (
 	"ashatai/internal/native/llg"
 )
 
-// param is the field of a request that a constraint comes from.
-const param = "response_format"
+// param is the field of a request that a constraint comes from, whatever its caller calls it.
+const param = "format"
 
 var errClosed = core.Errorf(core.CodeUnavailable, "The model was unloaded while the request ran. Send it again.")
 

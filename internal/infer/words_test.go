@@ -1,0 +1,55 @@
+package infer
+
+import (
+	"errors"
+	"testing"
+
+	"ashatai/internal/core"
+)
+
+// TestErrorsNameTheCallersFields: whether a request fails at once or in its stream, the field at fault is one that its caller sent.
+func TestErrorsNameTheCallersFields(t *testing.T) {
+	schema := core.Format{Kind: core.FormatSchema, Source: `{"type":"object"}`}
+	for name, c := range map[string]struct {
+		fields core.Fields
+		format core.Format
+		fault  string
+		want   string
+	}{
+		"input":           {core.Fields{Prompt: "input"}, core.Format{}, "messages", "input"},
+		"prompt":          {core.Fields{Prompt: "prompt"}, core.Format{}, "prompt", "prompt"},
+		"no names":        {core.Fields{}, schema, "format", "format"},
+		"a format":        {core.Fields{Format: "guided_json"}, schema, "format", "guided_json"},
+		"tools":           {core.Fields{Format: "text.format"}, core.Format{}, "format", "tools"},
+		"something else":  {core.Fields{Prompt: "input", Format: "text.format"}, schema, "seed", "seed"},
+		"no field at all": {core.Fields{Prompt: "input", Format: "text.format"}, schema, "", ""},
+	} {
+		for _, late := range []bool{false, true} {
+			fault := core.Invalid(c.fault, "It is wrong.")
+			fleet := newFake()
+			fleet.fails = fault
+			if late {
+				fleet.fails, fleet.breaks = nil, fault
+			}
+			req := user("hi")
+			req.Fields, req.Format = c.fields, c.format
+			stream, err := fleet.service().Generate(t.Context(), req)
+			if err == nil {
+				for _, err = range stream.Events {
+					if err != nil {
+						break
+					}
+				}
+			}
+			if e := core.AsError(err); e == nil || e.Param != c.want || e.Message != "It is wrong." {
+				t.Errorf("%s, late %v: %v", name, late, err)
+			}
+			if fault.Param != c.fault {
+				t.Errorf("%s: the error of the engine was changed to %q", name, fault.Param)
+			}
+		}
+	}
+	if err := inWords(&core.Request{}, errors.ErrUnsupported); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+}
