@@ -63,9 +63,6 @@ func (f *fake) Generate(ctx context.Context, t Target, it core.QueueItem, req en
 	if f.fails != nil {
 		return nil, f.fails
 	}
-	if f.breaks != nil {
-		return &core.Stream{Events: func(yield func(core.Event, error) bool) { yield(core.Event{}, f.breaks) }}, nil
-	}
 	if f.calls++; f.events != nil {
 		events := f.events
 		if f.calls > 1 && f.then != nil {
@@ -80,6 +77,10 @@ func (f *fake) Generate(ctx context.Context, t Target, it core.QueueItem, req en
 		}}, nil
 	}
 	return &core.Stream{Placement: core.Placement{Model: t.Name, Device: "cpu"}, Events: func(yield func(core.Event, error) bool) {
+		if f.breaks != nil {
+			yield(core.Event{}, f.breaks)
+			return
+		}
 		if yield(core.Event{Text: "a", Finish: core.FinishStop}, nil) {
 			yield(core.Event{Usage: &core.Usage{}}, nil)
 		}
