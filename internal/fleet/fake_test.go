@@ -25,6 +25,7 @@ type fakeRuntime struct {
 	step      time.Duration // between two tokens
 	memory    int64
 	offload   []engine.DeviceUse // of each model
+	foretold  []device.Part      // nil: what offload says
 	sequences int
 	loadErr   error
 	poison    string            // a prompt that ends the process before the first token
@@ -73,7 +74,12 @@ func (r *fakeRuntime) Load(ctx context.Context, spec engine.LoadSpec, progress f
 	return m, nil
 }
 
-func (r *fakeRuntime) Expect(engine.LoadSpec, int64) []device.Part { return parts(r.offload) }
+func (r *fakeRuntime) Expect(engine.LoadSpec, int64) []device.Part {
+	if r.foretold != nil {
+		return r.foretold
+	}
+	return parts(r.offload)
+}
 
 func (r *fakeRuntime) count() int {
 	r.mu.Lock()

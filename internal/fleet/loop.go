@@ -118,14 +118,29 @@ func (l *loop) Stop(e plan.Stop) {
 
 // Admit implements plan.Executor.
 func (l *loop) Admit(e plan.Admit) {
-	t := l.tickets[e.ID]
+	t, on := l.tickets[e.ID], l.live[e.Instance]
+	if t.base.elsewhere(on.facts.Device) { // that was not known before it was loaded, or it fell back
+		l.leave(t, replica.Left)
+		l.hand(t, misplaced(t.base, on))
+		return
+	}
 	t.admits++
 	if t.admits > 1 {
 		l.f.cfg.Metrics.Replayed(t.target.Name)
 	}
 	l.f.cfg.Metrics.Admitted(t.target.Name, t.item.Class, e.Queued)
-	t.verdicts <- verdict{on: l.live[e.Instance]}
+	t.verdicts <- verdict{on: on}
 	l.queueChanged(t)
+}
+
+// misplaced is the error of a request whose model came to lie on another device than it asks for.
+func misplaced(t Target, on *live) *core.Error {
+	why := ""
+	if on.facts.Fallback != "" {
+		why = " (" + on.facts.Fallback + ")"
+	}
+	return core.Errorf(core.CodeUnsupported, "The model %s is on %s%s, and the request asks for the device %s. Send it without that, or see `ashatai runtime devices`.",
+		t.Name, on.facts.Device, why, t.Where.Device)
 }
 
 // Fail implements plan.Executor.

@@ -1,10 +1,13 @@
 package fleet
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"ashatai/internal/core"
+	"ashatai/internal/device"
 	"ashatai/internal/engine"
 )
 
@@ -26,4 +29,46 @@ func TestEvictionFromADevice(t *testing.T) {
 			t.Errorf("loaded: %s", n)
 		}
 	})
+}
+
+// TestDeviceOfARequest: a request for a device is judged by where its model would be loaded, and by where it came to lie once it was.
+func TestDeviceOfARequest(t *testing.T) {
+	for name, c := range map[string]struct {
+		parts []device.Part // foretold; in the end every model lies on the abacus
+		asks  string
+		want  string // the error says
+		loads int
+	}{
+		"where it will be":        {[]device.Part{{ID: "abacus"}}, "Aba", "", 1},
+		"on several":              {[]device.Part{{ID: "abacus"}, {ID: "gpu1"}}, "abacus", "", 1},
+		"where it will not be":    {[]device.Part{{ID: "abacus"}}, "cpu", "fake: the request asks for the device cpu", 0},
+		"nobody knows, and it is": {nil, "abacus", "", 1},
+		"nobody knows":            {nil, "cpu", "The model m is on abacus (slow), and the request asks for the device cpu", 1},
+		"it fell back":            {[]device.Part{{ID: "gpu0"}}, "gpu0", "The model m is on abacus (slow), and the request asks for the device gpu0", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &fakeRuntime{foretold: c.parts}
+			synctest.Test(t, func(t *testing.T) {
+				f := started(t, r, Config{})
+				m := target("m")
+				m.Spec.Offload, m.Where.Device = &engine.Offload{Policy: device.PolicyPrefer}, c.asks
+				o := generate(t.Context(), f, m, Item{}, request(1))
+				switch {
+				case c.want == "" && o.err != nil:
+					t.Error(o.err)
+				case c.want != "":
+					if e := wantError(t, o.err, core.CodeUnsupported); !strings.Contains(e.Message, c.want) {
+						t.Error(e.Message)
+					}
+				}
+				if n := r.count(); n != c.loads {
+					t.Errorf("%d loads", n)
+				}
+				m.Where.Device = "" // whoever asks for nothing is served
+				if o := generate(t.Context(), f, m, Item{}, request(1)); o.err != nil {
+					t.Error(o.err)
+				}
+			})
+		})
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ashatai/internal/core"
+	"ashatai/internal/device"
 	"ashatai/internal/engine"
 	"ashatai/internal/fleet/plan"
 	"ashatai/internal/fleet/plan/replica"
@@ -74,18 +75,17 @@ func (l *loop) candidate(t Target, r engine.Replica) replica.Candidate {
 	}
 	d := rt.Descriptor()
 	c.Cost, c.Refused = d.Cost, unfit(d, r, t.Spec.Embedding)
-	if len(d.Devices) > 0 {
-		c.Device = d.Devices[0]
-	}
 	if on := l.instance(key); on != nil && on.model != nil {
 		c.Device, c.Loaded = on.facts.Device, true
+	} else {
+		c.Device = l.device(d, t.at(r))
 	}
 	budget := l.f.cfg.Budget
 	switch {
 	case c.Refused != "":
 	case t.Where.Runtime != "" && t.Where.Runtime != r.Runtime:
 		c.Refused = "the request asks for the runtime " + t.Where.Runtime
-	case t.Where.Device != "" && !strings.HasPrefix(strings.ToLower(c.Device), strings.ToLower(t.Where.Device)):
+	case c.Device != "" && t.elsewhere(c.Device):
 		c.Refused = "the request asks for the device " + t.Where.Device
 	case len(t.Replicas) > 1 && budget > 0 && r.Memory > budget && !c.Loaded:
 		c.Refused = "it needs more memory than models are allowed"
@@ -93,6 +93,26 @@ func (l *loop) candidate(t Target, r engine.Replica) replica.Candidate {
 		c.Refused = l.refusal(t, key)
 	}
 	return c
+}
+
+// device is where a target would be loaded; empty: nobody knows before it is.
+func (l *loop) device(d engine.Descriptor, t Target) string {
+	if o := t.Spec.Offload; o != nil && o.Policy != device.PolicyCPU {
+		var ids []string
+		for _, p := range l.expected(t) {
+			ids = append(ids, p.ID)
+		}
+		return strings.Join(ids, "+")
+	}
+	if len(d.Devices) > 0 {
+		return d.Devices[0]
+	}
+	return ""
+}
+
+// elsewhere reports whether a request for t asks for another device than this one.
+func (t Target) elsewhere(dev string) bool {
+	return !strings.HasPrefix(strings.ToLower(dev), strings.ToLower(t.Where.Device))
 }
 
 // unfit says why a runtime cannot serve a replica; empty where it can.
