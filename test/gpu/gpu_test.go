@@ -93,6 +93,96 @@ type instances struct {
 	}
 }
 
+// card is a device as the server lists it.
+type card struct {
+	ID     string
+	Ready  bool
+	Memory struct{ Models struct{ Limit, Used int64 } }
+}
+
+// found is the first device.
+func found(t *testing.T, c launch.Client) card {
+	t.Helper()
+	var list struct{ Devices []card }
+	if err := c.Into(t.Context(), http.MethodGet, "/api/v1/devices", "", &list); err != nil || len(list.Devices) == 0 {
+		t.Fatal(list, err)
+	}
+	return list.Devices[0]
+}
+
+// on asks a model for a token, and says where it was made, and what was given up for it.
+func on(t *testing.T, addr, model string) (place, fallback string) {
+	t.Helper()
+	resp := complete(t, addr, model, 1, false)
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %s, %v", model, resp.StatusCode, text, err)
+	}
+	return resp.Header.Get("X-Ashatai-Device"), resp.Header.Get("X-Ashatai-Fallback")
+}
+
+// loaded names the models that are.
+func loaded(t *testing.T, c launch.Client) string {
+	t.Helper()
+	var list instances
+	if err := c.Into(t.Context(), http.MethodGet, "/api/v1/instances", "", &list); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, i := range list.Instances {
+		names = append(names, i.Model+" on "+i.Device)
+	}
+	return strings.Join(names, ", ")
+}
+
+// TestOneLeavesForAnother: on a device that may hold one of two models, the idle one leaves for the other; one that answers stays, and the
+// newcomer runs on the processor and says so. How much each takes, an earlier server learned.
+func TestOneLeavesForAnother(t *testing.T) {
+	dir, _ := home(t)
+	s := launch.Start(t, dir)
+	var takes [2]int64
+	for i, model := range []string{"may", "must"} {
+		if place, fallback := on(t, s.Addr, model); place != "vulkan0" || fallback != "" {
+			t.Fatalf("%s is on %s: %s", model, place, fallback)
+		}
+		takes[i] = found(t, launch.Client{Addr: s.Addr}).Memory.Models.Used
+	}
+	s.Stop(t)
+	first, second := takes[0], takes[1]-takes[0]
+	if first <= 0 || second <= 0 {
+		t.Fatalf("they take %d and %d bytes", first, second)
+	}
+	limit := max(first, second) + min(first, second)/2
+	s = launch.Start(t, dir, fmt.Sprintf("gpu.memory_limits=vulkan0=%d", limit))
+	c := launch.Client{Addr: s.Addr}
+	for _, model := range []string{"may", "must"} {
+		place, fallback := on(t, s.Addr, model)
+		if now := loaded(t, c); place != "vulkan0" || fallback != "" || now != model+":f32 on vulkan0" {
+			t.Fatalf("%s is on %s (%s); loaded are %s", model, place, fallback, now)
+		}
+		if m := found(t, c).Memory.Models; m.Limit != limit || m.Used <= 0 || m.Used > limit {
+			t.Errorf("%s takes %+v", model, m)
+		}
+	}
+	stream := complete(t, s.Addr, "must", 400, true)
+	defer stream.Body.Close()
+	if lines := bufio.NewScanner(stream.Body); !lines.Scan() {
+		t.Fatal("the stream brought nothing")
+	}
+	if place, fallback := on(t, s.Addr, "may"); place != "cpu" || !strings.Contains(fallback, "the processor instead of a device") {
+		t.Errorf("beside one that answers it is on %s: %s", place, fallback)
+	}
+	if now := loaded(t, c); now != "must:f32 on vulkan0, may:f32 on cpu" {
+		t.Errorf("loaded are %s", now)
+	}
+	_, metrics, err := c.Ask(t.Context(), http.MethodGet, "/metrics", "")
+	if err != nil || !strings.Contains(string(metrics), `ashatai_fallbacks_total{reason="device_memory"} 1`) {
+		t.Errorf("the metric is missing: %v", err)
+	}
+	_ = stream.Body.Close()
+	s.Stop(t)
+}
+
 // TestDeviceIsLost: a model runs on the device; its process is killed in the middle of an answer, and the driver is gone when
 // it is loaded again. The processor answers, and everything says why; a model that must be on a device is refused.
 func TestDeviceIsLost(t *testing.T) {
@@ -105,18 +195,8 @@ func TestDeviceIsLost(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("X-Ashatai-Device") != "vulkan0" || resp.Header.Get("X-Ashatai-Fallback") != "" {
 		t.Fatalf("%d %v\n%s", resp.StatusCode, resp.Header, text)
 	}
-	var devices struct {
-		Devices []struct {
-			ID     string
-			Ready  bool
-			Memory struct{ Models struct{ Limit, Used int64 } }
-		}
-	}
-	if err := c.Into(t.Context(), http.MethodGet, "/api/v1/devices", "", &devices); err != nil {
-		t.Fatal(err)
-	}
-	if d := devices.Devices; len(d) == 0 || d[0].ID != "vulkan0" || !d[0].Ready || d[0].Memory.Models.Limit != 1<<30 || d[0].Memory.Models.Used <= 0 {
-		t.Errorf("%+v", devices)
+	if d := found(t, c); d.ID != "vulkan0" || !d.Ready || d.Memory.Models.Limit != 1<<30 || d.Memory.Models.Used <= 0 {
+		t.Errorf("%+v", d)
 	}
 	if ps := launch.Tell(t, "", "ps", "--server", s.Addr); !strings.Contains(ps, "vulkan0") {
 		t.Error(ps)
