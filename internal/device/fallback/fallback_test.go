@@ -267,10 +267,77 @@ func TestWhatWasLearnedIsKept(t *testing.T) {
 	}
 	l := readLearned(file)
 	for i := range maxLearned + 10 {
-		l.note(engine.LoadSpec{Path: "m", Offload: &engine.Offload{}}, engine.Facts{Offload: []engine.DeviceUse{{ID: strconv.Itoa(i)}}})
+		l.note(engine.LoadSpec{Path: "m", Offload: &engine.Offload{}}, engine.Facts{Offload: []engine.DeviceUse{{ID: strconv.Itoa(i)}}}, strings.ToUpper)
 	}
 	if len(l.Beyond) != maxLearned || l.write(filepath.Join(file, "below a file")) == nil {
 		t.Errorf("%d entries", len(l.Beyond))
+	}
+}
+
+// TestWhatWasLearnedFollows: what a load took counts for loads of the same file with the same settings on the same device by the same
+// library, until one takes another amount.
+func TestWhatWasLearnedFollows(t *testing.T) {
+	for name, change := range map[string]func(w *world, s *engine.LoadSpec){
+		"a shorter context":    func(_ *world, s *engine.LoadSpec) { s.Context = 2048 },
+		"more sequences":       func(_ *world, s *engine.LoadSpec) { s.Sequences = 4 },
+		"other keys":           func(_ *world, s *engine.LoadSpec) { s.Options["kv_type"] = "q8_0" },
+		"other steps":          func(_ *world, s *engine.LoadSpec) { s.Batch = 64 },
+		"weights of a type":    func(_ *world, s *engine.LoadSpec) { s.Path = "/m-q8_0" },
+		"another file":         func(_ *world, s *engine.LoadSpec) { s.Options["digest"] = "e" },
+		"fewer layers":         func(_ *world, s *engine.LoadSpec) { s.Offload.Layers = 3 },
+		"a device is another":  func(w *world, _ *engine.LoadSpec) { w.gpu.found.Devices[0].Name = "newer" },
+		"a driver is another":  func(w *world, _ *engine.LoadSpec) { w.gpu.found.Devices[0].Driver = "2" },
+		"a library is another": func(w *world, _ *engine.LoadSpec) { w.reg.cfg.Library = func(b string) string { return b + "2" } },
+	} {
+		w := newWorld(ready("vulkan0"), map[string]int64{"vulkan0": 500})
+		w.reg.cfg.Library = func(b string) string { return b }
+		load := func(s engine.LoadSpec) int64 {
+			m, err := w.run.Load(t.Context(), s, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = m.Close()
+			return w.gpu.loads[len(w.gpu.loads)-1].Offload.Devices[0].Beyond
+		}
+		s := spec(engine.Offload{Policy: device.PolicyRequire, Layers: -1})
+		load(s)
+		w.gpu.more = 10
+		if n := load(s); n != 30 {
+			t.Errorf("%s: the same load was told of %d more", name, n)
+		}
+		if n := load(s); n != 10 {
+			t.Errorf("%s: after a load that took less, the next was told of %d more", name, n)
+		}
+		change(w, &s)
+		w.reg.Look(t.Context())
+		if got := w.run.Expect(s, 80); !slices.Equal(got, []device.Part{{ID: "vulkan0", Bytes: 80}}) {
+			t.Errorf("%s: %+v is expected", name, got)
+		}
+		if n := load(s); n != 0 {
+			t.Errorf("%s: a load was told of %d more", name, n)
+		}
+	}
+}
+
+// TestWrongNumberIsDoubted: a number that keeps a model from its device is believed less at each load, so that a load shows the right one.
+func TestWrongNumberIsDoubted(t *testing.T) {
+	w := newWorld(ready("vulkan0"), map[string]int64{"vulkan0": 90})
+	w.gpu.more = 1000
+	var places []string
+	for range 7 {
+		m, err := w.run.Load(t.Context(), spec(engine.Offload{Policy: device.PolicyPrefer}), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		places = append(places, m.Facts().Device)
+		_ = m.Close()
+		w.gpu.more = 10
+	}
+	if got := strings.Join(places, " "); got != "cpu cpu cpu cpu vulkan0 vulkan0 vulkan0" {
+		t.Error(got)
+	}
+	if d := w.gpu.loads[len(w.gpu.loads)-1].Offload.Devices[0]; d.Beyond != 10 {
+		t.Errorf("%+v", d)
 	}
 }
 
@@ -365,6 +432,9 @@ func TestRegistryLooksWhenItMust(t *testing.T) {
 		wg.Wait()
 		if w.gpu.looks != 2 {
 			t.Errorf("%d looks of 2 backends for 8 at once", w.gpu.looks)
+		}
+		if strings.Contains(w.reg.at.String(), " m=") {
+			t.Error("the time of a look is by a clock that stands still while the machine sleeps")
 		}
 		if s := w.run.Probe(t.Context()); s.Device != "vulkan0, cpu" {
 			t.Errorf("%+v", s)

@@ -1,9 +1,9 @@
 package fallback
 
 import (
-	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,7 +11,8 @@ import (
 	"ashatai/internal/engine"
 )
 
-// learned is what loads took of devices, in bytes, by load (key, shape) and device.
+// learned is what loads took of devices, in bytes, by load (shape) and device (id and mark). What is asked for in another way, or of
+// another device, driver or library, is another load, of which nothing is known.
 type learned struct {
 	Beyond map[string]int64 `json:"beyond"` // by how much the last one took more than was computed before it
 	Whole  map[string]int64 `json:"whole"`  // what the last one took for which nothing was given up
@@ -23,21 +24,27 @@ const (
 	maxLearnedFile = 4 << 20
 )
 
-// key is the model of a load.
-func key(spec engine.LoadSpec) string { return cmp.Or(spec.Options["digest"], spec.Path) }
-
-// shape names the loads of a model that take the same of a device.
+// shape names the loads that take the same of a device: of one file, with the same settings.
 func shape(spec engine.LoadSpec) string {
-	o := spec.Offload
-	return fmt.Sprintf("%s %d %d %s %d %q", key(spec), spec.Context, spec.Sequences, spec.Options["kv_type"], o.Layers, o.Wanted)
+	o := *spec.Offload
+	o.Devices = nil // what is left of them differs from load to load
+	spec.Offload, spec.Scratch, spec.Memory = &o, "", 0
+	b, err := json.Marshal(spec)
+	if err != nil {
+		return "" // it is made of what JSON has; and what is not known is learned anew
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
-// note remembers what a load took. One that was made smaller to fit has all of its layers on the device too, where its context is shorter.
-func (l *learned) note(spec engine.LoadSpec, f engine.Facts) {
+// note remembers what a load took; on is the place of each device. One that was made smaller to fit has all of its layers on the device
+// too, where its context is shorter.
+func (l *learned) note(spec engine.LoadSpec, f engine.Facts, on func(id string) string) {
 	for _, u := range f.Offload {
-		remember(l.Beyond, key(spec)+" "+u.ID, max(0, u.Total()-u.Planned))
+		at := shape(spec) + " " + on(u.ID)
+		remember(l.Beyond, at, max(0, u.Total()-u.Planned))
 		if f.Fallback == spec.Fallback {
-			remember(l.Whole, shape(spec)+" "+u.ID, u.Total())
+			remember(l.Whole, at, u.Total())
 		}
 	}
 }

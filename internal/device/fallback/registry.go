@@ -5,6 +5,7 @@ package fallback
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -24,8 +25,9 @@ type Registry struct {
 
 	mu      sync.Mutex
 	known   device.Report
-	at      time.Time     // zero: nobody looked yet
-	looking chan struct{} // closed when the look that runs now is over; nil: none runs
+	at      time.Time         // zero: nobody looked yet
+	looking chan struct{}     // closed when the look that runs now is over; nil: none runs
+	marks   map[string]string // by device: what was learned counts as long as it is the same
 	held    []held
 	learned learned
 }
@@ -36,11 +38,13 @@ type RegistryConfig struct {
 	Backends []string         // what to look for
 	Notes    []string         // what is known to be missing before anybody looks
 	Limits   map[string]int64 // most bytes that all models together may take of a device; absent: what it has
-	File     string           // where it is kept what loads took; empty: nowhere
-	Age      time.Duration    // what is known is used for so long
-	Timeout  time.Duration    // of a look
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Library tells a backend's library from others that may take its place; nil: none ever does. It is asked at each look.
+	Library func(backend string) string
+	File    string        // where it is kept what loads took; empty: nowhere
+	Age     time.Duration // what is known is used for so long
+	Timeout time.Duration // of a look
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // NewRegistry looks at no device yet.
@@ -56,7 +60,7 @@ func (r *Registry) Look(ctx context.Context) device.Report { return r.report(ctx
 
 func (r *Registry) report(ctx context.Context, age time.Duration) device.Report {
 	r.mu.Lock()
-	if !r.at.IsZero() && r.cfg.Now().Sub(r.at) <= age {
+	if young := r.now().Sub(r.at); !r.at.IsZero() && young >= 0 && young <= age {
 		defer r.mu.Unlock()
 		return r.known
 	}
@@ -94,11 +98,24 @@ func (r *Registry) look(ctx context.Context, over chan struct{}) {
 	}
 	wg.Wait()
 	known := device.Merge(slices.Concat(reports, []device.Report{{Notes: r.cfg.Notes}})...)
+	marks := map[string]string{}
+	for _, d := range known.Devices {
+		marks[d.ID] = fmt.Sprintf("%s %q %q %d", d.PCI, d.Name, d.Driver, d.Total)
+		if r.cfg.Library != nil {
+			marks[d.ID] += " " + r.cfg.Library(d.Backend)
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.known, r.at, r.looking = known, r.cfg.Now(), nil
+	r.known, r.at, r.looking, r.marks = known, r.now(), nil, marks
 	close(over)
 }
+
+// now is by the clock on the wall, which goes on while the machine sleeps.
+func (r *Registry) now() time.Time { return r.cfg.Now().Round(0) }
+
+// on names a device as it is now. Its caller holds the lock.
+func (r *Registry) on(id string) string { return id + " " + r.marks[id] }
 
 // Ledger says how much of each device models may take, and take now, in bytes.
 type Ledger struct{ Limit, Used int64 }
@@ -172,7 +189,7 @@ func (r *Registry) hold(m engine.Model) {
 // learn remembers what a load took of devices, and by how much that was more than was computed before it. It is not for two goroutines.
 func (r *Registry) learn(ctx context.Context, spec engine.LoadSpec, f engine.Facts) {
 	r.mu.Lock()
-	r.learned.note(spec, f)
+	r.learned.note(spec, f, r.on)
 	now := learned{Beyond: maps.Clone(r.learned.Beyond), Whole: maps.Clone(r.learned.Whole)}
 	r.mu.Unlock()
 	if r.cfg.File == "" {
@@ -191,7 +208,7 @@ func (r *Registry) expect(spec engine.LoadSpec, estimate int64) []device.Part {
 	chosen, _ := device.Choose(r.known, wishOf(spec.Offload))
 	var out []device.Part
 	for _, d := range chosen {
-		n, ok := r.learned.Whole[shape(spec)+" "+d.ID]
+		n, ok := r.learned.Whole[shape(spec)+" "+r.on(d.ID)]
 		if !ok {
 			n = estimate / int64(len(chosen))
 		}
@@ -203,11 +220,23 @@ func (r *Registry) expect(spec engine.LoadSpec, estimate int64) []device.Part {
 // Limits are the most bytes that all models together may take of devices, by their ids; others have no limit.
 func (r *Registry) Limits() map[string]int64 { return maps.Clone(r.cfg.Limits) }
 
-// beyond is by how many bytes the last load of that key took more of a device than was computed.
-func (r *Registry) beyond(key, id string) int64 {
+// beyond is by how many bytes the last such load took more of a device than was computed.
+func (r *Registry) beyond(spec engine.LoadSpec, id string) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.learned.Beyond[key+" "+id]
+	return r.learned.Beyond[shape(spec)+" "+r.on(id)]
+}
+
+// doubt believes half of what such loads took beyond what was computed, of each device. It is for one that did not fit for that: only a
+// load shows whether it still is so, and a wrong number would keep the model from the device for ever.
+func (r *Registry) doubt(spec engine.LoadSpec) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range spec.Offload.Devices {
+		if at := shape(spec) + " " + r.on(d.ID); r.learned.Beyond[at] > 0 {
+			r.learned.Beyond[at] /= 2
+		}
+	}
 }
 
 // Ready lists the ids of the devices that can be used.

@@ -162,11 +162,14 @@ func (r *Runtime) load(ctx context.Context, spec engine.LoadSpec, chosen []devic
 		if room < 0 {
 			return nil, ReasonMemory, core.Errorf(core.CodeOutOfMemory, "Models take all of the memory that gpu.memory_limits allows of %s.", d.ID)
 		}
-		o.Devices = append(o.Devices, engine.DeviceShare{ID: d.ID, Limit: room, Beyond: r.c.Registry.beyond(key(spec), d.ID)})
+		o.Devices = append(o.Devices, engine.DeviceShare{ID: d.ID, Limit: room, Beyond: r.c.Registry.beyond(spec, d.ID)})
 	}
 	spec.Offload = &o
 	m, err := r.c.GPU.Load(ctx, spec, progress)
 	if err != nil {
+		if core.CodeOf(err) == core.CodeOutOfMemory {
+			r.c.Registry.doubt(spec)
+		}
 		return nil, reasonOf(err), err
 	}
 	f := m.Facts()

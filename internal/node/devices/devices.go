@@ -49,7 +49,7 @@ func New(o Options) (*fallback.Registry, *fallback.Runtime) {
 	slices.Sort(backends)
 	finder, _ := gpu.(engine.Prober)
 	r := fallback.NewRegistry(fallback.RegistryConfig{
-		Finder: finder, Backends: backends, Notes: notes, Limits: limits(o.Settings.GPU),
+		Finder: finder, Backends: backends, Notes: notes, Limits: limits(o.Settings.GPU), Library: func(b string) string { return version(libs[b]) },
 		File: filepath.Join(o.Settings.Home, "cache", "devices.json"), Age: lookAge, Timeout: lookTimeout, Now: time.Now, Log: o.Log,
 	})
 	return r, fallback.New(fallback.Config{CPU: host.New(o.Host).Runtime(d.Name, d), GPU: gpu, Registry: r, Fell: o.Fell, Log: o.Log})
@@ -79,6 +79,15 @@ func libraries(share, own string) (libs map[string]string, notes []string) {
 	}
 	libs[b] = own
 	return libs, nil
+}
+
+// version tells a file from another that takes its place; empty: there is none.
+func version(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	return strconv.FormatInt(info.Size(), 10) + " " + info.ModTime().UTC().Format(time.RFC3339)
 }
 
 func libraryName(backend string) string {

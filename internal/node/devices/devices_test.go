@@ -81,6 +81,10 @@ func TestLibraries(t *testing.T) {
 			t.Errorf("%s: %v", bad, notes)
 		}
 	}
+	old := version(vulkan)
+	if touch(t, vulkan, "longer"); old == "" || version(vulkan) == old || version("/nowhere") != "" {
+		t.Errorf("an installed library is %q, and then %q", old, version(vulkan))
+	}
 	for name, want := range map[string]string{"libggml-cuda.so": device.CUDA, "ggml-vulkan.dll": device.Vulkan, "libggml-metal.dylib": device.Metal, "x.so": ""} {
 		if got := backendOf(name); got != want {
 			t.Errorf("%s is for %q", name, got)
