@@ -13,7 +13,6 @@ import (
 	"ashatai/internal/audit"
 	"ashatai/internal/core"
 	"ashatai/internal/jobs"
-	"ashatai/internal/models"
 	"ashatai/internal/models/get"
 	"ashatai/internal/node/view"
 	"ashatai/internal/store"
