@@ -35,11 +35,16 @@ func (m *Models) Aliases(context.Context) []core.Alias { return m.now.Load().Ali
 
 // SetAlias makes name stand for an installed model, in place of what a command gave it before. Errors: CodeModelNotFound,
 // CodeConflict for a name that a model or a setting has, CodeInvalidRequest for one that is none and for a model that is an alias.
-func (m *Models) SetAlias(_ context.Context, name, model string) (core.Alias, error) {
+func (m *Models) SetAlias(ctx context.Context, name, model string) (core.Alias, error) {
 	n, err := core.ParseModelName(name)
 	if err != nil {
 		return core.Alias{}, err
 	}
+	done, err := m.turns.take(ctx, n.String()) // a model is not to take the name meanwhile
+	if err != nil {
+		return core.Alias{}, err
+	}
+	defer done()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, err := m.now.Load().Target(n, model)

@@ -3,11 +3,15 @@ package models
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,12 +27,18 @@ import (
 // sharing is a house whose models lie in the bucket of a server.
 func sharing(t *testing.T, s *s3test.Server) *house {
 	t.Helper()
+	return sharingBy(t, s, s.Client)
+}
+
+// sharingBy is sharing, by a line to the server.
+func sharingBy(t *testing.T, s *s3test.Server, line bucket.Doer) *house {
+	t.Helper()
 	h := newHouse(t)
 	h.cfg.Depot = depot.New(depot.Config{
 		Local: h.cfg.Blobs, Check: facts.Accepts, Log: slog.New(slog.DiscardHandler), Now: time.Now, Sleep: func(context.Context) {},
 		Bucket: bucket.New(bucket.Config{
 			Endpoint: s.URL, Bucket: s3test.Bucket, Region: s3test.Region, PathStyle: true, AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey,
-			Doer: s.Client,
+			Doer: line,
 		}),
 	})
 	return h
@@ -236,4 +246,100 @@ func TestBucketLeft(t *testing.T) {
 	if _, ok := h.cfg.Blobs.Has(sum(data)); !ok {
 		t.Error("the file went")
 	}
+}
+
+// holding is a line on which the writing of one model's manifest, or its removal, waits.
+type holding struct {
+	bucket.Doer
+
+	name  string
+	came  chan string // the method of each call that waits
+	goOn  chan struct{}
+	asked atomic.Int64
+}
+
+func (l *holding) Do(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/manifests/-/-/"+l.name+"/") {
+		l.asked.Add(1)
+		l.came <- r.Method
+		select {
+		case <-l.goOn:
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+	return l.Doer.Do(r)
+}
+
+// TestSlowBucket: while the bucket takes its time with one model, others are read, named, changed and removed. What comes for the
+// same name waits, and the last one counts everywhere.
+func TestSlowBucket(t *testing.T) {
+	t.Parallel()
+	server := s3test.For(t)
+	line := &holding{Doer: server.Client, name: "slow", came: make(chan string), goOn: make(chan struct{})}
+	h := sharingBy(t, server, line)
+	m := h.open(t)
+	files := [2][]byte{tiny(t, gguftest.Options{Name: "one"}), tiny(t, gguftest.Options{Name: "two"})}
+	pull := func(ctx context.Context, i int, name string) error {
+		path := filepath.Join(t.TempDir(), "x.gguf")
+		if err := os.WriteFile(path, files[i], 0o600); err != nil {
+			return err
+		}
+		_, err := m.Pull(ctx, get.Request{Source: path, Name: name}, nil)
+		return err
+	}
+	if err := pull(t.Context(), 0, "quick"); err != nil {
+		t.Fatal(err)
+	}
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { first <- pull(t.Context(), 0, "slow") }()
+	if got := <-line.came; got != http.MethodPut {
+		t.Fatal(got)
+	}
+	// All of this ends while that hangs.
+	_, err := m.Copy(t.Context(), "quick", "other")
+	if err == nil {
+		_, err = m.SetAlias(t.Context(), "gpt", "other")
+	}
+	if err == nil {
+		err = m.Remove(t.Context(), "quick")
+	}
+	if err != nil || m.HasBlob(sum(files[1])) {
+		t.Fatal(err)
+	}
+	m.Refresh(t.Context())
+	if _, err := m.Scan(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantNames(t, m, "other:latest")
+	go func() { second <- pull(t.Context(), 1, "slow") }()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := pull(ctx, 1, "slow"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("one that cannot wait: %v", err)
+	}
+	close(line.goOn)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	<-line.came
+	if err := <-second; err != nil {
+		t.Error(err)
+	}
+	if n := line.asked.Load(); n != 2 {
+		t.Errorf("the manifest was written %d times", n)
+	}
+	m.Refresh(t.Context())
+	for _, m := range []*Models{m, h.open(t), sharing(t, server).open(t)} {
+		man, err := m.Resolve(t.Context(), "slow")
+		if err != nil || man.Digest != sum(files[1]) {
+			t.Errorf("%+v, %v", man, err)
+		}
+	}
+	go func() { first <- m.Remove(t.Context(), "slow") }()
+	<-line.came
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	wantNames(t, m, "other:latest")
 }

@@ -58,7 +58,9 @@ type Models struct {
 	scanning sync.Mutex // one scan at a time
 	behind   bool       // the bucket could not be looked at the last time; guarded by scanning
 
-	mu        sync.Mutex // guards what the catalog is built from, and the manifests on disk
+	turns turns // of the names that change; taken before mu
+
+	mu        sync.Mutex // guards what the inventory is built from; nobody holds it while the bucket is asked
 	scanned   inventory.Found
 	pulled    inventory.Found
 	elsewhere inventory.Found              // what other servers hold
@@ -87,7 +89,7 @@ func Open(ctx context.Context, cfg Config) (*Models, error) {
 		}
 		*dir = abs
 	}
-	m := &Models{cfg: cfg, held: map[string]int{}, heads: map[string]string{}, wanted: map[string]time.Time{}}
+	m := &Models{cfg: cfg, held: map[string]int{}, heads: map[string]string{}, wanted: map[string]time.Time{}, turns: turns{busy: map[string]chan struct{}{}}}
 	var err error
 	if m.shelf, err = m.openShelf(ctx); err != nil {
 		return nil, err
@@ -165,7 +167,7 @@ func (m *Models) Report() inventory.Report {
 	return m.now.Load().Report()
 }
 
-// rebuild makes the catalog anew from what is known. The caller holds mu.
+// rebuild makes the inventory anew from what is known. The caller holds mu.
 func (m *Models) rebuild() {
 	m.now.Store(inventory.New(m.cfg.ModelsDir, m.cfg.DefaultModel, m.pointers(), m.pulled, m.scanned, m.elsewhere))
 }

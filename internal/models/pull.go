@@ -110,37 +110,60 @@ func (m *Models) nameIsFree(name, sha string) error {
 	return core.Errorf(core.CodeConflict, "The model name %s belongs to the file %s; pull under another name.", e.Short(), e.Path)
 }
 
-// commit gives the blob its name.
+// commit gives the blob, which the caller holds, its name.
 func (m *Models) commit(ctx context.Context, man *core.Manifest) (*core.Manifest, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.now.Load().Free(man.Name); err != nil {
-		return nil, err
-	}
-	if e := m.now.Load().Named(man.Name); e != nil && e.Origin != inventory.Pulled && e.Origin != inventory.Elsewhere {
-		return e.Manifest, m.nameIsFree(man.Name, man.Digest)
-	}
-	e, err := m.installed(man)
+	done, err := m.turns.take(ctx, man.Name)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.shelf.Write(ctx, man); err != nil {
+	defer done()
+	e, replaced, err := m.prepare(man)
+	if err != nil {
 		return nil, err
 	}
-	at := m.shelf.Path(man.Name)
-	pulled := inventory.Found{Good: []*inventory.Entry{e}, Bad: slices.DeleteFunc(slices.Clone(m.pulled.Bad), func(f inventory.FailedFile) bool { return f.Path == at })}
-	replaced := ""
-	for _, o := range m.pulled.Good {
-		if o.Manifest.Name == man.Name {
-			replaced = o.Manifest.Digest
-			continue
-		}
-		pulled.Good = append(pulled.Good, o)
+	if e.Manifest != man {
+		return e.Manifest, nil
 	}
-	m.pulled = pulled
+	if err := m.shelf.Write(ctx, man); err != nil { // while mu is free: a bucket may be slow
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := m.shelf.Path(man.Name)
+	m.pulled = inventory.Found{
+		Good: append([]*inventory.Entry{e}, without(m.pulled.Good, man.Name)...),
+		Bad:  slices.DeleteFunc(slices.Clone(m.pulled.Bad), func(f inventory.FailedFile) bool { return f.Path == at }),
+	}
 	m.rebuild()
 	if replaced == "" {
 		return man, nil
 	}
 	return man, m.dropUnused(replaced)
+}
+
+// prepare makes the entry of a manifest that is about to be written. replaced is the blob that its name has now; empty where it has
+// none. What has the name and need not be written, since it is the same file, is returned as it is.
+func (m *Models) prepare(man *core.Manifest) (e *inventory.Entry, replaced string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.now.Load().Free(man.Name); err != nil {
+		return nil, "", err
+	}
+	if e := m.now.Load().Named(man.Name); e != nil && e.Origin != inventory.Pulled && e.Origin != inventory.Elsewhere {
+		return e, "", m.nameIsFree(man.Name, man.Digest)
+	}
+	if e, err = m.installed(man); err != nil {
+		return nil, "", err
+	}
+	for _, o := range m.pulled.Good {
+		if o.Manifest.Name == man.Name {
+			replaced = o.Manifest.Digest
+		}
+	}
+	return e, replaced, nil
+}
+
+// without is a list without the models of a name.
+func without(list []*inventory.Entry, name string) []*inventory.Entry {
+	return slices.DeleteFunc(slices.Clone(list), func(e *inventory.Entry) bool { return e.Manifest.Name == name })
 }

@@ -20,27 +20,58 @@ func (m *Models) Remove(ctx context.Context, name string) error {
 	if strings.TrimSpace(name) == "" {
 		return core.Invalid("model", "Name the model to remove.")
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if n, err := core.ParseModelName(name); err == nil {
-		if err := m.now.Load().Free(n.String()); err != nil {
-			return err
-		}
-	}
-	e, err := m.now.Load().Lookup(name)
+	at, err := m.meant(name)
 	if err != nil {
-		return m.removeBroken(ctx, name, err)
+		return err
+	}
+	done, err := m.turns.take(ctx, at)
+	if err != nil {
+		return err
+	}
+	defer done()
+	e := m.now.Load().Named(at)
+	if e == nil {
+		return m.removeBroken(ctx, name, at)
 	}
 	if err := m.removeEntry(ctx, e); err != nil {
 		return err
 	}
-	if m.now.Load().Named(e.Manifest.Name) != nil {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.now.Load().Named(at) != nil {
 		return nil // another file has the name now
 	}
-	return m.dropAliases(func(_ string, p inventory.Pointer) bool { return p.Model == e.Manifest.Name })
+	return m.dropAliases(func(_ string, p inventory.Pointer) bool { return p.Model == at })
 }
 
-// removeEntry removes a model. The caller holds mu.
+// meant is the canonical name of the model, or of the broken manifest, that is to be removed.
+func (m *Models) meant(name string) (string, error) {
+	c := m.now.Load()
+	n, parsed := core.ParseModelName(name)
+	if parsed == nil {
+		if err := c.Free(n.String()); err != nil {
+			return "", err
+		}
+	}
+	e, err := c.Lookup(name)
+	switch {
+	case err == nil:
+		return e.Manifest.Name, nil
+	case parsed == nil && m.broken(n.String()):
+		return n.String(), nil
+	}
+	return "", err
+}
+
+// broken reports whether the manifest of a canonical name could not be loaded.
+func (m *Models) broken(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := m.shelf.Path(name)
+	return slices.ContainsFunc(m.pulled.Bad, func(f inventory.FailedFile) bool { return f.Path == at })
+}
+
+// removeEntry removes a model. The caller has the turn of its name.
 func (m *Models) removeEntry(ctx context.Context, e *inventory.Entry) error {
 	switch e.Origin {
 	case inventory.Shared:
@@ -51,35 +82,37 @@ func (m *Models) removeEntry(ctx context.Context, e *inventory.Entry) error {
 		return errElsewhere(e)
 	case inventory.Pulled:
 	}
-	if err := m.shelf.Remove(ctx, e.Manifest.Name); err != nil {
+	if err := m.shelf.Remove(ctx, e.Manifest.Name); err != nil { // while mu is free: a bucket may be slow
 		return err
 	}
-	m.pulled.Good = slices.DeleteFunc(slices.Clone(m.pulled.Good), func(o *inventory.Entry) bool { return o == e })
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pulled.Good = without(m.pulled.Good, e.Manifest.Name)
 	m.rebuild()
 	return m.dropUnused(e.Manifest.Digest)
 }
 
-// removeBroken removes a manifest that could not be loaded, by its exact name; else it returns why nothing was found.
-func (m *Models) removeBroken(ctx context.Context, name string, notFound error) error {
-	n, err := core.ParseModelName(name)
-	if err != nil {
-		return notFound
-	}
-	at := m.shelf.Path(n.String())
-	i := slices.IndexFunc(m.pulled.Bad, func(f inventory.FailedFile) bool { return f.Path == at })
-	if i < 0 {
-		return notFound
-	}
-	if err := m.shelf.Remove(ctx, n.String()); err != nil {
+// removeBroken removes a manifest that could not be loaded. The caller has the turn of its name.
+func (m *Models) removeBroken(ctx context.Context, name, canonical string) error {
+	if !m.broken(canonical) { // somebody was faster
+		_, err := m.now.Load().Lookup(name)
 		return err
 	}
-	m.pulled.Bad = slices.Delete(slices.Clone(m.pulled.Bad), i, i+1)
+	if err := m.shelf.Remove(ctx, canonical); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := m.shelf.Path(canonical)
+	m.pulled.Bad = slices.DeleteFunc(slices.Clone(m.pulled.Bad), func(f inventory.FailedFile) bool { return f.Path == at })
 	m.rebuild()
 	return nil
 }
 
 // removeFile deletes a hand-dropped file, or the folder that is a model, and what lies beside it.
 func (m *Models) removeFile(e *inventory.Entry) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	rel, err := filepath.Rel(m.cfg.Home, m.cfg.ModelsDir)
 	if err != nil || !filepath.IsLocal(rel) {
 		return core.Errorf(core.CodeForbidden, "The file %s of the model %s lies outside this server's home, so it is not deleted. Delete it yourself and scan again.", e.Path, e.Short())

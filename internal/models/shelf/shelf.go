@@ -33,19 +33,24 @@ const (
 )
 
 // Shelf keeps one JSON file per model: <host>/<namespace>/<name>/<tag>.json, with "-" for a part that the name does not have
-// and that no part can be. Its methods are safe for concurrent use, but one process at a time has the folder.
+// and that no part can be. Its methods are safe for concurrent use, but one process at a time has the folder, and one call at a time
+// writes or removes a name.
 type Shelf struct {
 	dir    string
 	bucket *bucket.Bucket // nil: there is none
 
-	mu     sync.Mutex        // one writer at a time, so that a copy of the bucket's list is not older than what was written since
-	tags   map[string]string // of the manifests in the bucket that the folder has, by place
-	unread map[string]error  // why a manifest of the bucket was left out at the last Sync, by place
+	syncing sync.Mutex // one Sync at a time; nothing else waits for it
+
+	mu      sync.Mutex        // guards what follows and the folder; nobody holds it while the bucket is asked
+	tags    map[string]string // of the manifests in the bucket that the folder has, by place
+	unread  map[string]error  // why a manifest of the bucket was left out at the last Sync, by place
+	writing map[string]bool   // places that are written to or removed now
+	touched map[string]bool   // places that were so since the last Sync began: what it was told of them may be old
 }
 
 // Open makes the folder where it is missing. shared may be nil.
 func Open(dir string, shared *bucket.Bucket) (*Shelf, error) {
-	s := &Shelf{dir: dir, bucket: shared, tags: map[string]string{}}
+	s := &Shelf{dir: dir, bucket: shared, tags: map[string]string{}, writing: map[string]bool{}, touched: map[string]bool{}}
 	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return nil, s.explain(err)
 	}
@@ -86,19 +91,31 @@ func (s *Shelf) Write(ctx context.Context, man *core.Manifest) error {
 	if err != nil {
 		return core.Wrap(core.CodeInternal, err, "The manifest of %s cannot be written.", man.Name)
 	}
+	return s.change(place(n), func(key string) error { return s.bucket.Write(ctx, key, data) }, func(root *os.Root) error { return replace(root, place(n), data) })
+}
+
+// change does something to a place: in the bucket, where there is one, then in the folder.
+func (s *Shelf) change(at string, there func(key string) error, here func(*os.Root) error) error {
+	s.mu.Lock()
+	s.writing[at], s.touched[at] = true, true
+	s.mu.Unlock()
+	var err error
+	if s.bucket != nil {
+		err = there(prefix + at)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bucket != nil {
-		if err := s.bucket.Write(ctx, prefix+place(n), data); err != nil {
-			return err
-		}
+	delete(s.writing, at)
+	delete(s.tags, at) // the next Sync looks at it
+	if err != nil {
+		return err
 	}
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
 		return s.explain(err)
 	}
 	defer func() { _ = root.Close() }() // everything written was synced
-	return s.explain(replace(root, place(n), data))
+	return s.explain(here(root))
 }
 
 // replace writes a file below root by way of a temporary one, and makes its name and its folders durable.
@@ -144,19 +161,7 @@ func (s *Shelf) Remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.bucket != nil {
-		if err := s.bucket.Delete(ctx, prefix+place(n)); err != nil {
-			return err
-		}
-	}
-	root, err := os.OpenRoot(s.dir)
-	if err != nil {
-		return s.explain(err)
-	}
-	defer func() { _ = root.Close() }() // nothing was written through it
-	return s.explain(remove(root, place(n)))
+	return s.change(place(n), func(key string) error { return s.bucket.Delete(ctx, key) }, func(root *os.Root) error { return remove(root, place(n)) })
 }
 
 func remove(root *os.Root, rel string) error {

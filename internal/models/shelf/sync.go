@@ -21,26 +21,21 @@ func (s *Shelf) Sync(ctx context.Context, log *slog.Logger) (changed bool, err e
 	if s.bucket == nil {
 		return false, nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
+	have := s.begin()
 	list, err := s.bucket.List(ctx, prefix)
 	if err != nil {
 		return false, err
 	}
-	root, err := os.OpenRoot(s.dir)
-	if err != nil {
-		return false, s.explain(err)
-	}
-	defer func() { _ = root.Close() }() // everything written was synced
-	tags := map[string]string{}
-	unread := map[string]error{}
+	tags, unread := map[string]string{}, map[string]error{}
 	for _, o := range list {
 		rel := strings.TrimPrefix(o.Key, prefix)
 		if !strings.HasSuffix(rel, suffix) {
 			continue // no manifest's place; consoles make such objects for folders
 		}
 		tags[rel] = o.Tag
-		if _, err := root.Stat(filepath.FromSlash(rel)); err == nil && s.tags[rel] == o.Tag {
+		if _, err := os.Stat(filepath.Join(s.dir, filepath.FromSlash(rel))); err == nil && have[rel] == o.Tag {
 			continue
 		}
 		data, err := s.bucket.Read(ctx, o.Key)
@@ -56,24 +51,63 @@ func (s *Shelf) Sync(ctx context.Context, log *slog.Logger) (changed bool, err e
 			unread[rel] = err
 			continue
 		}
-		if err := replace(root, rel, data); err != nil {
-			return changed, s.explain(err)
+		if took, err := s.take(rel, data); took || err != nil {
+			changed = true
+			if err != nil {
+				return changed, err
+			}
 		}
-		changed = true
 	}
-	gone, err := s.removeOthers(root, tags)
-	maps.DeleteFunc(tags, func(rel, _ string) bool { return unread[rel] != nil })
-	s.tags, s.unread = tags, unread
+	gone, err := s.end(tags, unread)
 	return changed || gone, err
 }
 
-// removeOthers removes the manifests that are not in the bucket any more.
+// begin says that a Sync begins, and returns the tags of what the folder has.
+func (s *Shelf) begin() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touched = maps.Clone(s.writing)
+	return maps.Clone(s.tags)
+}
+
+// take puts a manifest of the bucket into the folder, unless somebody here wrote to its place meanwhile.
+func (s *Shelf) take(rel string, data []byte) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.touched[rel] {
+		return false, nil
+	}
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return false, s.explain(err)
+	}
+	defer func() { _ = root.Close() }() // everything written was synced
+	return true, s.explain(replace(root, rel, data))
+}
+
+// end removes the manifests that are not in the bucket any more, and remembers what the folder has now.
+func (s *Shelf) end(tags map[string]string, unread map[string]error) (changed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return false, s.explain(err)
+	}
+	defer func() { _ = root.Close() }() // nothing was written through it
+	changed, err = s.removeOthers(root, tags)
+	maps.DeleteFunc(tags, func(rel, _ string) bool { return unread[rel] != nil || s.touched[rel] })
+	maps.DeleteFunc(unread, func(rel string, _ error) bool { return s.touched[rel] })
+	s.tags, s.unread = tags, unread
+	return changed, err
+}
+
+// removeOthers removes the manifests that are not in the bucket any more. The caller holds mu.
 func (s *Shelf) removeOthers(root *os.Root, tags map[string]string) (changed bool, err error) {
 	err = fs.WalkDir(root.FS(), ".", func(rel string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(rel, suffix) {
 			return err
 		}
-		if _, ok := tags[rel]; ok {
+		if _, ok := tags[rel]; ok || s.touched[rel] {
 			return nil
 		}
 		changed = true
