@@ -42,9 +42,10 @@ type Config struct {
 	DefaultModel string            // a name; empty: the first bundled chat model, else the first chat model
 	Log          *slog.Logger      // nil: silent
 	Now          func() time.Time
-	Sources      source.Settings        // hub and registry
-	Download     fetch.Limits           // how downloads behave
-	Room         func(need int64) error // refuses a download of so many bytes with CodeDiskFull; nil: by the blobs' disk
+	Sources      source.Settings // hub and registry
+	Download     fetch.Limits    // how downloads behave
+	// Room refuses a file of so many bytes with CodeDiskFull; nil: by the depot, or else by the disk of the blobs.
+	Room func(ctx context.Context, need int64) error
 }
 
 const dirMode = 0o700
@@ -77,6 +78,9 @@ type Models struct {
 func Open(ctx context.Context, cfg Config) (*Models, error) {
 	if cfg.ModelsDir == "" {
 		cfg.ModelsDir = filepath.Join(cfg.Home, "models")
+	}
+	if cfg.Room == nil && cfg.Depot != nil {
+		cfg.Room = cfg.Depot.Reserve
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

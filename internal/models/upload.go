@@ -25,7 +25,12 @@ func (m *Models) PutBlob(ctx context.Context, sha string, size int64, r io.Reade
 	if m.HasBlob(sha) {
 		return false, nil
 	}
-	if err := m.cfg.Blobs.Room(size); err != nil {
+	if m.cfg.Room != nil {
+		err = m.cfg.Room(ctx, size)
+	} else {
+		err = m.cfg.Blobs.Room(size)
+	}
+	if err != nil {
 		return false, err
 	}
 	if _, _, err := m.cfg.Blobs.Put(ctx, r, sha); err != nil {

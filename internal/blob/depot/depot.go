@@ -107,9 +107,6 @@ func (d *Depot) Claim(ctx context.Context, sha string) error {
 func (d *Depot) Keep(ctx context.Context, sha string, sent func(int64)) (err error) {
 	release := d.pin(sha)
 	defer release()
-	if err := d.Claim(ctx, sha); err != nil {
-		return err
-	}
 	f, err := d.cfg.Local.Open(sha)
 	if err != nil {
 		return err
@@ -119,13 +116,16 @@ func (d *Depot) Keep(ctx context.Context, sha string, sent func(int64)) (err err
 	if err != nil {
 		return err
 	}
+	if err := d.Claim(ctx, sha); err != nil {
+		return err
+	}
 	if err := d.cfg.Bucket.Upload(ctx, blobs+sha, f, fi.Size(), d.renewing(ctx, sha, sent)); err != nil {
 		return err
 	}
 	d.mu.Lock()
 	d.sizes[sha], d.used[sha] = fi.Size(), d.cfg.Now()
 	d.mu.Unlock()
-	if err := d.makeRoom(ctx, 0); err != nil {
+	if err := d.trim(ctx); err != nil {
 		d.cfg.Log.WarnContext(ctx, "the cache of blobs is larger than its bound", slog.String("reason", err.Error()))
 	}
 	return nil

@@ -7,10 +7,12 @@ import (
 	"encoding/hex"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -251,12 +253,27 @@ func TestCache(t *testing.T) {
 	done()
 	done()
 
-	b := open(t, s, s.URL, func(cfg *Config) { cfg.Bound = mib / 2 })
-	if err := b.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
+	// What could not stay drops nothing: not what is larger than the bound, nor what is too large beside that which is in use.
+	done = use(shas[0])
+	huge := open(t, s, s.URL, nil).keep(t, content('h', 4*mib))
+	for _, err := range []error{func() error { _, err := a.Use(t.Context(), huge, nil); return err }(), a.Reserve(t.Context(), 4*mib)} {
+		wantCode(t, err, core.CodeDiskFull, "blobs.cache", strconv.Itoa(4*mib), strconv.Itoa(3*mib))
 	}
-	_, err = b.Use(t.Context(), shas[0], nil)
-	wantCode(t, err, core.CodeDiskFull, "blobs.cache")
+	wide := open(t, s, s.URL, nil).keep(t, content('w', 5*mib/2))
+	_, err = a.Use(t.Context(), wide, nil)
+	wantCode(t, err, core.CodeDiskFull, "blobs.cache", strconv.Itoa(5*mib/2))
+	here(loose, shas[0], shas[1])
+	// Room is made for what comes from elsewhere, and files in use do not stop it.
+	if err := a.Reserve(t.Context(), 5*mib/2); err != nil {
+		t.Error(err)
+	}
+	here(loose, shas[0], shas[1])
+	done()
+	if err := a.Reserve(t.Context(), 3*mib/2); err != nil {
+		t.Error(err)
+	}
+	here(loose, shas[0])
+	wantCode(t, open(t, s, s.URL, nil).Reserve(t.Context(), math.MaxInt64), core.CodeDiskFull, "bytes free")
 }
 
 // claiming claims a blob for another server while the blobs are listed.

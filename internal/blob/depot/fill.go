@@ -52,6 +52,9 @@ func (d *Depot) fetch(ctx context.Context, sha string, progress func(done, total
 	if !ok {
 		return core.Errorf(core.CodeNotFound, "The bucket %s holds no file %s; pull the model again.", d.cfg.Bucket.Where(), sha)
 	}
+	if err := d.admits(o.Size); err != nil {
+		return err
+	}
 	p, err := d.cfg.Local.Partial(sha)
 	if err != nil {
 		return err
@@ -65,7 +68,7 @@ func (d *Depot) fetch(ctx context.Context, sha string, progress func(done, total
 			return err
 		}
 	}
-	if err := d.makeRoom(ctx, o.Size-p.Size()); err != nil {
+	if err := d.makeRoom(ctx, o.Size, o.Size-p.Size()); err != nil {
 		return err
 	}
 	if err := d.copy(ctx, sha, p, o.Size, progress); err != nil {
@@ -142,27 +145,68 @@ func (d *Depot) accept(ctx context.Context, sha string, p *blob.Partial) error {
 	return p.Promote()
 }
 
-// makeRoom removes local blobs, those first that were not used for the longest time, until so many bytes fit the bound and the
-// disk. One that only lies here, or is in use, stays.
-func (d *Depot) makeRoom(ctx context.Context, need int64) error {
-	list, err := d.cfg.Local.List()
+// Reserve makes room here for a file of so many bytes that is about to come, from wherever. One that the bound never admits is
+// CodeDiskFull, and so is one that the disk has no room for.
+func (d *Depot) Reserve(ctx context.Context, size int64) error {
+	if err := d.admits(size); err != nil {
+		return err
+	}
+	if err := d.makeRoom(ctx, size, size); core.CodeOf(err) != core.CodeDiskFull {
+		return err
+	}
+	return d.cfg.Local.Room(size) // files in use may exceed the bound, and go when they can
+}
+
+// admits refuses a file that is larger than the bound. Nothing is dropped for one that could not stay.
+func (d *Depot) admits(size int64) error {
+	if d.cfg.Bound > 0 && size > d.cfg.Bound {
+		return core.Errorf(core.CodeDiskFull, "The model's file has %d bytes, and blobs.cache lets all files of models on this server have %d together. "+
+			"Set blobs.cache to more than the file has, or to 0B, so that only the disk bounds it.", size, d.cfg.Bound)
+	}
+	return nil
+}
+
+// makeRoom removes local blobs, those first that were not used for the longest time, until a file of size bytes, of which so many
+// are missing here, fits the bound and the disk. One that only lies here, or is in use, stays. Where the file would not fit anyway,
+// nothing is removed.
+func (d *Depot) makeRoom(ctx context.Context, size, missing int64) error {
+	list, total, err := d.byUse()
 	if err != nil {
 		return err
 	}
-	used := d.lastUse()
-	var total int64
-	for i, b := range list {
-		total += b.Size
-		if at, ok := used[b.SHA256]; ok {
-			list[i].Modified = at
+	var gone []blob.Info
+	freed, next := int64(0), 0
+	for ; d.fits(total-freed, size, missing-freed) != nil; next++ {
+		if next == len(list) {
+			return d.fits(total-freed, size, missing-freed)
+		}
+		if d.spare(ctx, list[next]) {
+			gone = append(gone, list[next])
+			freed += list[next].Size
 		}
 	}
-	slices.SortFunc(list, func(a, b blob.Info) int { return a.Modified.Compare(b.Modified) })
+	for _, b := range gone {
+		if _, err := d.evict(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trim removes local blobs, as makeRoom does, until the rest fits the bound, as far as that goes.
+func (d *Depot) trim(ctx context.Context) error {
+	list, total, err := d.byUse()
+	if err != nil {
+		return err
+	}
 	for _, b := range list {
-		if d.fits(total, need) == nil {
+		if d.fits(total, 0, 0) == nil {
 			return nil
 		}
-		gone, err := d.evict(ctx, b)
+		if !d.spare(ctx, b) {
+			continue
+		}
+		gone, err := d.evict(b)
 		if err != nil {
 			return err
 		}
@@ -170,25 +214,55 @@ func (d *Depot) makeRoom(ctx context.Context, need int64) error {
 			total -= b.Size
 		}
 	}
-	return d.fits(total, need)
+	return d.fits(total, 0, 0)
 }
 
-func (d *Depot) fits(total, need int64) error {
-	if d.cfg.Bound > 0 && total+need > d.cfg.Bound {
-		return core.Errorf(core.CodeDiskFull, "%d bytes do not fit the cache of models beside the %d bytes that are in use or only here: blobs.cache is %d bytes. Make it larger.",
-			need, total, d.cfg.Bound)
+// byUse are the local blobs, those first that were not used for the longest time, and their bytes together.
+func (d *Depot) byUse() (list []blob.Info, total int64, err error) {
+	if list, err = d.cfg.Local.List(); err != nil {
+		return nil, 0, err
 	}
-	return d.cfg.Local.Room(need)
+	used := d.lastUse()
+	for i, b := range list {
+		total += b.Size
+		if at, ok := used[b.SHA256]; ok {
+			list[i].Modified = at
+		}
+	}
+	slices.SortFunc(list, func(a, b blob.Info) int { return a.Modified.Compare(b.Modified) })
+	return list, total, nil
 }
 
-// evict removes a local blob that the bucket has and that nobody needs here now, and reports whether it did.
-func (d *Depot) evict(ctx context.Context, b blob.Info) (bool, error) {
+// fits refuses a file of size bytes beside total others, of which so many bytes are missing on the disk.
+func (d *Depot) fits(total, size, missing int64) error {
+	if d.cfg.Bound > 0 && total+size > d.cfg.Bound {
+		return core.Errorf(core.CodeDiskFull, "%d bytes do not fit the cache of models beside the %d bytes that are in use or only here: blobs.cache is %d bytes. Make it larger.",
+			size, total, d.cfg.Bound)
+	}
+	return d.cfg.Local.Room(missing)
+}
+
+// spare reports whether a local blob can go: the bucket has it, and nobody needs it here now.
+func (d *Depot) spare(ctx context.Context, b blob.Info) bool {
 	if d.cfg.Busy(ctx, b.SHA256) {
-		return false, nil
+		return false
 	}
 	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.unpinned(b)
+}
+
+// unpinned is spare without a look at what is loaded. The caller holds mu.
+func (d *Depot) unpinned(b blob.Info) bool {
+	size, kept := d.sizes[b.SHA256]
+	return kept && size == b.Size && d.pins[b.SHA256] == 0
+}
+
+// evict removes a local blob that is to spare, and reports whether it still was.
+func (d *Depot) evict(b blob.Info) (bool, error) {
+	d.mu.Lock()
 	defer d.mu.Unlock() // until it is gone: who pins it then sees that it must be brought here
-	if size, kept := d.sizes[b.SHA256]; !kept || size != b.Size || d.pins[b.SHA256] > 0 {
+	if !d.unpinned(b) {
 		return false, nil
 	}
 	if err := d.cfg.Local.Delete(b.SHA256); err != nil {

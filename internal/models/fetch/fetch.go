@@ -53,8 +53,8 @@ type Job struct {
 	SHA256 string // of the file, lower-case hex
 	Size   int64  // bytes; 0: the server tells
 	Check  blob.Check
-	Room   func(need int64) error // refuses bytes that do not fit; nil: the blobs decide
-	Report func(Step)             // not called by two goroutines at once
+	Room   func(ctx context.Context, need int64) error // refuses bytes that do not fit; nil: the blobs decide
+	Report func(Step)                                  // not called by two goroutines at once
 	Log    *slog.Logger
 	Limits Limits
 }
@@ -94,7 +94,7 @@ func Run(ctx context.Context, job Job) error {
 	}
 	l.Streams = min(l.Streams, maxStreams)
 	if d.Room == nil {
-		d.Room = d.Blobs.Room
+		d.Room = func(_ context.Context, need int64) error { return d.Blobs.Room(need) }
 	}
 	part, err := d.Blobs.Partial(d.SHA256)
 	if err != nil {
@@ -146,7 +146,7 @@ func (d *download) verify(ctx context.Context, part *blob.Partial) error {
 // complete asks for the file, again and again from where it stopped, until all of it is there.
 func (d *download) complete(ctx context.Context, part *blob.Partial) error {
 	if d.Size > 0 && part.Mark().Pieces() == 0 {
-		if err := d.Room(d.Size - part.Size()); err != nil {
+		if err := d.Room(ctx, d.Size-part.Size()); err != nil {
 			return err
 		}
 	}
@@ -183,7 +183,7 @@ func (d *download) attempt(ctx context.Context, part *blob.Partial) error {
 	if d.Size > 0 && total > 0 && total != d.Size {
 		return core.Errorf(core.CodeBadModel, "The server %s has a file of %d bytes, but one of %d bytes is listed; pull again later.", d.Host, total, d.Size)
 	}
-	if err := d.Room(total - part.Size()); err != nil {
+	if err := d.Room(ctx, total-part.Size()); err != nil {
 		return err
 	}
 	if d.spreads(l.resp, part, total) {

@@ -48,7 +48,7 @@ func (d *download) spread(ctx context.Context, part *blob.Partial, first *line) 
 	if missing == 0 {
 		return nil
 	}
-	if err := d.Room(missing); err != nil {
+	if err := d.Room(ctx, missing); err != nil {
 		return err
 	}
 	err = s.run(ctx, first)

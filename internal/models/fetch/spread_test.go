@@ -249,8 +249,8 @@ func TestCancel(t *testing.T) {
 // TestDiskFull: where the size is known nothing is asked for, else nothing is kept.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	full := func(free int64) func(int64) error {
-		return func(need int64) error {
+	full := func(free int64) func(context.Context, int64) error {
+		return func(_ context.Context, need int64) error {
 			if need > free {
 				return core.Errorf(core.CodeDiskFull, "Need %d bytes, have %d.", need, free)
 			}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"ashatai/internal/blob"
@@ -27,9 +28,9 @@ type Fetcher interface {
 type Config struct {
 	Fetch    Fetcher
 	Blobs    *blob.Store
-	Sources  source.Settings        // hub and registry
-	Download fetch.Limits           // how downloads behave
-	Room     func(need int64) error // refuses a download of so many bytes with CodeDiskFull; nil: by the blobs' disk
+	Sources  source.Settings                             // hub and registry
+	Download fetch.Limits                                // how downloads behave
+	Room     func(ctx context.Context, need int64) error // refuses a file of so many bytes with CodeDiskFull; nil: by the blobs' disk
 	Log      *slog.Logger
 	Now      func() time.Time
 }
@@ -60,6 +61,11 @@ func (g *Getter) Obtain(ctx context.Context, src Supply, progress func(Progress)
 		return src.SHA256, g.fetch(ctx, src, progress)
 	}
 	progress(Progress{Status: StatusPulling, Digest: src.SHA256})
+	if fi, err := os.Stat(src.path); err == nil && fi.Mode().IsRegular() && g.cfg.Room != nil {
+		if err := g.cfg.Room(ctx, fi.Size()); err != nil {
+			return "", err
+		}
+	}
 	info, err := g.cfg.Blobs.Add(ctx, blob.AddRequest{
 		Path: src.path, Want: src.SHA256, Check: facts.Accepts,
 		Read: func(n, total int64) {

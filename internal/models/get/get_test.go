@@ -384,13 +384,21 @@ func TestWithoutRoom(t *testing.T) {
 	s := offer(t, tiny(t, ""), nil)
 	h := home(t, func(c *Config) {
 		c.Sources.Registry = s.URL
-		c.Room = func(need int64) error { return core.Errorf(core.CodeDiskFull, "No room for %d bytes.", need) }
+		c.Room = func(_ context.Context, need int64) error {
+			return core.Errorf(core.CodeDiskFull, "No room for %d bytes.", need)
+		}
 	})
 	_, _, err := h.get(t.Context(), Request{Source: "tiny"})
 	wantCode(t, err, core.CodeDiskFull, strconv.Itoa(len(s.data)))
 	if s.files.Load() != 0 {
 		t.Error("the file was asked for")
 	}
+	path := filepath.Join(t.TempDir(), "x.gguf")
+	if err := os.WriteFile(path, s.data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = h.get(t.Context(), Request{Source: path})
+	wantCode(t, err, core.CodeDiskFull, strconv.Itoa(len(s.data)))
 }
 
 // TestFile: a file of this machine becomes a blob, by its path.
