@@ -71,14 +71,9 @@ class Program:
 
     def infer(self, given: list[dict[str, Any]], tail: bytes, wanted: list[str] | None) -> list[tuple[dict[str, Any], bytes]]:
         """Tensors in, tensors out, by name."""
-        parts = {g["name"]: g for g in given}
-        names = [i["name"] for i in self.inputs]
-        if missing := [n for n in names if n not in parts]:
-            raise invalid("inputs", f"The input {missing[0]} is missing; this model takes {', '.join(names)}.")
-        if more := [n for n in parts if n not in names]:
-            raise invalid("inputs", f"There is no input {more[0]:.80}; this model takes {', '.join(names)}.")
+        parts = self._by_name(given)
         try:
-            out = self.call([self._tensor(parts[n], tail) for n in names])
+            out = self.call([self._tensor(parts[i["name"]], tail) for i in self.inputs])
         except (Fault, MemoryError):
             raise
         except Exception as e:  # a program may raise anything: IndexError where it looks something up, JITException by its own code
@@ -88,10 +83,29 @@ class Program:
         have = {o["name"]: v for o, v in zip(self.outputs, out, strict=False)}
         for i, v in enumerate(out[len(self.outputs) :], len(self.outputs)):
             have[f"output_{i}"] = v
-        for n in wanted or []:
+        for at, n in enumerate(wanted or []):
+            if wanted and n in wanted[:at]:
+                raise invalid("outputs", f"The output {n:.80} is asked for twice.")
             if n not in have:
                 raise invalid("outputs", f"There is no output {n:.80}; this model gives {', '.join(have)}.")
         return [_head(n, have[n]) for n in (have if wanted is None else wanted)]
+
+    def _by_name(self, given: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The tensors by their names: each input once, of its type and shape where the file says which."""
+        known = {i["name"]: i for i in self.inputs}
+        parts: dict[str, dict[str, Any]] = {}
+        for g in given:
+            i = known.get(g["name"])
+            if i is None:
+                raise invalid("inputs", f"There is no input {g['name']:.80}; this model takes {', '.join(known)}.")
+            if g["name"] in parts:
+                raise invalid("inputs", f"The input {g['name']:.80} is given twice.")
+            if (g["type"] != i["type"] and not i.get("any_type")) or not _allows(i["shape"], g["shape"]):
+                raise invalid("inputs", f"The input {g['name']:.80} is {g['type']:.20} {g['shape']}; the model takes {i['type']} {i['shape']} there, where -1 is free.")
+            parts[g["name"]] = g
+        if missing := [n for n in known if n not in parts]:
+            raise invalid("inputs", f"The input {missing[0]} is missing; this model takes {', '.join(known)}.")
+        return parts
 
     @staticmethod
     def _tensor(g: dict[str, Any], tail: bytes) -> torch.Tensor:
@@ -100,8 +114,14 @@ class Program:
         if kind is None:
             raise invalid("inputs", f"The tensor {g['name']:.80} is of the type {g['type']:.20}, which the runtime pytorch does not take.")
         if not data:
-            return torch.zeros(g["shape"], dtype=kind)
-        return torch.frombuffer(bytearray(data), dtype=kind).reshape(g["shape"])
+            return torch.zeros(g["shape"] or [], dtype=kind)
+        return torch.frombuffer(bytearray(data), dtype=kind).reshape(g["shape"] or [])
+
+
+def _allows(want: list[int] | None, have: list[int] | None) -> bool:
+    """Whether a shape, of which None has no dimensions, is one that the model takes; None there: it does not say which."""
+    have = have or []
+    return want is None or (len(want) == len(have) and all(w in (-1, h) for w, h in zip(want, have, strict=True)))
 
 
 def _head(name: str, v: torch.Tensor) -> tuple[dict[str, Any], bytes]:

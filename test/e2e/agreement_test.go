@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"ashatai/internal/core"
 	"ashatai/internal/engine"
 	"ashatai/internal/engine/catalog"
 	"ashatai/internal/engine/enginetest"
@@ -89,24 +91,42 @@ func TestRuntimesAgree(t *testing.T) {
 // TestTensorLawInTheWorker holds runtimes to the contract of tensors as the server runs them.
 func TestTensorLawInTheWorker(t *testing.T) {
 	given(t, "ASHATAI_TEST_BIN")
-	for name, c := range map[string]struct{ runtime, library, from, file string }{
-		"ONNX":       {catalog.ONNX, "ASHATAI_TEST_ONNX", "ASHATAI_TEST_TENSOR_MODELS", "magika/model.onnx"},
-		"SavedModel": {catalog.TensorFlow, "ASHATAI_TEST_TENSORFLOW", "ASHATAI_TEST_TENSORFLOW_MODELS", "basic-pitch/saved_model.pb"},
-		"LiteRT":     {catalog.TensorFlow, "ASHATAI_TEST_TENSORFLOW", "ASHATAI_TEST_TENSORFLOW_MODELS", "nmp.tflite"},
+	sound := core.Tensor{Name: "x", Type: core.FP32, Shape: []int64{1, 512}, Data: make([]byte, 4*512)}
+	rate := core.Tensor{Name: "sr", Type: core.Int64, Shape: []int64{}, Data: binary.LittleEndian.AppendUint64(nil, 16000)}
+	for name, c := range map[string]struct {
+		runtime, library, from, file string
+		inputs                       []core.Tensor // nil: zeros
+	}{
+		"ONNX":        {catalog.ONNX, "ASHATAI_TEST_ONNX", "ASHATAI_TEST_TENSOR_MODELS", "magika/model.onnx", nil},
+		"SavedModel":  {catalog.TensorFlow, "ASHATAI_TEST_TENSORFLOW", "ASHATAI_TEST_TENSORFLOW_MODELS", "basic-pitch/saved_model.pb", nil},
+		"LiteRT":      {catalog.TensorFlow, "ASHATAI_TEST_TENSORFLOW", "ASHATAI_TEST_TENSORFLOW_MODELS", "nmp.tflite", nil},
+		"TorchScript": {catalog.PyTorch, "ASHATAI_TEST_PYTORCH", "ASHATAI_TEST_TENSOR_MODELS", "vad-script/model.pt", []core.Tensor{sound, rate}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			given(t, c.library)
 			rt := inWorker(t, c.runtime)
 			spec := engine.LoadSpec{Path: filepath.Join(given(t, c.from), filepath.FromSlash(c.file)), Sequences: 2}
-			m, err := rt.Load(t.Context(), spec, nil)
-			if err != nil {
-				t.Fatal(err)
+			if c.runtime == catalog.PyTorch {
+				spec.Options = map[string]string{"trusted": "true"}
 			}
-			inputs, err := enginetest.Zeros(m.Facts().Inputs)
-			if cerr := m.Close(); err != nil || cerr != nil {
-				t.Fatal(err, cerr)
+			if c.inputs == nil {
+				c.inputs = zeros(t, rt, spec)
 			}
-			enginetest.RunTensors(t, func(*testing.T) engine.Runtime { return rt }, enginetest.TensorOptions{Spec: spec, Inputs: inputs})
+			enginetest.RunTensors(t, func(*testing.T) engine.Runtime { return rt }, enginetest.TensorOptions{Spec: spec, Inputs: c.inputs})
 		})
 	}
+}
+
+// zeros are inputs that a model takes.
+func zeros(t *testing.T, rt engine.Runtime, spec engine.LoadSpec) []core.Tensor {
+	t.Helper()
+	m, err := rt.Load(t.Context(), spec, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inputs, err := enginetest.Zeros(m.Facts().Inputs)
+	if cerr := m.Close(); err != nil || cerr != nil {
+		t.Fatal(err, cerr)
+	}
+	return inputs
 }

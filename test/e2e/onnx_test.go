@@ -18,6 +18,7 @@ import (
 	"ashatai/internal/onnxfile/onnxfiletest"
 	"ashatai/internal/proc"
 	worker "ashatai/internal/worker/host"
+	"ashatai/python"
 )
 
 const onnxEnd = "<|end|>"
@@ -119,15 +120,15 @@ func inWorker(t *testing.T, name string) engine.Runtime {
 		t.Fatalf("%s, %v, %v", out, err, uerr)
 	}
 	env, paths := []string{"GGML_NO_BACKTRACE=1", "TF_CPP_MIN_LOG_LEVEL=2"}, []string(nil)
-	for library, from := range map[string]string{"ASHATAI_LLAMACPP": "ASHATAI_TEST_LIB", "ASHATAI_ONNXRUNTIME": "ASHATAI_TEST_ONNX", "ASHATAI_TENSORFLOW": "ASHATAI_TEST_TENSORFLOW"} {
+	for library, from := range map[string]string{"ASHATAI_LLAMACPP": "ASHATAI_TEST_LIB", "ASHATAI_ONNXRUNTIME": "ASHATAI_TEST_ONNX", "ASHATAI_TENSORFLOW": "ASHATAI_TEST_TENSORFLOW", "ASHATAI_PYTORCH": "ASHATAI_TEST_PYTORCH"} {
 		if dir := os.Getenv(from); dir != "" {
 			env, paths = append(env, library+"="+dir), append(paths, dir)
 		}
 	}
 	d, _ := catalog.Get(name)
 	return worker.New(worker.Config{
-		Binary: filepath.Join(bin, "ashatai-worker"), Build: v.Client.Commit, Log: slog.New(slog.DiscardHandler), Env: env,
-		Limits: proc.Limits{MemoryBytes: 8 << 30, OpenFiles: 256, FileBytes: -1}, ReadPaths: paths,
+		Binary: filepath.Join(bin, "ashatai-worker"), Build: v.Client.Commit, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Env: env,
+		Limits: proc.Limits{MemoryBytes: 8 << 30, OpenFiles: 256}, ReadPaths: paths, Locks: map[string]string{catalog.PyTorch: python.Lock()},
 	}).Runtime(name, d)
 }
 

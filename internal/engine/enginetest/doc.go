@@ -58,11 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) engine.Runtime, opt Options) {
 	}
 	shut(t, m)
 	if opt.Embedding != nil {
-		m := load(t, rt, *opt.Embedding)
-		for _, c := range embeddingCases() {
-			opt.run(t, c.name, func(t *testing.T) { t.Helper(); c.test(t, &suite{opt: opt, rt: rt, m: m}) })
-		}
-		shut(t, m)
+		opt.embeddings(t, rt)
 	}
 	if opt.Reranking != nil {
 		m := load(t, rt, *opt.Reranking)
@@ -77,6 +73,24 @@ func Run(t *testing.T, open func(t *testing.T) engine.Runtime, opt Options) {
 			t.Error(err)
 		}
 	})
+}
+
+// RunEmbeddings tests what a runtime makes of opt.Embedding alone.
+func RunEmbeddings(t *testing.T, open func(t *testing.T) engine.Runtime, opt Options) {
+	t.Helper()
+	if opt.Bound == 0 {
+		opt.Bound = 10 * time.Second
+	}
+	opt.embeddings(t, open(t))
+}
+
+func (opt Options) embeddings(t *testing.T, rt engine.Runtime) {
+	t.Helper()
+	m := load(t, rt, *opt.Embedding)
+	for _, c := range embeddingCases() {
+		opt.run(t, c.name, func(t *testing.T) { t.Helper(); c.test(t, &suite{opt: opt, rt: rt, m: m}) })
+	}
+	shut(t, m)
 }
 
 // suite is what a case works with.

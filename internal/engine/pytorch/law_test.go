@@ -67,7 +67,11 @@ var made = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	madeIn = dir
-	cmd := exec.Command(filepath.Join(os.Getenv("ASHATAI_TEST_PYTORCH"), "bin", "python"), "-I", "-W", "ignore", "testdata/make.py", dir) //nolint:forbidigo // made once, for no single test
+	args := []string{"-I", "-W", "ignore", "testdata/make.py", dir}
+	if published := os.Getenv("ASHATAI_TEST_MINILM_TORCH"); published != "" {
+		args = append(args, published)
+	}
+	cmd := exec.Command(filepath.Join(os.Getenv("ASHATAI_TEST_PYTORCH"), "bin", "python"), args...) //nolint:forbidigo // made once, for no single test
 	cmd.Stderr = os.Stderr
 	return dir, cmd.Run()
 })
@@ -106,6 +110,60 @@ func TestLaw(t *testing.T) {
 		Embedding: &engine.LoadSpec{Path: filepath.Join(dir, "bert", "model.safetensors"), Embedding: true},
 		BadFile:   bad, Control: "<|end|>", Bound: 30 * time.Second,
 	})
+}
+
+// given is what a variable of the environment names; the test is skipped without it.
+func given(t *testing.T, name string) string {
+	t.Helper()
+	v := os.Getenv(name)
+	if v == "" {
+		t.Skip(name + " is not set; make test sets it")
+	}
+	return v
+}
+
+// TestLawForEmbeddings holds the runtime to the contract with a published model; that of text is small and made here.
+func TestLawForEmbeddings(t *testing.T) {
+	published := filepath.Join(given(t, "ASHATAI_TEST_MINILM_TORCH"), "model.safetensors")
+	rt := runtimeIn(t, environment(t))
+	enginetest.RunEmbeddings(t, func(*testing.T) engine.Runtime { return rt }, enginetest.Options{
+		Embedding: &engine.LoadSpec{Path: published, Embedding: true}, Bound: 30 * time.Second,
+	})
+}
+
+// TestTensorLaw holds programs to the contract of tensors: both kinds, and a published one of each.
+func TestTensorLaw(t *testing.T) {
+	dir := models(t)
+	ids := core.Tensor{Name: "input_ids", Type: core.Int64, Shape: []int64{1, 8}}
+	mask := core.Tensor{Name: "attention_mask", Type: core.Int64, Shape: []int64{1, 8}}
+	for _, id := range []uint64{101, 1037, 4937, 2938, 2006, 1996, 13523, 102} {
+		ids.Data, mask.Data = binary.LittleEndian.AppendUint64(ids.Data, id), binary.LittleEndian.AppendUint64(mask.Data, 1)
+	}
+	sound := tensor("x", make([]float32, 512)...)
+	rate := core.Tensor{Name: "sr", Type: core.Int64, Shape: []int64{}, Data: binary.LittleEndian.AppendUint64(nil, 16000)}
+	for name, c := range map[string]struct {
+		from, file string // from is a variable of the environment; empty: made here
+		inputs     []core.Tensor
+	}{
+		"export":              {"", "program/model.pt2", []core.Tensor{tensor("x", 1, 1, 2)}},
+		"TorchScript":         {"", "program/model.pt", []core.Tensor{tensor("x", 1, 1, 2)}},
+		"MiniLM, exported":    {"", "minilm/model.pt2", []core.Tensor{ids, mask}},
+		"Silero, TorchScript": {"ASHATAI_TEST_TENSOR_MODELS", "vad-script/model.pt", []core.Tensor{sound, rate}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := dir
+			if c.from != "" {
+				root = given(t, c.from)
+			} else if strings.HasPrefix(c.file, "minilm") {
+				given(t, "ASHATAI_TEST_MINILM_TORCH")
+			}
+			rt := runtimeIn(t, environment(t))
+			enginetest.RunTensors(t, func(*testing.T) engine.Runtime { return rt }, enginetest.TensorOptions{
+				Spec:   engine.LoadSpec{Path: filepath.Join(root, filepath.FromSlash(c.file)), Options: map[string]string{"trusted": "true"}},
+				Inputs: c.inputs,
+			})
+		})
+	}
 }
 
 func tensor(name string, values ...float32) core.Tensor {

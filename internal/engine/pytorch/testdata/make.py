@@ -1,4 +1,5 @@
-"""Makes small models for the tests: make.py FOLDER. It runs in the environment of the PyTorch runtime."""
+"""Makes small models for the tests: make.py FOLDER [MINILM]. It runs in the environment of the PyTorch runtime. MINILM is the folder of the
+published model, of which it makes a program."""
 
 import codecs
 import contextlib
@@ -12,7 +13,7 @@ with contextlib.redirect_stdout(io.StringIO()):
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, OpenAIGPTConfig, OpenAIGPTLMHeadModel, RobertaConfig, RobertaModel
+from transformers import AutoModel, BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, OpenAIGPTConfig, OpenAIGPTLMHeadModel, RobertaConfig, RobertaModel
 
 out = Path(sys.argv[1])
 torch.manual_seed(7)
@@ -98,3 +99,21 @@ class Rows(torch.nn.Module):  # type: ignore[misc]
 
 (out / "rows").mkdir()
 torch.export.save(torch.export.export(Rows().eval(), (torch.zeros(2, dtype=torch.long),)), str(out / "rows" / "model.pt2"))
+
+
+class Hidden(torch.nn.Module):  # type: ignore[misc]
+    """The vectors of a text's tokens, which the pooling of a model for embeddings begins with."""
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        out = self.net(input_ids=input_ids, attention_mask=attention_mask)
+        return out.last_hidden_state, out.pooler_output
+
+
+if len(sys.argv) > 2:
+    one = torch.ones(1, 8, dtype=torch.long)
+    (out / "minilm").mkdir()
+    torch.export.save(torch.export.export(Hidden(AutoModel.from_pretrained(sys.argv[2], local_files_only=True).eval()), (one, one)), str(out / "minilm" / "model.pt2"))
