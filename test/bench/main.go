@@ -90,10 +90,9 @@ func (o options) check() error {
 	return nil
 }
 
-// wants says whether a piece of work is done. Formats belong to conversations, which raw prompts are not. Fairness takes a minute and a
-// half of each server and leaves ours with accounts, so it is done where it is named.
+// wants says whether a piece of work is done. Formats belong to conversations, which raw prompts are not.
 func (o options) wants(piece string) bool {
-	if piece == "fairness" {
+	if named(piece) {
 		return slices.Contains(o.only, piece)
 	}
 	return (len(o.only) == 0 || slices.Contains(o.only, piece)) && (piece != "schemas" || !o.completions)

@@ -55,6 +55,19 @@ func patience(title, beside string) row {
 	}}
 }
 
+// disturbed is how many times as long the 99th percentile between two tokens of a stream is while another model comes and goes.
+func disturbed() row {
+	gap := func(s load.Summary) float64 { return s.Gap99 }
+	return row{work: "1 stream beside loads and unloads of another model", figure: "99th percentile between tokens, times that alone", value: func(t turn) (float64, bool) {
+		alone, _ := of("switch-alone", gap)(t)
+		beside, ok := of("switch-beside", gap)(t)
+		if !ok || alone == 0 {
+			return 0, false
+		}
+		return beside / alone, true
+	}}
+}
+
 // rate is a row of tokens per second. A server that got out no token in the whole window has the rate 0, which is a figure.
 func rate(title, work, beside string) row {
 	return row{work: title, figure: "tokens/s", more: true, beside: beside, value: func(t turn) (float64, bool) {
@@ -106,6 +119,9 @@ func comparison() []row {
 		patience("1 client beside 10 of another tenant", peerName),
 		firstToken95("1 client beside 10 of another tenant", "fairness-beside"),
 		rate("10 clients beside 1 of another tenant", "fairness-10-others", peerName),
+		disturbed().aimed(1.5, 0),
+		{work: "1 stream, no other model", figure: "99th percentile between tokens, ms", value: of("switch-alone", func(s load.Summary) float64 { return s.Gap99 })},
+		single("1 stream beside loads and unloads of another model", "loads and unloads", modelChanges, ""),
 		single("front process, 1 stream", "CPU per streamed token, µs", fmt.Sprint(frontCPU, 1), "").aimed(25, 0),
 		single("front process, 8 streams", "CPU per streamed token, µs", fmt.Sprint(frontCPU, 8), "").aimed(25, 0),
 		single("front process", "most memory seen, MB", frontMemory, "").aimed(60, 0),

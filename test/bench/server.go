@@ -64,7 +64,7 @@ func contestants(o options) []contestant {
 	}
 	all := []contestant{
 		{name: oursName, title: "ashatai", program: o.ours, args: ours()},
-		{name: bestName, title: "ashatai, best layout", program: o.ours, args: ours("engine.weights=auto"), only: slices.DeleteFunc(pieces(), func(p string) bool { return p == "fairness" })},
+		{name: bestName, title: "ashatai, best layout", program: o.ours, args: ours("engine.weights=auto"), only: slices.DeleteFunc(pieces(), named)},
 		{name: peerName, title: "llama-server", program: o.peer, args: peer()},
 		{name: specName, title: "llama-server, speculating", program: o.peer, args: peer(bestSpeculation()...), only: []string{"edit"}},
 	}

@@ -19,6 +19,7 @@ const (
 	frontMemory    = "front_memory_mb"
 	engineAtStart  = "engine_memory_at_start_mb"
 	engineAtTheEnd = "engine_memory_at_end_mb"
+	modelChanges   = "model_changes"
 )
 
 // turn is one server's measurement.
@@ -32,8 +33,11 @@ type turn struct {
 
 // pieces are the pieces of work in the order in which they run.
 func pieces() []string {
-	return []string{"decode", "prefix", "agents", "stall", "cancel", "busy", "edit", "schemas", "restart", "fairness"}
+	return []string{"decode", "prefix", "agents", "stall", "cancel", "busy", "edit", "schemas", "restart", "fairness", "switch"}
 }
+
+// named are the pieces that are done only where they are named: they take minutes, or leave a server as others are not to find it.
+func named(piece string) bool { return piece == "fairness" || piece == "switch" }
 
 // measure starts one server, drives it, and ends it.
 func measure(ctx context.Context, o options, c contestant, optimized string) (t turn, err error) {
@@ -50,6 +54,11 @@ func measure(ctx context.Context, o options, c contestant, optimized string) (t 
 	}
 	if c.name == bestName {
 		if err := give(optimized, s.home); err != nil {
+			return turn{}, err
+		}
+	}
+	if c.name == oursName && o.wants("switch") {
+		if err := offer(o.model, s.home); err != nil {
 			return turn{}, err
 		}
 	}
@@ -114,6 +123,13 @@ func (t *turn) piece(ctx context.Context, s *server, w *load.Worker, name string
 			return err
 		}
 		t.done(w.Fairness(ctx, who)...)
+	case "switch":
+		rows, changes, err := w.Switch(ctx, switched(s))
+		if err != nil {
+			return err
+		}
+		t.Figures[modelChanges] = float64(changes)
+		t.done(rows...)
 	case "restart":
 		t.memory(s, engineAtTheEnd)
 		return t.restart(ctx, s, w)

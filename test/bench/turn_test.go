@@ -63,6 +63,7 @@ func serve(addr string) {
 		}
 		fmt.Fprintf(w, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":%d}}\n\ndata: [DONE]\n\n", q.Tokens)
 	}
+	mux.HandleFunc("POST /api/generate", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") })
 	mux.HandleFunc("POST /v1/completions", answer)
 	mux.HandleFunc("POST /v1/chat/completions", answer)
 	srv := http.Server{Addr: addr, Handler: mux, ReadHeaderTimeout: time.Minute}
@@ -81,8 +82,12 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := options{
-		ours: self, peer: self, model: "model.gguf", json: filepath.Join(t.TempDir(), "r.json"), rounds: 2, repeats: 1,
-		targets: true, limit: time.Minute, window: 200 * time.Millisecond, only: []string{"decode", "prefix", "busy", "edit", "restart"},
+		ours: self, peer: self, json: filepath.Join(t.TempDir(), "r.json"), rounds: 2, repeats: 1,
+		targets: true, limit: time.Minute, window: 200 * time.Millisecond, only: []string{"decode", "prefix", "busy", "edit", "restart", "switch"},
+	}
+	o.model = filepath.Join(t.TempDir(), "model.gguf")
+	if err := os.WriteFile(o.model, nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	var out strings.Builder
 	if err := run(t.Context(), o, &out); err != nil {
@@ -90,7 +95,7 @@ func TestRun(t *testing.T) {
 	}
 	for _, want := range []string{
 		"| decode, 8 streams | tokens/s |", "| one core kept busy by another process, 4 streams |", "beside its best speculation |",
-		"| same prefix after a restart |", "with the weights that `ashatai optimize` chose", "| front process, 8 streams | CPU per streamed token, µs |", "| start again |", "| first start, by itself |",
+		"| same prefix after a restart |", "with the weights that `ashatai optimize` chose", "| front process, 8 streams | CPU per streamed token, µs |", "| start again |", "| 1 stream beside loads and unloads of another model | 99th percentile between tokens, times that alone |", "| first start, by itself |",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no row %s in\n%s", want, out.String())

@@ -14,8 +14,9 @@ type Summary struct {
 	Requests     int     `json:"requests"`
 	TTFT         float64 `json:"ttft_p50_ms"` // request sent to first text
 	TTFT95       float64 `json:"ttft_p95_ms"`
-	Gap          float64 `json:"gap_p50_ms"`          // between two pieces of text
-	LongestGap   float64 `json:"gap_max_ms"`          // the longest of them
+	Gap          float64 `json:"gap_p50_ms"` // between two pieces of text
+	LongestGap   float64 `json:"gap_max_ms"` // the longest of them
+	Gap99        float64 `json:"gap_p99_ms"`
 	Rate         float64 `json:"tokens_per_s"`        // all streams together, while every one of them was decoding; 0: not measured
 	Measured     bool    `json:"rate_measured"`       // a Rate of 0 means that no token came
 	PromptTokens float64 `json:"prompt_tokens"`       // median of a request
@@ -120,6 +121,7 @@ func summarise(name string, rs []*result, wall time.Duration) Summary {
 			cached = append(cached, float64(r.cachedTokens))
 		}
 	}
+	s.Gap99 = round(quantile(gaps, .99))
 	s.TTFT95 = round(quantile(ttft, .95))
 	s.TTFT, s.Gap, s.LongestGap = round(quantile(ttft, .5)), round(quantile(gaps, .5)), round(quantile(gaps, 1))
 	s.PromptTokens = round(quantile(prompts, .5))
