@@ -47,6 +47,23 @@ await check("the runtimes say whether they are ready, or what is missing", model
   for (const r of runtimes) assert.ok(text.includes(r.title) && text.includes(r.missing ?? ""), `${r.name} is not told`);
 });
 
+await check("a model shows that its chat template knows tools and reasoning, and goes when it is removed", models, async (page) => {
+  const [first] = (await (await fetch(`${server}/api/v1/models`)).json()).models;
+  const template = "{%- if tools %}<|tools|>{% for t in tools %}{{ t | tojson }}{% endfor %}{% endif %}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
+    + "{% for c in m.tool_calls %}{{ '<tool_call>\\n{\"name\": \"' + c.function.name + '\", \"arguments\": ' }}{{ c.function.arguments | tojson }}{{ '}\\n</tool_call>' }}{% endfor %}{% endfor %}"
+    + "{% if add_generation_prompt %}<|assistant|>{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}{% endif %}";
+  const made = await fetch(`${server}/api/v1/create`, { method: "POST", body: JSON.stringify({ name: "able:v1", from: first.name, template, stream: false }) });
+  assert.equal(made.status, 200, await made.clone().text());
+  await page.reload();
+  const row = page.locator('.modelrow:has(strong:text-is("able:v1"))');
+  await row.waitFor();
+  const tags = await row.locator(".tag").allTextContents();
+  for (const c of [...first.capabilities, "tools", "thinking"]) assert.ok(tags.includes(c), `${c} is not among ${tags}`);
+  await page.click('[aria-label="Remove able:v1"]');
+  await row.locator("button:text-is('Remove')").click();
+  await row.waitFor({ state: "detached" });
+});
+
 await check("removing a model asks first", models, async (page) => {
   await page.waitForSelector(".modelrow");
   await page.click('[aria-label^="Remove "]');
