@@ -125,6 +125,26 @@ func (s *Service) Identify(ctx context.Context, credential string) (core.Princip
 	return core.Principal{}, core.Errorf(core.CodeUnauthenticated, "The key or session is not valid, or it has ended. Log in again, or ask an admin for another key.")
 }
 
+// Barred says why somebody whom Identify found may not go on with what outlives the request: the account is gone or disabled, or the
+// key that was used has ended. A session's end bars nobody: whoever leaves may come back for what is made. It is nil also where it
+// cannot be found out.
+func (s *Service) Barred(ctx context.Context, p core.Principal) error {
+	if p.Key == "" && p.Session == "" {
+		return nil
+	}
+	ended := core.Errorf(core.CodeUnauthenticated, "The key that this was asked for with has ended, or its account is gone or disabled.")
+	if u, ok, err := s.users.Get(ctx, p.User); err == nil && (!ok || u.Disabled) {
+		return ended
+	}
+	if p.Key == "" {
+		return nil
+	}
+	if k, ok, err := s.keys.Get(ctx, p.Key); err == nil && (!ok || s.KeyState(k) != "active") {
+		return ended
+	}
+	return nil
+}
+
 func principal(u core.User) core.Principal {
 	return core.Principal{Tenant: u.Tenant(), User: u.ID, Role: u.Role, Class: core.ClassStandard, Scopes: scopesOf(u)}
 }

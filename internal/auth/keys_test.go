@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -115,6 +116,44 @@ func TestKeysEnd(t *testing.T) {
 	if w.KeyState(k) != "expired" {
 		t.Errorf("state %s", w.KeyState(k))
 	}
+}
+
+// TestBarred: who may not go on with what outlives a request.
+func TestBarred(t *testing.T) {
+	t.Parallel()
+	w := open(t, nil)
+	w.user("ann", core.AccountAdmin)
+	_, admin := w.in("ann")
+	bob := w.user("bob", core.AccountUser)
+	_, login := w.in("bob")
+	byKey := func(n core.NewKey) core.Principal {
+		n.User = bob.ID
+		text, _ := w.key(admin, n)
+		return w.is(text)
+	}
+	short, revoked, kept := byKey(core.NewKey{Name: "a", Expires: w.clock.time().Add(time.Hour)}), byKey(core.NewKey{Name: "b"}), byKey(core.NewKey{Name: "c"})
+	is := func(what string, code core.Code, list ...core.Principal) {
+		t.Helper()
+		for _, p := range list {
+			want(t, what+" "+p.Key, w.Barred(t.Context(), p), code)
+		}
+	}
+	is("nothing ended", "", short, revoked, kept, login, core.Local())
+	if err := errors.Join(w.RevokeKey(t.Context(), "", revoked.Key), w.End(t.Context(), "", login.Session)); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.pass(time.Hour)
+	is("a key ended", core.CodeUnauthenticated, short, revoked)
+	is("another's end", "", kept, login)
+	yes := true
+	if _, err := w.ChangeUser(t.Context(), bob.ID, core.UserChange{Disabled: &yes}); err != nil {
+		t.Fatal(err)
+	}
+	is("the account is disabled", core.CodeUnauthenticated, kept, login)
+	if err := w.DeleteUser(t.Context(), bob.ID); err != nil {
+		t.Fatal(err)
+	}
+	is("the account is gone", core.CodeUnauthenticated, kept, login)
 }
 
 // TestAKeyNeverHasMoreThanItsUser, neither when it is made nor when its user loses something later.

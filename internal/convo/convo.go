@@ -19,10 +19,12 @@ import (
 
 // Config is what Service needs beyond the database. Zero values mean the defaults.
 type Config struct {
-	Retention time.Duration    // how long an object stays after its last change; 0: for ever
-	MaxRuns   int              // runs at once; 0: 256
-	Log       *slog.Logger     // nil: nothing is logged
-	Now       func() time.Time // nil: time.Now
+	Retention time.Duration // how long an object stays after its last change; 0: for ever
+	MaxRuns   int           // runs at once; 0: 256
+	// Barred says why somebody whose run goes on may have it no more; nil: that one may. A nil function bars nobody.
+	Barred func(ctx context.Context, p core.Principal) error
+	Log    *slog.Logger     // nil: nothing is logged
+	Now    func() time.Time // nil: time.Now
 }
 
 const (
@@ -33,6 +35,8 @@ const (
 	// maxPending is how many events of one run may wait for the disk before the run waits too.
 	maxPending = 1024
 	sweepEvery = time.Hour
+	// barEach is the time between two looks at whether those whose runs go on still may have them.
+	barEach    = 2 * time.Second
 	sweepBatch = 500
 	maxHistory = core.MaxMessages
 	// followPage is how many events a reader takes from the database at once.
@@ -106,10 +110,13 @@ func (s *Service) Stop(ctx context.Context) error {
 // loop writes events and deletes old objects until ctx ends.
 func (s *Service) loop(ctx context.Context) {
 	s.sweep(ctx)
-	sweep := time.NewTicker(sweepEvery)
+	sweep, bar := time.NewTicker(sweepEvery), time.NewTicker(barEach)
 	defer sweep.Stop()
+	defer bar.Stop()
 	for {
 		select {
+		case <-bar.C:
+			s.bar(ctx)
 		case <-s.wake:
 			s.commit(context.WithoutCancel(ctx))
 			select {

@@ -202,6 +202,42 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// TestBarred: what is made for somebody who may not have it any more ends within seconds, and nothing else does.
+func TestBarred(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var barred atomic.Bool
+		p := make1(t, t.TempDir(), Config{Barred: func(_ context.Context, who core.Principal) error {
+			if who.Key == "lost" && barred.Load() {
+				return core.Errorf(core.CodeUnauthenticated, "It is revoked.")
+			}
+			return nil
+		}})
+		defer p.stop(t)
+		lost := ada()
+		lost.Key = "lost"
+		for id, who := range map[string]core.Principal{"r": lost, "s": ada()} {
+			if err := p.Run(t.Context(), who, object(id), nil, waits); err != nil {
+				t.Fatal(err)
+			}
+		}
+		state := func(id string) string {
+			time.Sleep(5 * time.Second) //nolint:forbidigo // of the bubble's clock
+			o, err := p.Get(t.Context(), ada(), core.StoredResponse, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(o.State) + " " + o.Body
+		}
+		if got := state("r"); got != "running {}" {
+			t.Error(got)
+		}
+		barred.Store(true)
+		if r, s := state("r"), state("s"); r != "done unauthenticated" || s != "running {}" {
+			t.Errorf("%s, %s", r, s)
+		}
+	})
+}
+
 // TestStop: an orderly end is written down, and nothing new begins.
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

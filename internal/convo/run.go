@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"maps"
+	"slices"
 
 	"ashatai/internal/core"
 	"ashatai/internal/store"
@@ -12,6 +14,7 @@ import (
 // run is work that makes an object.
 type run struct {
 	id     string
+	who    core.Principal
 	ctx    context.Context //nolint:containedctx // the run's own; a run is what has a lifetime here
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the end is on disk, or cannot be put there
@@ -32,7 +35,7 @@ func (s *Service) Run(
 ) error {
 	o.State, o.Logged = core.StoredRunning, true
 	runCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	r := &run{id: o.ID, ctx: runCtx, cancel: cancel, done: make(chan struct{}), changed: make(chan struct{})}
+	r := &run{id: o.ID, who: p, ctx: runCtx, cancel: cancel, done: make(chan struct{}), changed: make(chan struct{})}
 	if err := s.register(r); err != nil {
 		cancel(nil)
 		return err
@@ -191,6 +194,21 @@ func (s *Service) end(ctx context.Context, id string) error {
 	}
 }
 
+// bar cancels the runs of those who may not have them any more.
+func (s *Service) bar(ctx context.Context) {
+	if s.cfg.Barred == nil {
+		return
+	}
+	s.mu.Lock()
+	runs := slices.Collect(maps.Values(s.runs))
+	s.mu.Unlock()
+	for _, r := range runs {
+		if err := s.cfg.Barred(ctx, r.who); err != nil {
+			r.cancel(err)
+		}
+	}
+}
+
 // Follow yields the events of an object's log with numbers above after: those on disk, then those of its run as they get
 // there, until the run is over. What a reader has seen is on disk, so that it can go on from there after any accident.
 func (s *Service) Follow(ctx context.Context, p core.Principal, id string, after int64) iter.Seq2[core.StoredEvent, error] {
@@ -217,7 +235,7 @@ func (s *Service) Follow(ctx context.Context, p core.Principal, id string, after
 			select {
 			case <-changed:
 			case <-ctx.Done():
-				yield(core.StoredEvent{}, ctx.Err())
+				yield(core.StoredEvent{}, context.Cause(ctx))
 				return
 			}
 		}

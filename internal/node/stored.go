@@ -11,7 +11,7 @@ import (
 // makeConvo makes the keeper of stored chats, responses and conversations. It is started after the fleet and stopped
 // after it, so that what runs in the background ends as the fleet tells it to and is written down.
 func (n *Node) makeConvo(context.Context) error {
-	n.convo = convo.New(n.db.Objects(), n.db.Items(), convo.Config{Retention: n.set.Storage.Retention, Log: n.log, Now: time.Now})
+	n.convo = convo.New(n.db.Objects(), n.db.Items(), convo.Config{Retention: n.set.Storage.Retention, Barred: n.auth.Barred, Log: n.log, Now: time.Now})
 	return nil
 }
 

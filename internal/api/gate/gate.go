@@ -168,12 +168,12 @@ func (c *call) pass(r *http.Request) error {
 		c.w.wait = &core.Wait{}
 		ctx = core.WithWait(ctx, c.w.wait)
 	}
-	if !c.row.Turns {
-		var cancel context.CancelFunc
-		ctx, cancel = c.within(ctx)
-		defer cancel()
-	}
 	r = r.WithContext(ctx)
+	if !c.row.Turns {
+		var stop func()
+		r, stop = c.bound(r)
+		defer stop()
+	}
 	release, err := c.g.o.Limit.Admit(c.w.Header(), r, c.row, c.who)
 	if err != nil {
 		return err
@@ -202,12 +202,16 @@ func (c *call) pass(r *http.Request) error {
 	return err
 }
 
-// within bounds the time of a request.
-func (c *call) within(ctx context.Context) (context.Context, context.CancelFunc) {
+// bound ends a request with its time and with the credentials of its caller.
+func (c *call) bound(r *http.Request) (*http.Request, context.CancelFunc) {
+	cancel := func() {}
 	if c.g.o.RequestTimeout > 0 && c.row.Limit == api.LimitInfer {
-		return context.WithTimeout(ctx, c.g.o.RequestTimeout)
+		var ctx context.Context
+		ctx, cancel = context.WithTimeout(r.Context(), c.g.o.RequestTimeout)
+		r = r.WithContext(ctx)
 	}
-	return ctx, func() {}
+	r, stop := c.recheck(r)
+	return r, func() { stop(); cancel() }
 }
 
 // handle runs the handler. Its panic is answered here, so that the limits and the audit around it see the outcome.
@@ -217,7 +221,11 @@ func (c *call) handle(r *http.Request) error {
 			c.panicked(r, p)
 		}
 	}()
-	return c.row.Handle(c.w, r)
+	err := c.row.Handle(c.w, r)
+	if cause, ok := errors.AsType[*core.Error](context.Cause(r.Context())); ok && core.CodeOf(err) == core.CodeCancelled {
+		return cause // the handler was told only that it ended
+	}
+	return err
 }
 
 // admit authenticates and authorises. A public row asks nobody, a local one nobody on this machine.

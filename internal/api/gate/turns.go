@@ -43,17 +43,17 @@ func (c *call) turn(r *http.Request) (context.Context, func(error), error) {
 			return nil, nil, err
 		}
 	}
-	ctx, cancel := c.within(core.WithPrincipal(r.Context(), c.who))
+	r, cancel := c.bound(r.WithContext(core.WithPrincipal(r.Context(), c.who)))
 	finish := func(int) {}
 	if c.row.Audit != api.AuditNone {
-		recorded, f, err := c.record(r.WithContext(ctx))
+		recorded, f, err := c.record(r)
 		if err != nil {
 			cancel()
 			return nil, nil, err
 		}
-		ctx, finish = recorded.Context(), f
+		r, finish = recorded, f
 	}
-	return ctx, func(err error) {
+	return r.Context(), func(err error) {
 		cancel()
 		status := http.StatusOK
 		if err != nil {
