@@ -9,6 +9,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -216,6 +217,9 @@ func (s *Service) walk(ctx context.Context, after int64, row func(core.AuditRow)
 		if err != nil {
 			return err
 		}
+		if signs, err = s.handedOver(ctx, at, rows, signs); err != nil {
+			return err
+		}
 		for _, r := range rows {
 			for len(signs) > 0 && signs[0].Seq <= r.Seq {
 				if !checkpoint(signs[0]) {
@@ -238,6 +242,21 @@ func (s *Service) walk(ctx context.Context, after int64, row func(core.AuditRow)
 		}
 		return nil
 	}
+}
+
+// handedOver adds what signs rows by which the key was handed over after the checkpoints were read: a handover and its checkpoint are
+// written together, and to have one of them alone would look like a forgery.
+func (s *Service) handedOver(ctx context.Context, at int64, rows []core.AuditRow, signs []core.AuditCheckpoint) ([]core.AuditCheckpoint, error) {
+	known := int64(0)
+	if len(signs) > 0 {
+		known = signs[len(signs)-1].Seq
+	}
+	if !slices.ContainsFunc(rows, func(r core.AuditRow) bool { return r.Action == HandoverAction && r.Seq > known }) {
+		return signs, nil
+	}
+	last := max(known, rows[len(rows)-1].Seq) // later ones cover what was not read
+	signs, err := s.cfg.Store.Checkpoints(ctx, at, page)
+	return slices.DeleteFunc(signs, func(c core.AuditCheckpoint) bool { return c.Seq > last }), err
 }
 
 // Verify looks over the whole chain.

@@ -168,3 +168,36 @@ func TestHandOverAmongActs(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// meanwhile does something once, between a look at the signatures and one at the rows.
+type meanwhile struct {
+	store.Audit
+	once sync.Once
+	do   func()
+}
+
+func (m *meanwhile) Rows(ctx context.Context, after int64, limit int) ([]core.AuditRow, error) {
+	m.once.Do(m.do)
+	return m.Audit.Rows(ctx, after, limit)
+}
+
+// TestExportWhileTheKeyChanges: an export has the new key's signature wherever it has the row that hands over to it.
+func TestExportWhileTheKeyChanges(t *testing.T) {
+	db := open(t)
+	s := audit.New(audit.Config{Store: db.Audit(), Key: key(1)})
+	note(t, s)
+	if err := s.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	among := audit.New(audit.Config{Store: &meanwhile{Audit: db.Audit(), do: func() { handOver(t, s, db, key(2)); note(t, s) }}, Key: key(1)})
+	var got chain
+	err := among.Export(t.Context(), 0,
+		func(r core.AuditRow) error { got.rows = append(got.rows, r); return nil },
+		func(c core.AuditCheckpoint) error { got.signs = append(got.signs, c); return nil })
+	if err != nil || len(got.rows) != 3 {
+		t.Fatalf("%d rows, %v", len(got.rows), err)
+	}
+	if r := got.verifyBy(key(2)); r.Problem != "" || r.Checkpoints != 2 {
+		t.Errorf("%+v", r)
+	}
+}
