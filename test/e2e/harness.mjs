@@ -1,7 +1,7 @@
 // What the checks of the page share: a browser, a way to run a check, and what a reader does again and again.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -75,9 +75,10 @@ export async function change(page, fields) {
 export const asItIs = (page) => page.unroute(completions);
 
 // serve starts a server of its own for checks that change what others look at. settings are the text of its file; begun says
-// when it is far enough, from the lines that it printed.
-export async function serve(settings = "", begun = (lines) => /^ready /m.test(lines), addr = "127.0.0.1:0") {
+// when it is far enough, from the lines that it printed; sealed are credentials that the settings name.
+export async function serve(settings = "", { begun = (lines) => /^ready /m.test(lines), addr = "127.0.0.1:0", sealed = {} } = {}) {
   const home = mkdtempSync(join(tmpdir(), "ashatai-page-home-"));
+  for (const [name, input] of Object.entries(sealed)) execFileSync(join(process.env.ASHATAI_TEST_BIN, "ashatai"), ["secret", "set", name, "--home", home], { input });
   writeFileSync(join(home, "ashatai.yaml"), settings, { mode: 0o600 });
   const child = spawn(join(process.env.ASHATAI_TEST_BIN, "ashatai"), ["serve", "--addr", addr, "--home", home], { stdio: ["ignore", "pipe", "pipe"] });
   let complaint = "";

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { accessible, ask, change, check, finished, looks, only, serve } from "./harness.mjs";
 
-const { at, lines, stop } = await serve("", (lines) => /#setup=/.test(lines));
+const { at, lines, stop } = await serve("", { begun: (lines) => /#setup=/.test(lines) });
 const link = /(#setup=\S+)$/m.exec(lines)[1];
 
 const complains = true; // a browser reports each 401
@@ -63,9 +63,26 @@ if (!only || "accounts".includes(only)) {
     await page.reload();
     await page.waitForSelector('[aria-label="Revoke a script"]');
     assert.ok(!(await page.content()).includes(key), "the key is shown once");
+    const opens = async (k) => (await models({ headers: { authorization: `Bearer ${k}` } })).status === 200;
+    const another = async (grace) => {
+      await page.focus('[aria-label="New secret for a script"]');
+      await page.keyboard.press("Enter");
+      await page.selectOption("#grace", grace);
+      await accessible(page);
+      await page.press(".inlineform .primary", "Enter");
+      await page.waitForSelector("#made");
+      await page.waitForSelector("#grace", { state: "detached" });
+      return (await page.textContent("#made")).trim();
+    };
+    const second = await another("86400");
+    assert.match(await page.textContent(".made"), /The one before opens the server too, until \d+ \w+ \d{4}/);
+    assert.deepEqual([await opens(key), await opens(second), second === key], [true, true, false], "with grace both open");
+    const third = await another("0");
+    assert.ok(!/The one before/.test(await page.textContent(".made")));
+    assert.deepEqual([await opens(key), await opens(second), await opens(third)], [false, false, true], "without grace the new one alone opens");
     await page.click('[aria-label="Revoke a script"]');
     await page.waitForSelector('[aria-label="Revoke a script"]', { state: "detached" });
-    assert.equal((await models({ headers: { authorization: `Bearer ${key}` } })).status, 401);
+    assert.equal(await opens(third), false);
     assert.match(await page.textContent("section:has(#sessions)"), /ann.*this one/s);
   });
 

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { accessible, check, looks, only, serve, states } from "./harness.mjs";
 
 if (!only || "manage".includes(only.split(":")[0])) {
-  const { at, stop } = await serve("runtime:\n  type: mock\nfeatures:\n  optimize: operator,admin\nlogs:\n  level: warn\n");
+  const { at, stop } = await serve("runtime:\n  type: mock\nfeatures:\n  optimize: operator,admin\nlogs:\n  level: warn\npull:\n  hub_token: \"secret:hub\"\n", { sealed: { hub: "hf_canary" } });
   const ask = async (path) => (await fetch(`${at}${path}`)).json();
 
   await check("manage: a quota is set, changed and removed", { at, hash: "#/admin/quotas" }, async (page) => {
@@ -151,9 +151,79 @@ if (!only || "manage".includes(only.split(":")[0])) {
     assert.match(await page.textContent(".flags"), /A setting decides/);
   });
 
+  await check("manage: credentials are sealed, replaced and removed by the keyboard, and shown nowhere", { at, hash: "#/admin/credentials", complains: true }, async (page) => {
+    await page.waitForSelector(".secrets .modelrow");
+    assert.match(await page.textContent(".secrets"), /hub.*Used by pull\.hub_token/s);
+    assert.ok(await page.isDisabled('[aria-label="Remove hub"]'), "a setting names it");
+    const answers = [];
+    page.on("response", async (r) => { if (r.url().includes("/secrets")) answers.push(await r.text().catch(() => "")); });
+    const seal = async (name, value) => {
+      await page.fill("#secret-name", name);
+      await page.fill("#secret-value", value);
+      await page.keyboard.press("Enter");
+    };
+    assert.equal(await page.getAttribute("#secret-value", "type"), "password");
+    await seal("box", "canary-one");
+    await page.waitForSelector('[aria-label="Replace box"]');
+    assert.equal(await page.inputValue("#secret-value"), "");
+    const box = async () => (await ask("/api/v1/secrets")).secrets.find((s) => s.name === "box");
+    const before = await box();
+    await page.focus('[aria-label="Replace box"]');
+    await page.keyboard.press("Enter");
+    assert.deepEqual([await page.inputValue("#secret-name"), await page.evaluate(() => document.activeElement.id)], ["box", "secret-value"]);
+    await page.keyboard.type("canary-two");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.getElementById("secret-value").value === "");
+    await page.waitForLoadState("networkidle");
+    assert.notEqual((await box()).updated_at, before.updated_at);
+    await seal("no such/name", "x");
+    await page.waitForSelector(".card .bad");
+    await page.focus('[aria-label="Remove box"]');
+    await page.keyboard.press("Enter");
+    assert.ok(await box(), "it is asked first");
+    await page.click("text=Remove it");
+    await page.waitForSelector('[aria-label="Remove box"]', { state: "detached" });
+    assert.equal(await box(), undefined);
+    assert.ok(answers.length >= 4 && !/canary/.test(answers.join(" ") + await page.content()), "no answer holds one");
+  });
+
+  await check("manage: the server gets another key, and the record of acts is whole", { at, hash: "#/admin/credentials", complains: true }, async (page) => {
+    await page.waitForSelector(".secrets .modelrow");
+    const key = async () => (await ask("/api/v1/secrets")).secrets[0].key_id;
+    const old = await key();
+    const turn = async (text) => {
+      await page.click("#turn");
+      await page.fill("#server-key-text", text);
+      await accessible(page);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("section:has(#server-key) .made");
+      return page.textContent("section:has(#server-key) .made");
+    };
+    assert.match(await turn(""), /1 credential sealed anew/);
+    const made = await key();
+    assert.notEqual(made, old);
+    await turn("5e".repeat(32));
+    assert.ok(![old, made].includes(await key()));
+    await page.click("#turn");
+    await page.click("text=Keep the old one");
+    await page.waitForSelector("#turn");
+    const report = await ask("/api/v1/audit/verify");
+    assert.ok(report.ok, report.problem);
+    await page.route("**/api/v1/secrets", (route) => route.fulfill({ json: { secrets: [{ name: "lost", opens: false, key_id: "ab12", used_by: [], created_at: "2026-01-01T00:00:00Z", updated_at: "2026-01-01T00:00:00Z" }] } }));
+    await page.reload();
+    await page.waitForSelector(".secrets .tag.bad");
+    assert.match(await page.textContent(".secrets"), /ab12.*Replace it/s);
+    await accessible(page);
+    await page.unroute("**/api/v1/secrets");
+    await page.route("**/api/v1/secrets", (route) => route.fulfill({ json: { secrets: [] } }));
+    await page.reload();
+    await page.waitForFunction(() => /None is sealed/.test(document.querySelector("main").textContent));
+    await accessible(page);
+  });
+
   await looks("manage: the own use without accounts", { at, hash: "#/account" }, (page) => page.waitForSelector(".usechart canvas"));
 
-  const views = [["quotas", 'ul[aria-label="Quotas"] .quota', "**/api/v1/quotas"], ["audit", ".acted tbody tr", "**/api/v1/audit?*"], ["settings", ".settings", "**/api/v1/settings"], ["flags", ".flags select", "**/api/v1/flags"]];
+  const views = [["quotas", 'ul[aria-label="Quotas"] .quota', "**/api/v1/quotas"], ["audit", ".acted tbody tr", "**/api/v1/audit?*"], ["settings", ".settings", "**/api/v1/settings"], ["credentials", ".secrets .modelrow", "**/api/v1/secrets"], ["flags", ".flags select", "**/api/v1/flags"]];
   for (const [name, ready, path] of views) {
     const hash = `#/admin/${name}`;
     await check(`manage: ${name}: loading, failing and without the server`, { at, hash, complains: true }, (page) => states(page, path, ready));

@@ -48,7 +48,7 @@ if (idp && (!only || "identity provider".includes(only))) {
     label: the lab
     create: true
     roles: [team=publisher]
-`, undefined, `127.0.0.1:${port}`);
+`, { addr: `127.0.0.1:${port}` });
   const call = async (method, path, body, token) => {
     const headers = { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) };
     const res = await fetch(at + path, { method, headers, body: JSON.stringify(body) });

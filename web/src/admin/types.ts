@@ -113,11 +113,29 @@ export interface Flag {
   origin?: string;
 }
 
+export interface Secret {
+  name: string;
+  opens: boolean;
+  key_id: string;
+  used_by: string[];
+  created_at: string;
+  updated_at: string;
+}
+
+export interface Turned {
+  old_key_id: string;
+  new_key_id: string;
+  sealed: number;
+  left: string[];
+  file?: string;
+}
+
 export const adminViews = [
   { id: "", title: "Accounts", href: "#/admin", scope: "admin" },
   { id: "quotas", title: "Quotas", href: "#/admin/quotas", scope: "admin" },
   { id: "audit", title: "Audit", href: "#/admin/audit", scope: "admin" },
   { id: "settings", title: "Settings", href: "#/admin/settings", scope: "admin" },
+  { id: "credentials", title: "Credentials", href: "#/admin/credentials", scope: "admin" },
   { id: "flags", title: "Features", href: "#/admin/flags", scope: "admin" },
 ];
 

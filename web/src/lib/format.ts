@@ -40,6 +40,11 @@ export function when(time: string | number | Date, now = new Date()): string {
   return day;
 }
 
+// moment writes a day and a time in full.
+export function moment(time: string | number): string {
+  return new Date(time).toLocaleString("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}
+
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;
 }
