@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"ashatai/internal/config"
 	"ashatai/internal/gguf/gguftest"
 	"ashatai/test/pgtest"
 	"ashatai/test/s3test"
@@ -119,6 +120,12 @@ func TestIntoTheBucket(t *testing.T) {
 	})
 	if list, err := filepath.Glob(filepath.Join(bucket.Dir, s3test.Bucket, "manifests", "-", "-", "gull", "latest.json")); len(list) != 1 || err != nil {
 		t.Errorf("%v, %v", list, err)
+	}
+	for name, set := range map[string]*config.Settings{"its home": set, "another home": settings(t, bucketSettings(bucket))} {
+		found := Doctor(t.Context(), options(t, set))
+		if i := slices.IndexFunc(found, func(f Finding) bool { return f.Name == "models" }); i < 0 || found[i].Detail != "1 installed on this machine, 1 in the bucket" {
+			t.Errorf("doctor in %s: %+v", name, found)
+		}
 	}
 	if err := os.RemoveAll(filepath.Join(set.Home, "blobs")); err != nil {
 		t.Fatal(err)

@@ -167,17 +167,22 @@ func (d *doctor) home(ctx context.Context) {
 	d.models(ctx, db)
 }
 
-// bucket looks at the bucket, whose credentials may be sealed. Those of a home that is in use its server alone opens.
-func (d *doctor) bucket(ctx context.Context) {
-	set := d.opened
-	if set == nil {
-		if slices.ContainsFunc(d.set.Sealed(), func(s config.Sealed) bool { return strings.HasPrefix(s.Key, "blobs.") }) {
-			d.add("bucket", findOK, "not tried: its credentials are sealed and were not opened here", "")
-			return
-		}
-		set = d.set
+// blobs are the settings of the bucket, whose credentials may be sealed. Those of a home that is in use its server alone opens.
+func (d *doctor) blobs() (set config.Blobs, opened bool) {
+	if d.opened != nil {
+		return d.opened.Blobs, true
 	}
-	d.found = append(d.found, stock.Findings(ctx, set.Blobs, d.opt.Version)...)
+	return d.set.Blobs, !slices.ContainsFunc(d.set.Sealed(), func(s config.Sealed) bool { return strings.HasPrefix(s.Key, "blobs.") })
+}
+
+// bucket looks at the bucket.
+func (d *doctor) bucket(ctx context.Context) {
+	set, opened := d.blobs()
+	if !opened {
+		d.add("bucket", findOK, "not tried: its credentials are sealed and were not opened here", "")
+		return
+	}
+	d.found = append(d.found, stock.Findings(ctx, set, d.opt.Version)...)
 }
 
 // database opens the database to look at it. One of PostgreSQL's may be in use by a server on another home.
@@ -197,7 +202,7 @@ func (d *doctor) database(ctx context.Context) (store.DB, error) {
 func (d *doctor) models(ctx context.Context, db store.DB) {
 	if db == nil {
 		files, _ := filepath.Glob(filepath.Join(sharedModels(d.opt.Program), "*.gguf")) // the pattern is well-formed
-		d.count(len(files), nil)
+		d.count(ctx, len(files), nil)
 		return
 	}
 	blobs, err := blob.Open(filepath.Join(d.set.Home, "blobs"))
@@ -225,7 +230,7 @@ func (d *doctor) models(ctx context.Context, db store.DB) {
 		d.add("models", findFail, core.AsError(err).Message, "")
 		return
 	}
-	d.count(len(list), m.Report().Failed)
+	d.count(ctx, len(list), m.Report().Failed)
 	known, err := openOptimize(ctx, d.set, slog.New(slog.DiscardHandler))
 	if err != nil {
 		d.add("optimized weights", findFail, core.AsError(err).Message, "")
@@ -234,11 +239,19 @@ func (d *doctor) models(ctx context.Context, db store.DB) {
 	d.weights(list, known)
 }
 
-func (d *doctor) count(n int, failed []inventory.FailedFile) {
+// count tells of the models that are on this machine and in the bucket. A bucket that cannot be read is told of elsewhere.
+func (d *doctor) count(ctx context.Context, n int, failed []inventory.FailedFile) {
+	text := fmt.Sprintf("%d installed", n)
+	if set, opened := d.blobs(); opened && set.On() {
+		if shared, err := stock.Count(ctx, set, d.opt.Version); err == nil {
+			text = fmt.Sprintf("%d installed on this machine, %d in the bucket", n, shared)
+			n += shared
+		}
+	}
 	if n == 0 {
 		d.add("models", findWarn, "no model is installed", "Run `make setup` for the default model, or `ashatai pull`.")
 	} else {
-		d.add("models", findOK, fmt.Sprintf("%d installed", n), "")
+		d.add("models", findOK, text, "")
 	}
 	for _, f := range failed {
 		d.add("model file "+f.FileName, findWarn, f.Error, "")

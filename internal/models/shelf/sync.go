@@ -9,11 +9,24 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ashatai/internal/blob/bucket"
 	"ashatai/internal/core"
 )
 
 // prefix is of the manifests' keys in a bucket.
 const prefix = "manifests/"
+
+// Count says how many manifests a bucket has.
+func Count(ctx context.Context, b *bucket.Bucket) (int, error) {
+	list, err := b.List(ctx, prefix)
+	n := 0
+	for _, o := range list {
+		if strings.HasSuffix(o.Key, suffix) {
+			n++
+		}
+	}
+	return n, err
+}
 
 // Sync makes the folder what the bucket holds, and reports whether that changed anything. Without a bucket it does nothing. A
 // manifest of the bucket that is none is left out, with a line in the log, and looked at again the next time.

@@ -16,6 +16,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/device"
 	"ashatai/internal/engine"
+	"ashatai/internal/models/shelf"
 	"ashatai/internal/netx"
 	"ashatai/internal/node/checkup"
 )
@@ -89,6 +90,19 @@ func Findings(ctx context.Context, set config.Blobs, version string) []checkup.F
 		return []checkup.Finding{{Name: "bucket", State: checkup.Fail, Detail: core.AsError(err).Message}}
 	}
 	return []checkup.Finding{{Name: "bucket", State: checkup.OK, Detail: "objects can be written to " + b.Where() + ", read and deleted"}}
+}
+
+// Count says how many models are in the bucket; none where the settings name none.
+func Count(ctx context.Context, set config.Blobs, version string) (int, error) {
+	if !set.On() {
+		return 0, nil
+	}
+	b, done, err := open(set, version)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	return shelf.Count(ctx, b)
 }
 
 // Wrap makes a runtime that brings a model's file here before it loads it. Without a depot it is the runtime itself.
