@@ -44,6 +44,10 @@ type Runtime interface {
 	Load(ctx context.Context, spec LoadSpec, progress func(float64)) (Model, error)
 }
 
+// ScratchPrompts is the folder in LoadSpec.Scratch for what a runtime computed of prompts. Files in it may be removed at any time: those
+// that are too old are, also while the model is not loaded.
+const ScratchPrompts = "prefixes"
+
 // LoadSpec says what to load and how. Zero numbers mean: the runtime chooses.
 type LoadSpec struct {
 	Path      string            `json:"path"`                // main file

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"ashatai/internal/chat"
 	"ashatai/internal/config"
@@ -102,8 +103,36 @@ func (n *Node) engineOptions(m *core.Manifest, own config.Model, e config.Engine
 			spec.Batch = n.set.GPU.BatchSize
 		}
 		n.chooseWeights(m, s)
-		spec.Scratch = filepath.Join(n.set.Home, "cache", "models", strings.ReplaceAll(m.Digest, ":", "-"))
+		spec.Scratch = filepath.Join(n.scratch(), scratchOf(m))
 	}
+}
+
+// scratch is the folder with the folders in which runtimes may write, one for each model.
+func (n *Node) scratch() string { return filepath.Join(n.set.Home, "cache", "models") }
+
+func scratchOf(m *core.Manifest) string { return strings.ReplaceAll(m.Digest, ":", "-") }
+
+// computedAge says how long the computed prompts of each model stay: the longest time of those that share a file.
+func (n *Node) computedAge(ctx context.Context) (func(folder string) time.Duration, error) {
+	list, err := n.models.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ages := map[string]time.Duration{}
+	for _, m := range list {
+		own, _ := modelSettings(n.current().Models, m, n.naming())
+		age, folder := own.Engine.Over(n.set.Engine).CacheAge, scratchOf(m)
+		if before, shared := ages[folder]; shared && (before == 0 || age > 0 && before > age) {
+			age = before
+		}
+		ages[folder] = age
+	}
+	return func(folder string) time.Duration {
+		if age, ok := ages[folder]; ok {
+			return age
+		}
+		return n.set.Engine.CacheAge
+	}, nil
 }
 
 // naming finds the model that a name means now.

@@ -13,7 +13,7 @@ import (
 
 // newUpkeep makes what looks after the files of models.
 func newUpkeep(n *Node) *stock.Upkeep {
-	u := &stock.Upkeep{Models: n.models, Grace: n.set.Blobs.Grace, Log: n.log}
+	u := &stock.Upkeep{Models: n.models, Grace: n.set.Blobs.Grace, Computed: stock.Computed{Dir: n.scratch(), Age: n.computedAge}, Log: n.log}
 	if n.depot != nil {
 		u.Refresh = n.set.Blobs.Refresh
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"ashatai/internal/engine"
 	"ashatai/internal/engine/llamacpp/curve"
 	"ashatai/internal/engine/llamacpp/layout"
 	"ashatai/internal/engine/llamacpp/prefix"
@@ -29,7 +30,7 @@ func openStore(ctx context.Context, opt layout.Options, memory int64) (*prefix.S
 		Log: slog.New(slog.DiscardHandler), QueueBytes: memory / 4,
 	}
 	if opt.CacheDir != "" && opt.Digest != "" && opt.CacheDisk > 0 {
-		cfg.Dir, cfg.DiskBytes = filepath.Join(opt.CacheDir, "prefixes"), opt.CacheDisk
+		cfg.Dir, cfg.DiskBytes = filepath.Join(opt.CacheDir, engine.ScratchPrompts), opt.CacheDisk
 	}
 	return prefix.Open(ctx, cfg)
 }

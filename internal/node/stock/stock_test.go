@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -222,4 +223,40 @@ func TestUpkeep(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestComputed(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	write := func(model, folder, name string, age time.Duration) {
+		path := filepath.Join(dir, model, folder, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("x"), 0o600), os.Chtimes(path, now, now.Add(-age))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, model := range []string{"short", "long", "ever"} {
+		write(model, "prefixes", "new", time.Second)
+		write(model, "prefixes", "old", 2*time.Hour)
+		write(model, "other", "old", 2*time.Hour)
+	}
+	write("long", "prefixes", "older", 48*time.Hour)
+	c := Computed{Dir: dir, Age: func(context.Context) (func(string) time.Duration, error) {
+		return func(model string) time.Duration {
+			return map[string]time.Duration{"short": time.Hour, "long": 24 * time.Hour}[model]
+		}, nil
+	}}
+	if n, err := c.Expire(t.Context(), now); n != 2 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*", "*", "*"))
+	if err != nil || len(left) != 8 || slices.Contains(left, filepath.Join(dir, "short", "prefixes", "old")) || slices.Contains(left, filepath.Join(dir, "long", "prefixes", "older")) {
+		t.Errorf("%v, %v", left, err)
+	}
+	no := errors.New("no")
+	c.Age = func(context.Context) (func(string) time.Duration, error) { return nil, no }
+	if _, err := c.Expire(t.Context(), now); !errors.Is(err, no) {
+		t.Error(err)
+	}
+	if n, err := (Computed{Dir: filepath.Join(dir, "none")}).Expire(t.Context(), now); n != 0 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
 }

@@ -18,13 +18,14 @@ type Models interface {
 
 const collectEvery = time.Hour
 
-// Upkeep looks again and again what other servers changed in the bucket, and removes what nobody names.
+// Upkeep looks again and again what other servers changed in the bucket, and removes what nobody names and what is too old.
 type Upkeep struct {
 	life.Base
-	Models  Models
-	Refresh time.Duration // 0: there is nothing that others change
-	Grace   time.Duration
-	Log     *slog.Logger
+	Models   Models
+	Refresh  time.Duration // 0: there is nothing that others change
+	Grace    time.Duration
+	Computed Computed
+	Log      *slog.Logger
 }
 
 // Start begins the work. The first collection is due at once.
@@ -39,6 +40,7 @@ func (u *Upkeep) run(ctx context.Context) {
 		refresh = t.C
 	}
 	u.collect(ctx)
+	u.expire(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -47,6 +49,7 @@ func (u *Upkeep) run(ctx context.Context) {
 			u.Models.Refresh(ctx)
 		case <-collect.C:
 			u.collect(ctx)
+			u.expire(ctx)
 		}
 	}
 }

@@ -74,7 +74,8 @@ func Beside(ctx context.Context, path string) (*DB, error) {
 // open opens a file whose schema is the newest.
 func open(ctx context.Context, abs string) (_ *DB, err error) {
 	db := &DB{path: abs}
-	if db.write, err = openPool(ctx, abs, 1, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"); err != nil {
+	// secure_delete: what is deleted is overwritten; people's words would stay in free pages of the file else.
+	if db.write, err = openPool(ctx, abs, 1, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)"); err != nil {
 		return nil, explain(err, abs)
 	}
 	if db.read, err = openPool(ctx, abs, readers, "query_only(1)"); err != nil {
