@@ -208,16 +208,8 @@ const page = 500
 // walk gives each row and checkpoint to its function, those on a row before the row, until one returns false.
 func (s *Service) walk(ctx context.Context, after int64, row func(core.AuditRow) bool, checkpoint func(core.AuditCheckpoint) bool) error {
 	for at := after; ; {
-		// Checkpoints first: the chain only grows, so what a checkpoint covers is there when rows are read after it.
-		signs, err := s.cfg.Store.Checkpoints(ctx, at, page)
+		rows, signs, err := s.read(ctx, at)
 		if err != nil {
-			return err
-		}
-		rows, err := s.cfg.Store.Rows(ctx, at, page)
-		if err != nil {
-			return err
-		}
-		if signs, err = s.handedOver(ctx, at, rows, signs); err != nil {
 			return err
 		}
 		for _, r := range rows {
@@ -244,19 +236,28 @@ func (s *Service) walk(ctx context.Context, after int64, row func(core.AuditRow)
 	}
 }
 
-// handedOver adds what signs rows by which the key was handed over after the checkpoints were read: a handover and its checkpoint are
-// written together, and to have one of them alone would look like a forgery.
-func (s *Service) handedOver(ctx context.Context, at int64, rows []core.AuditRow, signs []core.AuditCheckpoint) ([]core.AuditCheckpoint, error) {
+// read takes a page of rows with numbers above at, and the checkpoints on them and behind them. Checkpoints are read first: the chain
+// only grows, so what a checkpoint covers is there when rows are read after it. They are read again where the key was handed over in
+// between: a handover and what signs it are written together, and one of them alone would look forged.
+func (s *Service) read(ctx context.Context, at int64) ([]core.AuditRow, []core.AuditCheckpoint, error) {
+	signs, err := s.cfg.Store.Checkpoints(ctx, at, page)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := s.cfg.Store.Rows(ctx, at, page)
+	if err != nil {
+		return nil, nil, err
+	}
 	known := int64(0)
 	if len(signs) > 0 {
 		known = signs[len(signs)-1].Seq
 	}
 	if !slices.ContainsFunc(rows, func(r core.AuditRow) bool { return r.Action == HandoverAction && r.Seq > known }) {
-		return signs, nil
+		return rows, signs, nil
 	}
 	last := max(known, rows[len(rows)-1].Seq) // later ones cover what was not read
-	signs, err := s.cfg.Store.Checkpoints(ctx, at, page)
-	return slices.DeleteFunc(signs, func(c core.AuditCheckpoint) bool { return c.Seq > last }), err
+	signs, err = s.cfg.Store.Checkpoints(ctx, at, page)
+	return rows, slices.DeleteFunc(signs, func(c core.AuditCheckpoint) bool { return c.Seq > last }), err
 }
 
 // Verify looks over the whole chain.
