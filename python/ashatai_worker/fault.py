@@ -43,6 +43,11 @@ def bad_model(message: str) -> Fault:
     return Fault("bad_model", message)
 
 
+def broken_environment(error: BaseException) -> Fault:
+    """The packages beside this program cannot be used."""
+    return Fault("unavailable", f"PyTorch's environment is broken: {str(error)[:200] or type(error).__name__}. Remove its folder and run `ashatai runtime install pytorch`.")
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory did not suffice, however the library says it."""
     return isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error).lower()

@@ -15,7 +15,7 @@ import torch
 
 from .causal import Causal
 from .embed import Embedder
-from .fault import Fault, bad_model, invalid, is_out_of_memory
+from .fault import Fault, bad_model, broken_environment, invalid, is_out_of_memory
 from .program import Program
 from .program import load as load_program
 from .program import weights as program_weights
@@ -64,10 +64,12 @@ def load(spec: dict[str, Any], progress: Callable[[float], None]) -> Loaded:
         return _folder(path.parent, spec, dtype, threads, progress)
     except (Fault, MemoryError):
         raise
+    except ModuleNotFoundError as e:  # transformers loads its parts where they are needed
+        raise broken_environment(e) from e
     except Exception as e:
         if is_out_of_memory(e):
             raise Fault("out_of_memory", "Memory did not suffice to load the model; free some, or load it with a smaller context.") from e
-        raise bad_model(f"PyTorch cannot load {path}: {str(e).strip()[:300] or type(e).__name__}") from e
+        raise bad_model(f"PyTorch cannot load {path}: {str(e).strip()[:300] or type(e).__name__}. Get the files again, or use the model in another format.") from e
 
 
 def _facts(spec: dict[str, Any], threads: int, **more: Any) -> dict[str, Any]:
@@ -78,7 +80,13 @@ def _facts(spec: dict[str, Any], threads: int, **more: Any) -> dict[str, Any]:
     return base | more
 
 
+def _fits(spec: dict[str, Any], need: int) -> None:
+    if 0 < spec.get("memory", 0) < need:
+        raise Fault("out_of_memory", f"The model needs about {need >> 20} MiB and {spec['memory'] >> 20} MiB are allowed for it. Use a smaller model or context, or raise fleet.memory_budget.")
+
+
 def _program(path: Path, spec: dict[str, Any], trusted: bool, threads: int) -> Loaded:
+    _fits(spec, path.stat().st_size + RESERVE)
     program = load_program(path, trusted)
     memory = {"weights": max(program_weights(program), path.stat().st_size), "kv": 0, "compute": RESERVE, "cache": 0}
     return Loaded(None, None, program, None, _facts(spec, threads, memory=memory, capabilities=["tensors"], inputs=program.inputs, outputs=program.outputs))
@@ -117,7 +125,8 @@ def _config(folder: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except (ValueError, KeyError, OSError, TypeError) as e:
-        raise bad_model(f"The model's config.json names no model that the installed transformers knows: {str(e).splitlines()[0][:200]}") from e
+        why = str(e).splitlines()[0][:120]
+        raise bad_model(f"The model's config.json names no model that the installed transformers knows: {why} … Use a model of a kind that it knows, or this one in another format.") from e
 
 
 def _ends(folder: Path, config: Any) -> list[int]:
@@ -157,8 +166,7 @@ def _folder(folder: Path, spec: dict[str, Any], asked: str, threads: int, progre
     context = min(context, spec.get("context") or DEFAULT_CONTEXT) if makes_text else spec.get("context", 0)
     room = _kv(config, context, dtype) * max(1, spec.get("sequences") or 1) if makes_text else 0
     need = numbers * dtype.itemsize + room + RESERVE
-    if 0 < spec.get("memory", 0) < need:
-        raise Fault("out_of_memory", f"The model needs about {need >> 20} MiB and {spec['memory'] >> 20} MiB are allowed for it. Use a smaller model or context, or raise fleet.memory_budget.")
+    _fits(spec, need)
     progress(0.3)
     kind = AutoModelForCausalLM if makes_text else AutoModel
     net, info = kind.from_pretrained(

@@ -18,7 +18,7 @@ from functools import partial
 from importlib import metadata, util
 from typing import TYPE_CHECKING, Any
 
-from .fault import Broken, Fault, invalid, is_out_of_memory, unsupported
+from .fault import Broken, Fault, broken_environment, invalid, is_out_of_memory, unsupported
 from .wire import EXIT_CLEAN, EXIT_PANIC, EXIT_PROTOCOL, MAX_TENSORS, PROTOCOL, Channel, Frame, Kind, aligned, known
 
 if TYPE_CHECKING:  # torch takes seconds to load, and hello must not wait for it
@@ -269,7 +269,7 @@ class Server:
                 if util.find_spec(name) is None:
                     raise ImportError(f"the package {name} is missing")
         except ImportError as e:  # PackageNotFoundError is one
-            missing = f"PyTorch's environment is broken: {str(e)[:200]}. Remove its folder and run `ashatai runtime install pytorch`."
+            missing = broken_environment(e).message
         self._forget(t.call)
         self._channel.send(Kind.STATUS, t.call, {"ready": not missing, "version": version, "device": "" if missing else "cpu", "missing": missing, "guide": "", "no_guide": ""})
 
@@ -282,8 +282,10 @@ class Server:
             import torch
 
             from .load import load
-        except ImportError as e:
-            raise Fault("unavailable", f"PyTorch's environment is broken: {str(e)[:200]}. Remove its folder and run `ashatai runtime install pytorch`.") from e
+        except Exception as e:  # a library that cannot be opened is an OSError, and what half a package raises may be anything
+            if is_out_of_memory(e):
+                raise
+            raise broken_environment(e) from e
         torch.set_grad_enabled(False)
 
         def progress(p: float) -> None:

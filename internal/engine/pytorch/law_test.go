@@ -88,6 +88,12 @@ func models(t *testing.T) string {
 
 func runtimeIn(t *testing.T, dir string) engine.Runtime {
 	t.Helper()
+	return runtimeWith(t, dir, 0)
+}
+
+// runtimeWith has a worker that is silent for longer than patience killed; 0: the usual time.
+func runtimeWith(t *testing.T, dir string, patience time.Duration) engine.Runtime {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +101,7 @@ func runtimeIn(t *testing.T, dir string) engine.Runtime {
 	d, _ := catalog.Get(catalog.PyTorch)
 	return host.New(host.Config{
 		Binary: self, Args: []string{childName}, Build: build, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo})),
-		Env: []string{"ASHATAI_PYTORCH=" + dir, "GORACE=atexit_sleep_ms=0"}, Locks: map[string]string{catalog.PyTorch: python.Lock()},
+		Env: []string{"ASHATAI_PYTORCH=" + dir, "GORACE=atexit_sleep_ms=0"}, HeartbeatTimeout: patience, Locks: map[string]string{catalog.PyTorch: python.Lock()},
 	}).Runtime(catalog.PyTorch, d)
 }
 
