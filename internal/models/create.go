@@ -60,7 +60,7 @@ func (m *Models) Create(ctx context.Context, req CreateRequest, progress func(st
 	}
 	unshared := false
 	m.hold(digest)
-	defer func() { err = errors.Join(err, m.release(digest, unshared)) }()
+	defer func() { err = errors.Join(err, m.release(ctx, digest, unshared)) }()
 	if loose != "" {
 		if _, err := m.cfg.Blobs.Add(ctx, blob.AddRequest{Path: loose, Want: digest}); err != nil {
 			return nil, err

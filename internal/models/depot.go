@@ -107,7 +107,12 @@ func (m *Models) refresh(ctx context.Context) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.pulled = m.loadPulled(ctx, m.loadedBefore())
+	pulled, lerr := m.loadPulled(ctx, m.loadedBefore())
+	if lerr != nil {
+		m.behind = true
+		return lerr
+	}
+	m.pulled = pulled
 	m.rebuild()
 	return err
 }

@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"slices"
 
@@ -11,12 +12,17 @@ import (
 	"ashatai/internal/models/scan"
 )
 
-// loadPulled reads all manifests. One that is broken, or whose file is gone, is a failed file. The caller holds mu.
-func (m *Models) loadPulled(ctx context.Context, before map[string]*inventory.Entry) inventory.Found {
+// loadPulled reads all manifests. One that is broken, or whose file is gone, is a failed file. Where the folder cannot be read, what
+// was known before goes on to count. It fails only when ctx ends. The caller holds mu.
+func (m *Models) loadPulled(ctx context.Context, before map[string]*inventory.Entry) (inventory.Found, error) {
 	var all inventory.Found
 	list, err := m.shelf.All(ctx)
+	if ctx.Err() != nil {
+		return inventory.Found{}, ctx.Err()
+	}
 	if err != nil {
-		return inventory.Found{Bad: []inventory.FailedFile{inventory.UnreadableFolder(m.shelf.Dir())}}
+		m.cfg.Log.WarnContext(ctx, "the manifests cannot be read", slog.String("reason", core.AsError(err).Message))
+		return inventory.Found{Good: m.pulled.Good, Bad: []inventory.FailedFile{inventory.UnreadableFolder(m.shelf.Dir())}}, nil
 	}
 	for _, f := range list {
 		var e *inventory.Entry
@@ -32,7 +38,7 @@ func (m *Models) loadPulled(ctx context.Context, before map[string]*inventory.En
 		}
 		all.Good = append(all.Good, e)
 	}
-	return all
+	return all, nil
 }
 
 // installed makes the entry of a manifest whose file is a blob, or lies in a read-only folder. The caller holds mu.

@@ -57,7 +57,7 @@ type Models struct {
 	now   atomic.Pointer[inventory.Inventory] // what look-ups see; replaced as a whole
 
 	scanning sync.Mutex // one scan at a time
-	behind   bool       // the bucket could not be looked at the last time; guarded by scanning
+	behind   bool       // the bucket, or what came from it, could not be looked at the last time; guarded by scanning
 
 	turns turns // of the names that change; taken before mu
 

@@ -44,7 +44,7 @@ func (m *Models) pullOnce(ctx context.Context, src get.Supply, progress func(get
 	unshared := false
 	if src.SHA256 != "" {
 		m.hold(src.SHA256)
-		defer func() { err = errors.Join(err, m.release(src.SHA256, unshared)) }()
+		defer func() { err = errors.Join(err, m.release(ctx, src.SHA256, unshared)) }()
 	}
 	sha, err := m.get.Obtain(ctx, src, progress)
 	if err != nil {
@@ -52,7 +52,7 @@ func (m *Models) pullOnce(ctx context.Context, src get.Supply, progress func(get
 	}
 	if src.SHA256 == "" {
 		m.hold(sha)
-		defer func() { err = errors.Join(err, m.release(sha, unshared)) }()
+		defer func() { err = errors.Join(err, m.release(ctx, sha, unshared)) }()
 	}
 	if _, ok := m.cfg.Blobs.Has(sha); !ok {
 		return nil, errBlobGone
@@ -85,7 +85,7 @@ func (m *Models) hold(sha string) {
 
 // release ends a hold, and drops the blob when nothing came of it. One that only did not get into the bucket stays for another
 // try, and is the collector's if there is none.
-func (m *Models) release(sha string, unshared bool) error {
+func (m *Models) release(ctx context.Context, sha string, unshared bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.held[sha]--; m.held[sha] == 0 {
@@ -95,7 +95,7 @@ func (m *Models) release(sha string, unshared bool) error {
 		m.wanted[sha] = m.cfg.Now()
 		return nil
 	}
-	return m.dropUnused(sha)
+	return m.dropUnused(ctx, sha)
 }
 
 // nameIsFree refuses the name of a model whose file is not ours to replace, unless it is the same file.
@@ -138,7 +138,7 @@ func (m *Models) commit(ctx context.Context, man *core.Manifest) (*core.Manifest
 	if replaced == "" {
 		return man, nil
 	}
-	return man, m.dropUnused(replaced)
+	return man, m.dropUnused(ctx, replaced)
 }
 
 // prepare makes the entry of a manifest that is about to be written. replaced is the blob that its name has now; empty where it has

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,7 +90,7 @@ func (m *Models) removeEntry(ctx context.Context, e *inventory.Entry) error {
 	defer m.mu.Unlock()
 	m.pulled.Good = without(m.pulled.Good, e.Manifest.Name)
 	m.rebuild()
-	return m.dropUnused(e.Manifest.Digest)
+	return m.dropUnused(ctx, e.Manifest.Digest)
 }
 
 // removeBroken removes a manifest that could not be loaded. The caller has the turn of its name.
@@ -140,12 +141,27 @@ func removeName(root *os.Root, name string) error {
 	return nil
 }
 
-// dropUnused deletes a blob that no installed model uses and no pull is about to name. The caller holds mu.
-func (m *Models) dropUnused(sha string) error {
+// dropUnused deletes a blob that no manifest names and no pull is about to name. Where that cannot be known the blob stays, and the
+// collector looks again. The caller holds mu.
+func (m *Models) dropUnused(ctx context.Context, sha string) error {
 	if m.held[sha] > 0 || slices.ContainsFunc(m.pulled.Good, func(e *inventory.Entry) bool { return e.Manifest.Digest == sha }) {
 		return nil
 	}
 	if _, ok := m.cfg.Blobs.Has(sha); !ok {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx) // what nobody needs goes, also when the caller has gone
+	named, err := m.shelf.Named(ctx)
+	left := map[string]bool{}
+	if err == nil {
+		left, err = m.leftBehind(ctx)
+	}
+	if err != nil {
+		m.cfg.Log.WarnContext(ctx, "a file of a model stays until it is known that nobody needs it",
+			slog.String("sha256", sha), slog.String("reason", core.AsError(err).Message))
+		return nil // what was asked for is done
+	}
+	if named[sha] || left[sha] {
 		return nil
 	}
 	delete(m.heads, sha)

@@ -26,8 +26,14 @@ func (m *Models) Scan(ctx context.Context) (inventory.Report, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.scanned = all
-	m.pulled = m.loadPulled(ctx, before)
+	known := m.scanned
+	m.scanned = all // where manifests of files in read-only folders find them
+	pulled, err := m.loadPulled(ctx, before)
+	if err != nil {
+		m.scanned, m.behind = known, true
+		return inventory.Report{}, err
+	}
+	m.pulled = pulled
 	m.rebuild()
 	r := m.Report()
 	for _, f := range r.Failed {
