@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -115,6 +116,16 @@ func (b *Bucket) List(ctx context.Context, prefix string) ([]Object, error) {
 		}
 	}
 	return list, nil
+}
+
+// Clock is the time of the bucket's server, to the second, by which its objects were modified; the zero time where it does not tell.
+func (b *Bucket) Clock(ctx context.Context) (time.Time, error) {
+	out, err := b.api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.cfg.Bucket, Prefix: &b.cfg.Prefix, MaxKeys: aws.Int32(1)})
+	if err != nil {
+		return time.Time{}, b.explain(err, "listed")
+	}
+	at, _ := middleware.GetServerTime(out.ResultMetadata)
+	return at, nil
 }
 
 // Stat looks at one object, and reports whether there is one.

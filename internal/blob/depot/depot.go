@@ -190,9 +190,16 @@ type Collected struct {
 }
 
 // Collect removes from the bucket what is not named, and what nobody wrote or claimed since before; and the uploads that were
-// begun before, but for those that somebody went on with since. A dry run only tells.
+// begun before, but for those that somebody went on with since. Before is of this machine's clock. A dry run only tells.
 func (d *Depot) Collect(ctx context.Context, named map[string]bool, before time.Time, dry bool) (Collected, error) {
 	var out Collected
+	theirs, err := d.cfg.Bucket.Clock(ctx)
+	if err != nil {
+		return out, err
+	}
+	if ahead := d.cfg.Now().Sub(theirs); !theirs.IsZero() && ahead > 0 { // what is new there must not look old here
+		before = before.Add(-ahead)
+	}
 	claimed, err := d.claims(ctx, before, dry)
 	if err != nil {
 		return out, err
@@ -216,10 +223,17 @@ func (d *Depot) Collect(ctx context.Context, named map[string]bool, before time.
 		}
 		out.Blobs = append(out.Blobs, blob.Info{SHA256: sha, Size: o.Size, Modified: o.Modified})
 	}
+	out.Uploads, err = d.abandoned(ctx, claimed, before, dry)
+	return out, err
+}
+
+// abandoned gives up the uploads that were begun before and that nobody claimed since, and returns what they were to be.
+func (d *Depot) abandoned(ctx context.Context, claimed map[string]bool, before time.Time, dry bool) ([]string, error) {
 	keys, err := d.cfg.Bucket.Abort(ctx, blobs, before, true)
 	if err != nil {
-		return out, err
+		return nil, err
 	}
+	var gone []string
 	for _, k := range keys {
 		sha := strings.TrimPrefix(k, blobs)
 		if claimed[sha] {
@@ -227,12 +241,12 @@ func (d *Depot) Collect(ctx context.Context, named map[string]bool, before time.
 		}
 		if !dry {
 			if _, err := d.cfg.Bucket.Abort(ctx, k, before, false); err != nil {
-				return out, err
+				return gone, err
 			}
 		}
-		out.Uploads = append(out.Uploads, sha)
+		gone = append(gone, sha)
 	}
-	return out, nil
+	return gone, nil
 }
 
 // drop deletes a blob unless somebody claimed it since the claims were listed.

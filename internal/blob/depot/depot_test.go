@@ -337,6 +337,21 @@ func TestCollect(t *testing.T) {
 	}
 }
 
+// TestCollectByAWrongClock: a server whose clock runs two days ahead takes nothing that is new for the bucket.
+func TestCollectByAWrongClock(t *testing.T) {
+	t.Parallel()
+	s := s3test.For(t)
+	loose := open(t, s, s.URL, nil).keep(t, content('q', 1000))
+	early := func() time.Time { return time.Now().Add(48 * time.Hour) }
+	b := open(t, s, s.URL, func(cfg *Config) { cfg.Now = early })
+	if got, err := b.Collect(t.Context(), nil, early().Add(-24*time.Hour), false); len(got.Blobs) != 0 || err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := b.Collect(t.Context(), nil, early().Add(time.Hour), false); len(got.Blobs) != 1 || got.Blobs[0].SHA256 != loose || err != nil {
+		t.Errorf("what is old by either clock: %+v, %v", got, err)
+	}
+}
+
 func TestNoBucket(t *testing.T) {
 	t.Parallel()
 	s := s3test.For(t)
