@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 // child plays a worker, good or bad. It is a main of its own, with a context of its own.
 func child(kind string, args []string) int {
 	ctx := context.Background() //nolint:forbidigo // a main of its own
-	opt := serve.Options{Build: build, Runtimes: []engine.Runtime{mock.New(), panicking{mock.New()}, weighing{mock.New()}, streaming{mock.New()}}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	opt := serve.Options{Build: build, Runtimes: []engine.Runtime{mock.New(), panicking{mock.New()}, weighing{mock.New()}, streaming{mock.New()}, toy{}}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	switch kind {
 	case "good":
 	case "sandboxed":
