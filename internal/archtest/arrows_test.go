@@ -9,7 +9,7 @@ import (
 func layers() map[string]int {
 	return map[string]int{
 		"core": 0, "web": 0, "native": 0,
-		"obs": 1, "life": 1, "feature": 1, "rawio": 1, "device": 1,
+		"obs": 1, "life": 1, "feature": 1, "rawio": 1, "whole": 1, "device": 1,
 		"config": 2, "netx": 2, "proc": 2, "sandbox": 2, "blob": 2, "store": 2, "seal": 2,
 		"chat": 2, "gguf": 2, "modelfile": 2, "tokenizer": 2, "onnxfile": 2, "protobuf": 1, "savedmodel": 2, "tflite": 2, "engine": 2, "fleet/plan": 2,
 		"jobs": 3, "device/probe": 3,

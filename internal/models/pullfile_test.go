@@ -145,7 +145,7 @@ func TestBrokenManifests(t *testing.T) {
 	} {
 		put(t, filepath.Join(dir, name), "latest.json", text)
 	}
-	temp := put(t, filepath.Join(dir, "good"), "left.tmp", []byte("half"))
+	temp := put(t, filepath.Join(dir, "good"), "left.new", []byte("half"))
 	m = h.open(t)
 	wantNames(t, m, "good:latest")
 	if n := len(m.Report().Failed); n != 5 {

@@ -114,7 +114,7 @@ func TestTheBestIsKeptAndUsed(t *testing.T) {
 		t.Error(best, ok)
 	}
 	// A start later everything is as it was, and what is not named is gone.
-	for _, n := range []string{"job-1/x", "new-1", own + "-old.gguf"} {
+	for _, n := range []string{"job-1/x", "1.new", own + "-old.gguf"} {
 		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(n)), 0o700); err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package optimize
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,16 +19,16 @@ import (
 	"ashatai/internal/blob"
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
+	"ashatai/internal/whole"
 )
 
 const (
-	jobPrefix  = "job-" // folders of a run, removed at its end or at the next start
-	tempPrefix = "new-"
-	suffix     = ".gguf"
-	recordEnd  = ".json"
-	maxRecord  = 1 << 20
-	dirMode    = 0o700
-	fileMode   = 0o400 // nothing writes to it any more
+	jobPrefix = "job-" // folders of a run, removed at its end or at the next start
+	suffix    = ".gguf"
+	recordEnd = ".json"
+	maxRecord = 1 << 20
+	dirMode   = 0o700
+	fileMode  = 0o400 // nothing writes to it any more
 )
 
 // Record is what a run found. It lies in a file named by the digest of the model's own file.
@@ -93,7 +91,7 @@ func (s *Service) keep(ctx context.Context, rec *Record, best int, file string) 
 	if err != nil {
 		return core.Wrap(core.CodeInternal, err, "What was found about %s cannot be written.", rec.Model)
 	}
-	if err := s.write(rec.Digest+recordEnd, data); err != nil {
+	if err := whole.Write(filepath.Join(s.cfg.Dir, rec.Digest+recordEnd), data, true); err != nil {
 		return s.explain(err)
 	}
 	s.mu.Lock()
@@ -131,34 +129,6 @@ func digest(ctx context.Context, r io.Reader) (string, int64, error) {
 			return "", 0, err
 		}
 	}
-}
-
-// write replaces a file of the folder as a whole.
-func (s *Service) write(name string, data []byte) error {
-	temp := filepath.Join(s.cfg.Dir, tempPrefix+rand.Text())
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // a path of this package's own folder
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(temp, filepath.Join(s.cfg.Dir, name))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	return syncFolder(s.cfg.Dir)
-}
-
-func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // it has no such call, and journals names
-	}
-	d, err := os.Open(dir) //nolint:gosec // this package's own folder
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func (s *Service) explain(err error) error {
@@ -224,7 +194,7 @@ func (s *Service) sweep(ctx context.Context) {
 	list, err := os.ReadDir(s.cfg.Dir)
 	for _, e := range list {
 		name := e.Name()
-		stale := strings.HasPrefix(name, jobPrefix) || strings.HasPrefix(name, tempPrefix) || strings.HasSuffix(name, suffix) && !named[name]
+		stale := strings.HasPrefix(name, jobPrefix) || whole.Left(name) || strings.HasSuffix(name, suffix) && !named[name]
 		if stale {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(s.cfg.Dir, name)))
 		}

@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"ashatai/internal/core"
+	"ashatai/internal/whole"
 )
 
 const keySize = 32
@@ -102,7 +103,7 @@ func create(path string, k *Keys) (err error) {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return errors.Join(os.Link(f.Name(), path), syncDir(dir))
+	return errors.Join(os.Link(f.Name(), path), whole.SyncFolder(dir))
 }
 
 func (k *Keys) derive(purpose string) []byte {

@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync/atomic"
 
 	"ashatai/internal/core"
+	"ashatai/internal/whole"
 )
 
 // NextSuffix is what the file of a key that is to follow has behind the name of the present one's.
@@ -45,22 +45,10 @@ func Settle(path, id string) error {
 	} else {
 		err = os.Remove(prepared)
 	}
-	if err = errors.Join(err, syncDir(dir)); err != nil {
+	if err = errors.Join(err, whole.SyncFolder(dir)); err != nil {
 		return core.Wrap(core.CodeUnavailable, err, "The server's key in %s cannot be put in its place.", prepared)
 	}
 	return nil
-}
-
-// syncDir makes what happened to names in a folder last. Windows knows no such thing.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir) //nolint:gosec // the folder of the key
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // Ring holds the keys that count. It may be used by many goroutines.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ashatai/internal/core"
+	"ashatai/internal/whole"
 )
 
 // credentialFile is where login keeps what opens servers: in the user's folder of settings, or empty where there is none.
@@ -65,30 +66,8 @@ func keep(env []string, server, credential string) error {
 	if err := json.NewEncoder(&b).Encode(kept); err != nil {
 		return err
 	}
-	dir := filepath.Dir(file)
-	err = os.MkdirAll(dir, 0o700)
-	if err == nil {
-		err = replace(dir, file, b.Bytes())
-	}
-	if err != nil {
+	if err := whole.Write(file, b.Bytes(), true); err != nil {
 		return core.Wrap(core.CodeUnavailable, err, "The login cannot be kept in %s: %s.", file, err)
-	}
-	return nil
-}
-
-// replace writes a file that only its owner can read in the place of another, whole or not at all.
-func replace(dir, file string, data []byte) error {
-	f, err := os.CreateTemp(dir, ".credentials-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"path/filepath"
 
 	"ashatai/internal/engine"
 )
@@ -73,20 +72,4 @@ func readLearned(file string) learned {
 		return none
 	}
 	return l
-}
-
-// write keeps it for the next server, in one step.
-func (l *learned) write(file string) error {
-	b, err := json.Marshal(l)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return err
-	}
-	tmp := file + ".new"
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, file)
 }

@@ -5,6 +5,7 @@ package fallback
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -16,6 +17,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/device"
 	"ashatai/internal/engine"
+	"ashatai/internal/whole"
 )
 
 // Registry knows the devices of this machine. It looks when somebody asks and what it knows is old, each backend in a process
@@ -30,6 +32,8 @@ type Registry struct {
 	marks   map[string]string // by device: what was learned counts as long as it is the same
 	held    []held
 	learned learned
+
+	keep func(file string, data []byte, durable bool) error // writes what was learned
 }
 
 // RegistryConfig says how to look.
@@ -49,7 +53,7 @@ type RegistryConfig struct {
 
 // NewRegistry looks at no device yet.
 func NewRegistry(c RegistryConfig) *Registry {
-	return &Registry{cfg: c, learned: readLearned(c.File)}
+	return &Registry{cfg: c, learned: readLearned(c.File), keep: whole.Write}
 }
 
 // Report is what there is. It looks, or waits for a look that runs, unless what it knows is young.
@@ -190,12 +194,15 @@ func (r *Registry) hold(m engine.Model) {
 func (r *Registry) learn(ctx context.Context, spec engine.LoadSpec, f engine.Facts) {
 	r.mu.Lock()
 	r.learned.note(spec, f, r.on)
-	now := learned{Beyond: maps.Clone(r.learned.Beyond), Whole: maps.Clone(r.learned.Whole)}
+	data, err := json.Marshal(r.learned)
 	r.mu.Unlock()
 	if r.cfg.File == "" {
 		return
 	}
-	if err := now.write(r.cfg.File); err != nil { // without the lock: the fleet's loop asks what is expected
+	if err == nil {
+		err = r.keep(r.cfg.File, data, false) // without the lock: the fleet's loop asks what is expected
+	}
+	if err != nil {
 		r.cfg.Log.WarnContext(ctx, "what a load took of devices cannot be kept", slog.String("path", r.cfg.File), slog.Any("error", err))
 	}
 }

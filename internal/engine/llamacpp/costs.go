@@ -16,6 +16,7 @@ import (
 	"ashatai/internal/engine/llamacpp/layout"
 	"ashatai/internal/engine/llamacpp/threads"
 	"ashatai/internal/native/llama"
+	"ashatai/internal/whole"
 )
 
 // costs is what calls cost, with the file that remembers it. Only the loop uses it.
@@ -71,13 +72,7 @@ func (c *costs) save() {
 	if err != nil {
 		return
 	}
-	if err := os.MkdirAll(filepath.Dir(c.path), 0o700); err != nil {
-		return
-	}
-	temp := c.path + ".new"
-	if os.WriteFile(temp, b, 0o600) == nil {
-		_ = os.Rename(temp, c.path)
-	}
+	_ = whole.Write(c.path, b, false)
 }
 
 // breather is how long the loop must have been idle before it does chores.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"ashatai/internal/core"
+	"ashatai/internal/whole"
 )
 
 const aliasFile = "aliases.json"
@@ -31,7 +32,7 @@ func (s *Shelf) WriteAliases(all map[string]string) error {
 		return s.explain(err)
 	}
 	defer func() { _ = root.Close() }() // everything written was synced
-	return s.explain(replace(root, aliasFile, data))
+	return s.explain(whole.Below(root, aliasFile, data, true))
 }
 
 // ReadAliases returns what WriteAliases stored, in this process or an earlier one.

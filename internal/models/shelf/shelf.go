@@ -6,7 +6,6 @@ package shelf
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -15,7 +14,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,13 +21,13 @@ import (
 	"ashatai/internal/blob"
 	"ashatai/internal/blob/bucket"
 	"ashatai/internal/core"
+	"ashatai/internal/whole"
 )
 
 const (
-	suffix     = ".json"
-	tempSuffix = ".tmp"
-	maxBytes   = 8 << 20 // a template is the large part
-	dirMode    = 0o700
+	suffix   = ".json"
+	maxBytes = 8 << 20 // a template is the large part
+	dirMode  = 0o700
 )
 
 // Shelf keeps one JSON file per model: <host>/<namespace>/<name>/<tag>.json, with "-" for a part that the name does not have
@@ -91,7 +89,7 @@ func (s *Shelf) Write(ctx context.Context, man *core.Manifest) error {
 	if err != nil {
 		return core.Wrap(core.CodeInternal, err, "The manifest of %s cannot be written.", man.Name)
 	}
-	return s.change(place(n), func(key string) error { return s.bucket.Write(ctx, key, data) }, func(root *os.Root) error { return replace(root, place(n), data) })
+	return s.change(place(n), func(key string) error { return s.bucket.Write(ctx, key, data) }, func(root *os.Root) error { return whole.Below(root, place(n), data, true) })
 }
 
 // change does something to a place: in the bucket, where there is one, then in the folder.
@@ -118,43 +116,6 @@ func (s *Shelf) change(at string, there func(key string) error, here func(*os.Ro
 	return s.explain(here(root))
 }
 
-// replace writes a file below root by way of a temporary one, and makes its name and its folders durable.
-func replace(root *os.Root, rel string, data []byte) error {
-	dir := path.Dir(rel)
-	if err := root.MkdirAll(dir, dirMode); err != nil {
-		return err
-	}
-	temp := path.Join(dir, rand.Text()+tempSuffix)
-	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = root.Rename(temp, rel)
-	}
-	if err != nil {
-		_ = root.Remove(temp) // reading removes it else
-		return err
-	}
-	for ; ; dir = path.Dir(dir) {
-		if err := syncFolder(root, dir); err != nil || dir == "." {
-			return err
-		}
-	}
-}
-
-func syncFolder(root *os.Root, name string) error {
-	if runtime.GOOS == "windows" {
-		return nil // it has no such call, and journals names
-	}
-	d, err := root.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 // Remove deletes the manifest with this name; one that is gone is no error.
 func (s *Shelf) Remove(ctx context.Context, name string) error {
 	n, err := core.ParseModelName(name)
@@ -168,7 +129,7 @@ func remove(root *os.Root, rel string) error {
 	if err := root.Remove(rel); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := syncFolder(root, path.Dir(rel)); !errors.Is(err, fs.ErrNotExist) {
+	if err := whole.SyncFolder(filepath.Join(root.Name(), filepath.FromSlash(path.Dir(rel)))); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -210,7 +171,7 @@ func (s *Shelf) All(ctx context.Context) ([]Found, error) {
 			all = append(all, Found{Path: at, Err: s.explain(err)})
 			return fs.SkipDir
 		case d.IsDir():
-		case strings.HasSuffix(rel, tempSuffix): // writers hold mu, so this one was interrupted
+		case whole.Left(rel): // writers hold mu, so this one was interrupted
 			_ = root.Remove(rel) // the next start tries again
 		case strings.HasSuffix(rel, suffix):
 			man, err := load(root, rel)

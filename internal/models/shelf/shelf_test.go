@@ -88,7 +88,7 @@ func TestFolder(t *testing.T) {
 		t.Error("a name that is none")
 	}
 	// What cannot be read is told, and nothing may be collected then.
-	left := filepath.Join(s.Dir(), "x.tmp")
+	left := filepath.Join(s.Dir(), "x.new")
 	for path, text := range map[string]string{left: "half", filepath.Join(s.Dir(), "c.json"): "{"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

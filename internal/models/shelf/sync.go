@@ -11,6 +11,7 @@ import (
 
 	"ashatai/internal/blob/bucket"
 	"ashatai/internal/core"
+	"ashatai/internal/whole"
 )
 
 // prefix is of the manifests' keys in a bucket.
@@ -95,7 +96,7 @@ func (s *Shelf) take(rel string, data []byte) (bool, error) {
 		return false, s.explain(err)
 	}
 	defer func() { _ = root.Close() }() // everything written was synced
-	return true, s.explain(replace(root, rel, data))
+	return true, s.explain(whole.Below(root, rel, data, true))
 }
 
 // end removes the manifests that are not in the bucket any more, and remembers what the folder has now.
