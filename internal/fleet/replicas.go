@@ -76,7 +76,7 @@ func (l *loop) candidate(t Target, r engine.Replica) replica.Candidate {
 	d := rt.Descriptor()
 	c.Cost, c.Refused = d.Cost, unfit(d, r, t.Spec.Embedding)
 	if on := l.instance(key); on != nil && on.model != nil {
-		c.Device, c.Loaded = on.facts.Device, true
+		c.Device, c.Loaded, c.Fallback = on.facts.Device, true, on.facts.Fallback
 	} else {
 		c.Device = l.device(d, t.at(r))
 	}

@@ -108,7 +108,7 @@ func (a v1Fleet) Placement(ctx context.Context, model string) (v1.Placement, err
 	for i, c := range d.Candidates {
 		out.Candidates[i] = v1.Candidate{
 			Replica: c.Label, Runtime: c.Runtime, Device: c.Device, Chosen: i == d.Chosen, Reason: c.Reason, Score: c.Score, Parts: c.Parts,
-			Weight: c.Weight, Speed: c.Speed, Work: c.Work, Loaded: c.Loaded, Breaker: c.Breaker,
+			Weight: c.Weight, Speed: c.Speed, Work: c.Work, Loaded: c.Loaded, Breaker: c.Breaker, Fallback: c.Fallback,
 		}
 	}
 	return out, nil

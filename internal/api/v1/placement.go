@@ -27,6 +27,8 @@ type Candidate struct {
 	Work    int64              `json:"tokens_outstanding"`
 	Loaded  bool               `json:"loaded"`
 	Breaker string             `json:"breaker" doc:"closed, open, or trial"`
+
+	Fallback string `json:"fallback,omitempty" doc:"why it is loaded as something weaker than was asked for"`
 }
 
 func (h handlers) placement(w http.ResponseWriter, r *http.Request) error {

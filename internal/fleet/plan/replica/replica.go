@@ -31,6 +31,8 @@ type Candidate struct {
 	Cost    int    // of a token, relative to others; 0: not known
 	Loaded  bool
 	Refused string // why it cannot serve this request, in words; empty: it can
+
+	Fallback string // why it is loaded as something weaker than was asked for; empty: it is not
 }
 
 // Wish is what a request asks of its place.
