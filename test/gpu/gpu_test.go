@@ -100,14 +100,14 @@ type card struct {
 	Memory struct{ Models struct{ Limit, Used int64 } }
 }
 
-// found is the first device.
-func found(t *testing.T, c launch.Client) card {
+// found are the devices.
+func found(t *testing.T, c launch.Client) []card {
 	t.Helper()
 	var list struct{ Devices []card }
 	if err := c.Into(t.Context(), http.MethodGet, "/api/v1/devices", "", &list); err != nil || len(list.Devices) == 0 {
 		t.Fatal(list, err)
 	}
-	return list.Devices[0]
+	return list.Devices
 }
 
 // on asks a model for a token, and says where it was made, and what was given up for it.
@@ -145,7 +145,7 @@ func TestOneLeavesForAnother(t *testing.T) {
 		if place, fallback := on(t, s.Addr, model); place != "vulkan0" || fallback != "" {
 			t.Fatalf("%s is on %s: %s", model, place, fallback)
 		}
-		takes[i] = found(t, launch.Client{Addr: s.Addr}).Memory.Models.Used
+		takes[i] = found(t, launch.Client{Addr: s.Addr})[0].Memory.Models.Used
 	}
 	s.Stop(t)
 	first, second := takes[0], takes[1]-takes[0]
@@ -160,7 +160,7 @@ func TestOneLeavesForAnother(t *testing.T) {
 		if now := loaded(t, c); place != "vulkan0" || fallback != "" || now != model+":f32 on vulkan0" {
 			t.Fatalf("%s is on %s (%s); loaded are %s", model, place, fallback, now)
 		}
-		if m := found(t, c).Memory.Models; m.Limit != limit || m.Used <= 0 || m.Used > limit {
+		if m := found(t, c)[0].Memory.Models; m.Limit != limit || m.Used <= 0 || m.Used > limit {
 			t.Errorf("%s takes %+v", model, m)
 		}
 	}
@@ -179,7 +179,29 @@ func TestOneLeavesForAnother(t *testing.T) {
 	if err != nil || !strings.Contains(string(metrics), `ashatai_fallbacks_total{reason="device_memory"} 1`) {
 		t.Errorf("the metric is missing: %v", err)
 	}
+	if _, place, err := c.Ask(t.Context(), http.MethodGet, "/api/v1/models/may/placement", ""); err != nil || !strings.Contains(string(place), `"fallback":"the processor instead of a device`) {
+		t.Errorf("its placement does not say so: %s, %v", place, err)
+	}
 	_ = stream.Body.Close()
+	s.Stop(t)
+}
+
+// TestTwoDevices: a model is shared by two devices, which are the same one shown twice.
+func TestTwoDevices(t *testing.T) {
+	dir, _ := home(t)
+	file := filepath.Join(dir, "ashatai.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, strings.NewReplacer("GGML_VK_VISIBLE_DEVICES=0", `"GGML_VK_VISIBLE_DEVICES=0,0"`, "{gpu_policy: require-gpu}", "{gpu_policy: require-gpu, devices: [vulkan0, vulkan1]}").Replace(string(text)))
+	s := launch.Start(t, dir)
+	if place, fallback := on(t, s.Addr, "must"); place != "vulkan0+vulkan1" || fallback != "" {
+		t.Errorf("it is on %s: %s", place, fallback)
+	}
+	if d := found(t, launch.Client{Addr: s.Addr}); len(d) != 2 || d[0].Memory.Models.Used <= 0 || d[1].Memory.Models.Used <= 0 {
+		t.Errorf("%+v", d)
+	}
 	s.Stop(t)
 }
 
@@ -195,7 +217,7 @@ func TestDeviceIsLost(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("X-Ashatai-Device") != "vulkan0" || resp.Header.Get("X-Ashatai-Fallback") != "" {
 		t.Fatalf("%d %v\n%s", resp.StatusCode, resp.Header, text)
 	}
-	if d := found(t, c); d.ID != "vulkan0" || !d.Ready || d.Memory.Models.Limit != 1<<30 || d.Memory.Models.Used <= 0 {
+	if d := found(t, c)[0]; d.ID != "vulkan0" || !d.Ready || d.Memory.Models.Limit != 1<<30 || d.Memory.Models.Used <= 0 {
 		t.Errorf("%+v", d)
 	}
 	if ps := launch.Tell(t, "", "ps", "--server", s.Addr); !strings.Contains(ps, "vulkan0") {
