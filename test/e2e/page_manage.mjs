@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { accessible, check, looks, only, serve, states } from "./harness.mjs";
+import { accessible, check, looks, only, serve, shot, states } from "./harness.mjs";
 
 if (!only || "manage".includes(only.split(":")[0])) {
   const { at, stop } = await serve("runtime:\n  type: mock\nfeatures:\n  optimize: operator,admin\nlogs:\n  level: warn\npull:\n  hub_token: \"secret:hub\"\n", { sealed: { hub: "hf_canary" } });
@@ -209,6 +209,12 @@ if (!only || "manage".includes(only.split(":")[0])) {
     await page.waitForSelector("#turn");
     const report = await ask("/api/v1/audit/verify");
     assert.ok(report.ok, report.problem);
+    await page.evaluate(() => { location.hash = "#/admin/audit"; });
+    await page.waitForFunction(() => /server key handed over/.test(document.querySelector(".acted")?.textContent ?? ""));
+    assert.ok(await page.evaluate(() => [...document.querySelectorAll(".acted tr")].every((r) => r.offsetHeight < 110) && document.querySelector(".acted").parentElement.scrollWidth <= document.querySelector(".acted").parentElement.clientWidth), "keys and signatures do not blow the table up");
+    await shot(page, "audit-after-a-handover");
+    await page.evaluate(() => { location.hash = "#/admin/credentials"; });
+    await page.waitForSelector(".secrets .modelrow");
     await page.route("**/api/v1/secrets", (route) => route.fulfill({ json: { secrets: [{ name: "lost", opens: false, key_id: "ab12", used_by: [], created_at: "2026-01-01T00:00:00Z", updated_at: "2026-01-01T00:00:00Z" }] } }));
     await page.reload();
     await page.waitForSelector(".secrets .tag.bad");
