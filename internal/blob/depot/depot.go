@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	blobs  = "blobs/"  // and a sha256: the content
-	claims = "claims/" // and a sha256: somebody is about to name that blob
+	blobs    = "blobs/"    // and a sha256: the content
+	claims   = "claims/"   // and a sha256: somebody is about to name that blob
+	removals = "removals/" // and a sha256, a dot and what tells them apart: somebody is about to remove that blob, or the claim to it
 )
 
 // Config is what New needs.
@@ -30,7 +31,7 @@ type Config struct {
 	Bucket *bucket.Bucket
 	Bound  int64                     // bytes of the local folder; 0: what its disk has room for
 	Check  blob.Check                // looks at what comes before it is kept; nil: everything is good
-	Sleep  func(ctx context.Context) // waits before a broken line is tried again; nil: a second
+	Sleep  func(ctx context.Context) // waits before a broken line, or a blob that is being removed, is tried again; nil: a second
 	// Busy reports whether a blob is in use; nil: none is.
 	Busy func(ctx context.Context, sha string) bool
 	Log  *slog.Logger
@@ -97,11 +98,6 @@ func (d *Depot) Size(sha string) (int64, bool) {
 	return n, ok
 }
 
-// Claim says that a blob is about to be named, so that no server's Collect takes it meanwhile.
-func (d *Depot) Claim(ctx context.Context, sha string) error {
-	return d.cfg.Bucket.Write(ctx, claims+sha, nil)
-}
-
 // Keep claims a blob that lies here and puts it into the bucket. sent, which may be nil, gets the number of bytes that are
 // there. After an error what was sent stays for the next try.
 func (d *Depot) Keep(ctx context.Context, sha string, sent func(int64)) (err error) {
@@ -116,7 +112,7 @@ func (d *Depot) Keep(ctx context.Context, sha string, sent func(int64)) (err err
 	if err != nil {
 		return err
 	}
-	if err := d.Claim(ctx, sha); err != nil {
+	if err := d.claim(ctx, sha); err != nil {
 		return err
 	}
 	if err := d.cfg.Bucket.Upload(ctx, blobs+sha, f, fi.Size(), d.renewing(ctx, sha, sent)); err != nil {
@@ -138,7 +134,7 @@ const renewal = 30 * time.Second
 func (d *Depot) renewing(ctx context.Context, sha string, sent func(int64)) func(int64) {
 	claimed := d.cfg.Now()
 	return func(n int64) {
-		if now := d.cfg.Now(); now.Sub(claimed) >= renewal && d.Claim(ctx, sha) == nil {
+		if now := d.cfg.Now(); now.Sub(claimed) >= renewal && d.cfg.Bucket.Write(ctx, claims+sha, nil) == nil {
 			claimed = now
 		}
 		if sent != nil {
@@ -200,6 +196,9 @@ func (d *Depot) Collect(ctx context.Context, named map[string]bool, before time.
 	if ahead := d.cfg.Now().Sub(theirs); !theirs.IsZero() && ahead > 0 { // what is new there must not look old here
 		before = before.Add(-ahead)
 	}
+	if err := d.forsaken(ctx, before, dry); err != nil {
+		return out, err
+	}
 	claimed, err := d.claims(ctx, before, dry)
 	if err != nil {
 		return out, err
@@ -247,50 +246,6 @@ func (d *Depot) abandoned(ctx context.Context, claimed map[string]bool, before t
 		gone = append(gone, sha)
 	}
 	return gone, nil
-}
-
-// drop deletes a blob unless somebody claimed it since the claims were listed.
-func (d *Depot) drop(ctx context.Context, sha string) (bool, error) {
-	if _, claimed, err := d.cfg.Bucket.Stat(ctx, claims+sha); claimed || err != nil {
-		return false, err
-	}
-	if err := d.cfg.Bucket.Delete(ctx, blobs+sha); err != nil {
-		return false, err
-	}
-	d.mu.Lock()
-	delete(d.sizes, sha)
-	d.mu.Unlock()
-	return true, nil
-}
-
-// claims are the blobs that somebody claimed since before. Older claims are removed.
-func (d *Depot) claims(ctx context.Context, before time.Time, dry bool) (map[string]bool, error) {
-	list, err := d.cfg.Bucket.List(ctx, claims)
-	if err != nil {
-		return nil, err
-	}
-	fresh := map[string]bool{}
-	for _, o := range list {
-		if !o.Modified.Before(before) {
-			fresh[strings.TrimPrefix(o.Key, claims)] = true
-			continue
-		}
-		if dry {
-			continue
-		}
-		now, there, err := d.cfg.Bucket.Stat(ctx, o.Key)
-		if err != nil {
-			return nil, err
-		}
-		if there && !now.Modified.Before(before) { // claimed anew since it was listed
-			fresh[strings.TrimPrefix(o.Key, claims)] = true
-			continue
-		}
-		if err := d.cfg.Bucket.Delete(ctx, o.Key); err != nil {
-			return nil, err
-		}
-	}
-	return fresh, nil
 }
 
 // lastUse are the times of the last use of local blobs, as far as they are known.

@@ -50,7 +50,7 @@ func (d *Depot) fetch(ctx context.Context, sha string, progress func(done, total
 		return err
 	}
 	if !ok {
-		return core.Errorf(core.CodeNotFound, "The bucket %s holds no file %s; pull the model again.", d.cfg.Bucket.Where(), sha)
+		return d.missing(sha)
 	}
 	if err := d.admits(o.Size); err != nil {
 		return err
