@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"path"
 	"time"
 
 	"ashatai/internal/engine"
@@ -20,9 +20,18 @@ type Computed struct {
 	Age func(ctx context.Context) (func(folder string) time.Duration, error)
 }
 
-// Expire removes what nobody wrote or used for its age, and says how many files that were. It goes on where one cannot be removed.
-func (c Computed) Expire(ctx context.Context, now time.Time) (int, error) {
-	files, err := filepath.Glob(filepath.Join(c.Dir, "*", engine.ScratchPrompts, "*")) // the pattern is well-formed
+// Expire removes what nobody wrote or used for its age, and says how many files that were. It goes on where one cannot be removed. Workers
+// write into these folders, so no link in them leads out of Dir.
+func (c Computed) Expire(ctx context.Context, now time.Time) (n int, err error) {
+	root, err := os.OpenRoot(c.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil // no model was loaded yet
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	files, err := fs.Glob(root.FS(), path.Join("*", engine.ScratchPrompts, "*"))
 	if err != nil || len(files) == 0 {
 		return 0, err
 	}
@@ -30,15 +39,14 @@ func (c Computed) Expire(ctx context.Context, now time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := 0
 	var failed error
 	for _, file := range files {
-		keep := age(filepath.Base(filepath.Dir(filepath.Dir(file))))
-		fi, err := os.Lstat(file)
+		keep := age(path.Dir(path.Dir(file)))
+		fi, err := root.Lstat(file)
 		if err != nil || keep <= 0 || !fi.Mode().IsRegular() || now.Sub(fi.ModTime()) <= keep {
 			continue // it is gone, or stays
 		}
-		switch err := os.Remove(file); {
+		switch err := root.Remove(file); {
 		case err == nil:
 			n++
 		case !errors.Is(err, fs.ErrNotExist):

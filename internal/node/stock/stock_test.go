@@ -260,3 +260,29 @@ func TestComputed(t *testing.T) {
 		t.Errorf("%d, %v", n, err)
 	}
 }
+
+// TestComputedStaysWithin: a worker that puts a link in place of its folder gets nothing removed outside, and the home may have any name.
+func TestComputedStaysWithin(t *testing.T) {
+	dir, outside, now := filepath.Join(t.TempDir(), "a[b"), t.TempDir(), time.Now()
+	old := now.Add(-2 * time.Hour)
+	for _, file := range []string{filepath.Join(dir, "good", engine.ScratchPrompts, "old"), filepath.Join(outside, "precious")} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte("x"), 0o600), os.Chtimes(file, old, old)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "bad"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(dir, "bad", engine.ScratchPrompts)); err != nil {
+		t.Skip("this file system has no links")
+	}
+	c := Computed{Dir: dir, Age: func(context.Context) (func(string) time.Duration, error) {
+		return func(string) time.Duration { return time.Hour }, nil
+	}}
+	if n, err := c.Expire(t.Context(), now); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if _, err := os.Stat(filepath.Join(outside, "precious")); err != nil {
+		t.Error(err)
+	}
+}
