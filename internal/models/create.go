@@ -58,9 +58,9 @@ func (m *Models) Create(ctx context.Context, req CreateRequest, progress func(st
 	if err != nil {
 		return nil, err
 	}
-	unshared := false
+	stays := false
 	m.hold(digest)
-	defer func() { err = errors.Join(err, m.release(ctx, digest, unshared)) }()
+	defer func() { err = errors.Join(err, m.release(ctx, digest, stays)) }()
 	if loose != "" {
 		if _, err := m.cfg.Blobs.Add(ctx, blob.AddRequest{Path: loose, Want: digest}); err != nil {
 			return nil, err
@@ -69,6 +69,7 @@ func (m *Models) Create(ctx context.Context, req CreateRequest, progress func(st
 	if man, err = m.base(req); err != nil {
 		return nil, err
 	}
+	stays = req.From == "" // the file is good: whoever sent it need not do so again for what is wrong with the rest
 	progress(StatusFile + man.Digest)
 	naming.Identify(man, n.String(), strings.NewReplacer("/", "-", ":", "-").Replace(n.String())+facts.Suffix, man.Digest, man.Files[0].Size, man.Source, m.cfg.Now())
 	man.Aliases = nil // a file's name stays the original's alone
@@ -80,7 +81,7 @@ func (m *Models) Create(ctx context.Context, req CreateRequest, progress func(st
 		return nil, err
 	}
 	if err := m.share(ctx, man, func(get.Progress) {}); err != nil {
-		unshared = true
+		stays = true
 		return nil, err
 	}
 	return m.commit(ctx, man)

@@ -180,6 +180,23 @@ func TestRefusedCreations(t *testing.T) {
 	}
 }
 
+// TestUploadOfARefusedCreation: a file that was sent is there for the next try where only the rest of the request was wrong.
+func TestUploadOfARefusedCreation(t *testing.T) {
+	_, m, _ := bundledHouse(t)
+	data := tiny(t, gguftest.Options{Seed: 9})
+	if _, err := m.PutBlob(t.Context(), sum(data), -1, bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := m.Create(t.Context(), CreateRequest{Name: "new", SHA256: sum(data), Template: "{% if %}"}, nil)
+	wantCode(t, err, core.CodeInvalidRequest, "template")
+	if _, err := m.Create(t.Context(), CreateRequest{Name: "new", SHA256: sum(data)}, nil); err != nil {
+		t.Errorf("the file went with the creation that was refused: %v", err)
+	}
+	if err := m.Remove(t.Context(), "new"); err != nil || m.HasBlob(sum(data)) {
+		t.Errorf("it outlives its model: %v", err)
+	}
+}
+
 func TestMetadata(t *testing.T) {
 	h, m, _ := bundledHouse(t)
 	meta, err := m.Metadata(t.Context(), "tiny.gguf")

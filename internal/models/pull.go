@@ -41,10 +41,10 @@ func (m *Models) Pull(ctx context.Context, req get.Request, progress func(get.Pr
 var errBlobGone = errors.New("blob is gone")
 
 func (m *Models) pullOnce(ctx context.Context, src get.Supply, progress func(get.Progress)) (man *core.Manifest, err error) {
-	unshared := false
+	stays := false
 	if src.SHA256 != "" {
 		m.hold(src.SHA256)
-		defer func() { err = errors.Join(err, m.release(ctx, src.SHA256, unshared)) }()
+		defer func() { err = errors.Join(err, m.release(ctx, src.SHA256, stays)) }()
 	}
 	sha, err := m.get.Obtain(ctx, src, progress)
 	if err != nil {
@@ -52,7 +52,7 @@ func (m *Models) pullOnce(ctx context.Context, src get.Supply, progress func(get
 	}
 	if src.SHA256 == "" {
 		m.hold(sha)
-		defer func() { err = errors.Join(err, m.release(ctx, sha, unshared)) }()
+		defer func() { err = errors.Join(err, m.release(ctx, sha, stays)) }()
 	}
 	if _, ok := m.cfg.Blobs.Has(sha); !ok {
 		return nil, errBlobGone
@@ -64,7 +64,7 @@ func (m *Models) pullOnce(ctx context.Context, src get.Supply, progress func(get
 		progress(get.Progress{Status: note})
 	}
 	if err := m.share(ctx, man, progress); err != nil {
-		unshared = true
+		stays = true
 		return nil, err
 	}
 	size := man.Files[0].Size
@@ -83,15 +83,15 @@ func (m *Models) hold(sha string) {
 	m.mu.Unlock()
 }
 
-// release ends a hold, and drops the blob when nothing came of it. One that only did not get into the bucket stays for another
-// try, and is the collector's if there is none.
-func (m *Models) release(ctx context.Context, sha string, unshared bool) error {
+// release ends a hold, and drops the blob when nothing came of it. One that stays is for another try, and is the collector's if there
+// is none.
+func (m *Models) release(ctx context.Context, sha string, stays bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.held[sha]--; m.held[sha] == 0 {
 		delete(m.held, sha)
 	}
-	if unshared {
+	if stays {
 		m.wanted[sha] = m.cfg.Now()
 		return nil
 	}
