@@ -99,7 +99,8 @@ func statError(root *os.Root, name string, err error) error {
 	return core.Wrap(core.CodeBadModel, err, "The file %q cannot be read; the log has the cause.", name)
 }
 
-// facts returns the row of a file, from the index where the file is still the one that it is about.
+// facts returns the row of a file, from the index where the file is still the one that it is about. What lies in a model's folder beside
+// the file says something too, and may be new, so there only the file's hash is taken from the index.
 func (s *scanner) facts(ctx context.Context, root *os.Root, f *os.File, name, path string) (store.ModelFile, error) {
 	fi, err := f.Stat()
 	if err != nil {
@@ -110,15 +111,19 @@ func (s *scanner) facts(ctx context.Context, root *os.Root, f *os.File, name, pa
 		s.warn(ctx, err)
 	}
 	same := ok && row.Size == fi.Size() && row.ModTime.Equal(fi.ModTime())
-	if same && row.Rules == facts.Rules && (row.Error != "" || json.Valid([]byte(row.Manifest))) {
+	alone := folderOr(name) == name
+	if same && alone && row.Rules == facts.Rules && (row.Error != "" || json.Valid([]byte(row.Manifest))) {
 		return row, nil
 	}
 	fresh := store.ModelFile{Path: path, Size: fi.Size(), ModTime: fi.ModTime(), Rules: facts.Rules}
-	if same && row.SHA256 != "" { // only the rules are new, not the bytes
+	if same && row.SHA256 != "" { // its bytes are not new
 		fresh.SHA256, fresh.Head = row.SHA256, row.Head
 	}
 	if err := s.read(ctx, root, f, name, &fresh); err != nil {
 		return store.ModelFile{}, err
+	}
+	if same && row.Rules == fresh.Rules && row.Manifest == fresh.Manifest && row.Error == fresh.Error {
+		return fresh, nil
 	}
 	if err := s.cfg.Index.Put(ctx, fresh); err != nil {
 		s.warn(ctx, err)

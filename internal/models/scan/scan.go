@@ -111,8 +111,8 @@ func (s *scanner) forget(ctx context.Context) {
 		return
 	}
 	for _, row := range rows {
-		dir := filepath.Dir(row.Path)
-		if s.seen[row.Path] || slices.Contains(s.unread, dir) {
+		dir := filepath.Dir(row.Path) // or the model's own, which lies in one
+		if s.seen[row.Path] || slices.Contains(s.unread, dir) || slices.Contains(s.unread, filepath.Dir(dir)) {
 			continue
 		}
 		if err := s.cfg.Index.Delete(ctx, row.Path); err != nil {

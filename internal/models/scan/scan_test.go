@@ -17,6 +17,7 @@ import (
 	"ashatai/internal/core"
 	"ashatai/internal/gguf/gguftest"
 	"ashatai/internal/models/inventory"
+	"ashatai/internal/onnxfile/onnxfiletest"
 	"ashatai/internal/store"
 	"ashatai/internal/store/sqlite"
 )
@@ -295,6 +296,69 @@ func TestDamagedIndexRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantNames(t, h.run(t), "a:f32")
+}
+
+// TestBesideAModelFile: what lies beside a model's file counts when it comes or changes, without a second hash of the file.
+func TestBesideAModelFile(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	index := &countingIndex{Models: h.cfg.Index}
+	h.cfg.Index = index
+	dir := filepath.Join(h.hand, "talker")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := put(t, dir, "model.onnx", onnxfiletest.Model(onnxfiletest.Graph{}))
+	put(t, dir, "tokenizer.json", []byte("{}"))
+	got := h.run(t)
+	wantNames(t, got, "talker:latest")
+	if man := got.Good[0].Manifest; man.Can(core.CapGenerate) {
+		t.Errorf("%+v", man)
+	}
+	row, _, err := index.Models.Get(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row.SHA256 = strings.Repeat("c", 64)
+	if err := index.Models.Put(t.Context(), row); err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "genai_config.json", []byte(`{"model":{"context_length":77}}`))
+	got = h.run(t)
+	wantNames(t, got, "talker:latest")
+	if man := got.Good[0].Manifest; !man.Can(core.CapGenerate) || man.Context != 77 || man.Digest != row.SHA256 {
+		t.Errorf("%+v", man)
+	}
+	index.puts = nil
+	h.run(t)
+	if len(index.puts) != 0 {
+		t.Errorf("nothing changed, and %v was written", index.puts)
+	}
+	// What was copied by halves is good once the rest is there.
+	put(t, dir, "genai_config.json", []byte("{"))
+	failure(t, h.run(t), "talker/model.onnx")
+	put(t, dir, "genai_config.json", []byte("{}"))
+	wantNames(t, h.run(t), "talker:latest")
+}
+
+// TestUnreadFolder: a folder that cannot be read for a moment keeps the rows of its files, and of its folders.
+func TestUnreadFolder(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	if err := os.Mkdir(filepath.Join(h.hand, "b"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(h.hand, "b"), "model.onnx", onnxfiletest.Model(onnxfiletest.Graph{}))
+	put(t, h.hand, "a.gguf", tiny(t, gguftest.Options{}))
+	wantNames(t, h.run(t), "a:f32", "b:latest")
+	if err := os.Rename(h.hand, h.hand+".away"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Dir(h.hand), filepath.Base(h.hand), []byte("no folder"))
+	failure(t, h.run(t), filepath.Base(h.hand))
+	if rows, err := h.cfg.Index.List(t.Context()); len(rows) != 2 || err != nil {
+		t.Errorf("%+v, %v", rows, err)
+	}
 }
 
 // TestFolderNames: a folder that is a model gives its name.
