@@ -20,7 +20,7 @@ type Collector interface {
 // Request says what to remove.
 type Request struct {
 	DryRun       bool `json:"dry_run" doc:"only tell"`
-	GraceSeconds int  `json:"grace_seconds" doc:"remove what nobody touched for so long; 0: as blobs.grace says"`
+	GraceSeconds int  `json:"grace_seconds" doc:"remove what nobody touched for so long, at least 60; 0: as blobs.grace says"`
 }
 
 // File is one that was removed, or would be.
@@ -40,6 +40,7 @@ type Response struct {
 
 const (
 	maxBody  = 1 << 10
+	minGrace = 60                   // seconds; as long as another server may take between its claims of a file that it sends
 	maxGrace = 10 * 365 * 24 * 3600 // seconds
 )
 
@@ -54,8 +55,8 @@ func Routes(c Collector) []api.Route {
 			if err := api.DecodeJSON(r, maxBody, &req); err != nil {
 				return err
 			}
-			if req.GraceSeconds < 0 || req.GraceSeconds > maxGrace {
-				return core.Invalid("grace_seconds", "grace_seconds is a whole number from 0 to %d.", maxGrace)
+			if req.GraceSeconds != 0 && (req.GraceSeconds < minGrace || req.GraceSeconds > maxGrace) {
+				return core.Invalid("grace_seconds", "grace_seconds is 0, or a whole number from %d to %d.", minGrace, maxGrace)
 			}
 			list, err := c.Collect(r.Context(), time.Duration(req.GraceSeconds)*time.Second, req.DryRun)
 			if err != nil {

@@ -20,7 +20,7 @@ type sweeper struct {
 
 func (s *sweeper) Collect(_ context.Context, grace time.Duration, dry bool) ([]File, error) {
 	s.grace, s.dry = grace, dry
-	if grace == time.Second {
+	if grace == time.Hour {
 		return nil, core.Errorf(core.CodeConflict, "A manifest cannot be read.")
 	}
 	return []File{{Where: "home", SHA256: "a", Size: 3}, {Where: "bucket", SHA256: "b", Size: 4}}, nil
@@ -44,7 +44,8 @@ func TestRow(t *testing.T) {
 		want   string
 	}{
 		{`{"dry_run":true,"grace_seconds":60}`, 200, `"bytes":7`},
-		{`{"grace_seconds":1}`, 409, "cannot be read"},
+		{`{"grace_seconds":3600}`, 409, "cannot be read"},
+		{`{"grace_seconds":59}`, 400, "60"},
 		{`{"grace_seconds":-1}`, 400, "grace_seconds"},
 		{`{"grace_seconds":999999999}`, 400, "grace_seconds"},
 		{`{"grace":1}`, 400, "grace"},
