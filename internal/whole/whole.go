@@ -6,6 +6,7 @@ package whole
 import (
 	"crypto/rand"
 	"errors"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -27,16 +28,22 @@ func Left(name string) bool { return strings.HasSuffix(name, suffix) }
 // writes are on disk, with the file's name, when it returns; others are once the system gets to it, so that a power cut may take the old
 // content with the new one.
 func Write(file string, data []byte, durable bool) error {
-	dir, name := filepath.Split(file)
-	dir = filepath.Clean(dir)
-	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return err
+	dir := filepath.Dir(file)
+	for up := filepath.Dir(dir); up != dir; up = filepath.Dir(dir) { // Below makes the rest last
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		dir = up
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(Below(root, name, data, durable), root.Close())
+	name, err := filepath.Rel(dir, file)
+	if err == nil {
+		err = Below(root, filepath.ToSlash(name), data, durable)
+	}
+	return errors.Join(err, root.Close())
 }
 
 // Below is Write in a folder that the name, whose parts slashes part, cannot lead out of.
