@@ -187,10 +187,12 @@ func TestDeathInMidStream(t *testing.T) {
 type counted struct {
 	silent
 	died, loaded, replayed int
+	queued                 int // as was told last
 }
 
 func (c *counted) Died(string, string)                             { c.died++ }
 func (c *counted) Replayed(string)                                 { c.replayed++ }
+func (c *counted) Queue(_ string, _ core.Class, length int)        { c.queued = length }
 func (c *counted) Loaded(string, string, time.Duration, core.Code) { c.loaded++ }
 
 func TestUnstartedIsReplayed(t *testing.T) {

@@ -119,6 +119,7 @@ func (l *loop) Stop(e plan.Stop) {
 // Admit implements plan.Executor.
 func (l *loop) Admit(e plan.Admit) {
 	t, on := l.tickets[e.ID], l.live[e.Instance]
+	l.queueChanged(t)
 	if t.base.elsewhere(on.facts.Device) { // that was not known before it was loaded, or it fell back
 		l.leave(t, replica.Left)
 		l.hand(t, misplaced(t.base, on))
@@ -130,7 +131,6 @@ func (l *loop) Admit(e plan.Admit) {
 	}
 	l.f.cfg.Metrics.Admitted(t.target.Name, t.item.Class, e.Queued)
 	t.verdicts <- verdict{on: on}
-	l.queueChanged(t)
 }
 
 // misplaced is the error of a request whose model came to lie on another device than it asks for.

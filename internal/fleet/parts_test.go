@@ -47,9 +47,9 @@ func TestDeviceOfARequest(t *testing.T) {
 		"it fell back":            {[]device.Part{{ID: "gpu0"}}, "gpu0", "The model m is on abacus (slow), and the request asks for the device gpu0", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &fakeRuntime{foretold: c.parts}
+			r, met := &fakeRuntime{foretold: c.parts}, &counted{}
 			synctest.Test(t, func(t *testing.T) {
-				f := started(t, r, Config{})
+				f := started(t, r, Config{Metrics: met})
 				m := target("m")
 				m.Spec.Offload, m.Where.Device = &engine.Offload{Policy: device.PolicyPrefer}, c.asks
 				o := generate(t.Context(), f, m, Item{}, request(1))
@@ -63,6 +63,9 @@ func TestDeviceOfARequest(t *testing.T) {
 				}
 				if n := r.count(); n != c.loads {
 					t.Errorf("%d loads", n)
+				}
+				if synctest.Wait(); met.queued != 0 {
+					t.Errorf("%d requests are told to wait", met.queued)
 				}
 				m.Where.Device = "" // whoever asks for nothing is served
 				if o := generate(t.Context(), f, m, Item{}, request(1)); o.err != nil {
