@@ -11,6 +11,11 @@ import (
 // are those of Generate before there is a stream; a prompt that does not fit the context is counted too, or, where the
 // request allows to truncate it, what is left of it.
 func (s *Service) CountTokens(ctx context.Context, req *core.Request) (int, error) {
+	n, err := s.countTokens(ctx, req)
+	return n, inWords(req, err)
+}
+
+func (s *Service) countTokens(ctx context.Context, req *core.Request) (int, error) {
 	if err := check(req); err != nil {
 		return 0, err
 	}

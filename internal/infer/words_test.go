@@ -49,6 +49,11 @@ func TestErrorsNameTheCallersFields(t *testing.T) {
 			}
 		}
 	}
+	refused := user("refuse")
+	refused.Fields.Prompt = "input"
+	if _, err := newFake().service().CountTokens(t.Context(), refused); core.AsError(err).Param != "input" {
+		t.Errorf("counted: %v, of %q", err, core.AsError(err).Param)
+	}
 	if err := inWords(&core.Request{}, errors.ErrUnsupported); !errors.Is(err, errors.ErrUnsupported) {
 		t.Error(err)
 	}

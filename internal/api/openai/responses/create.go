@@ -241,7 +241,7 @@ func (h *handler) count(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx, who := r.Context(), core.PrincipalFrom(r.Context())
-	req := &core.Request{ID: w.Header().Get(api.HeaderRequestID), Principal: who, Choices: 1}
+	req := &core.Request{ID: w.Header().Get(api.HeaderRequestID), Principal: who, Choices: 1, Fields: core.Fields{Prompt: "input"}}
 	if err := body.apply(h.countFields, req); err != nil {
 		return err
 	}

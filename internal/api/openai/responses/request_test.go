@@ -193,8 +193,8 @@ func TestMessages(t *testing.T) {
 	if w := f.call(t, "POST", "/v1/responses/input_tokens", `{"input":"x","instructions":"I."}`); w.Body.String() != `{"object":"response.input_tokens","input_tokens":42}`+"\n" {
 		t.Error(w.Body)
 	}
-	if got := f.last().Messages; len(got) != 2 {
-		t.Error(got)
+	if got := f.last(); len(got.Messages) != 2 || got.Fields.Prompt != "input" {
+		t.Errorf("%+v", got)
 	}
 }
 
