@@ -73,6 +73,7 @@ func bombs() []bomb {
 		{"alternatives", regex, series(20_000, "|", "word%i"), true},
 		{"groups in a rule", lark, "start: " + nest("(", `"a"`, ")", 20_000), false},
 		{"a chain of rules", lark, "start: r0\n" + series(15_000, "\n", "r%i: r%[2]d") + "\nr15000: \"a\"", false},
+		{"a chain of rules that may be left out of a tree", lark, "?start: r0\n" + series(15_000, "\n", "?r%i: r%[2]d") + "\n!r15000: \"a\"", false},
 		{"a chain of terminals", lark, "start: T0\n" + series(15_000, "\n", "T%i: T%[2]d") + "\nT15000: \"a\"", false},
 		{"a billion repetitions", lark, `start: "a"{1000000000}`, true},
 		{"a billion repetitions of a rule", lark, "start: a{1000000000}\na: \"b\" | \"c\"", true},

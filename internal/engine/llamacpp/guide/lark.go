@@ -39,7 +39,7 @@ type larkScanner struct {
 	more   strings.Builder // their rules
 	n      int             // schemas
 
-	fresh bool // only space has come on this line
+	fresh bool // only space, and marks of a rule, have come on this line
 	rule  string
 	depth int
 	uses  map[string]map[string]int // rule → what it names → groups around it
@@ -65,7 +65,7 @@ func (s *larkScanner) next() (bad string, written bool) {
 	c := s.src[s.at]
 	rest := s.src[s.at:]
 	fresh := s.fresh
-	s.fresh = fresh && (c == ' ' || c == '\t')
+	s.fresh = fresh && strings.IndexByte(" \t?!", c) >= 0
 	switch {
 	case c == '\n':
 		s.fresh = true

@@ -1,6 +1,7 @@
 package guide
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -73,6 +74,18 @@ func TestOtherKinds(t *testing.T) {
 	}
 	if _, err := m.New(t.Context(), "a", engine.Constraint{Kind: core.FormatGBNF, Source: "root ::= \"a\""}); core.CodeOf(err) != core.CodeUnsupported {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestMarkedRulesAreRules: what marks a rule before its name hides no chain of them from the bound on their depth.
+func TestMarkedRulesAreRules(t *testing.T) {
+	for _, mark := range []string{"", "?", "!", " !?"} {
+		for n, deep := range map[int]bool{maxChain / 2: false, 2 * maxChain: true} {
+			source := "start: r0\n" + series(n, "\n", mark+"r%i: r%[2]d") + fmt.Sprintf("\nr%d: \"a\"", n)
+			if _, bad := fromLark(source); strings.Contains(bad, "too deep") != deep {
+				t.Errorf("%d rules marked %q: %q", n, mark, bad)
+			}
+		}
 	}
 }
 
