@@ -182,6 +182,10 @@ type Constraint struct {
 	Source string          `json:"source,omitempty"`
 }
 
+// RuleParam begins the Param of an error about a JSON schema within a grammar in Lark. The name of its rule, at most 80 bytes of it,
+// follows, and stands in the text as "the rule NAME".
+const RuleParam = "format."
+
 // Generator continues prompts.
 //
 // Generate returns when the request is accepted (tokenised, and known to fit the context) and before it is computed.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ashatai/internal/core"
+	"ashatai/internal/engine"
 )
 
 // TestErrorsNameTheCallersFields: whether a request fails at once or in its stream, the field at fault is one that its caller sent.
@@ -47,6 +48,39 @@ func TestErrorsNameTheCallersFields(t *testing.T) {
 			if fault.Param != c.fault {
 				t.Errorf("%s: the error of the engine was changed to %q", name, fault.Param)
 			}
+		}
+	}
+	two := []core.Tool{{Name: "now"}, {Name: "weather"}}
+	fields := core.Fields{Format: "text.format"}
+	for name, c := range map[string]struct {
+		req  core.Request
+		rule string
+		want core.Error
+	}{
+		"a tool": {
+			core.Request{Tools: two, Fields: fields}, "call_1",
+			core.Error{Param: "tools.1.parameters", Message: "The JSON schema of the tool weather cannot be enforced."},
+		},
+		"a tool beside a format": {
+			core.Request{Tools: two, Fields: fields, Format: schema}, "call_0",
+			core.Error{Param: "tools.0.parameters", Message: "The JSON schema of the tool now cannot be enforced."},
+		},
+		"the tool that is named": {
+			core.Request{Tools: two, ToolChoice: core.ToolChoice{Mode: core.ToolNamed, Name: "weather"}}, "call_0",
+			core.Error{Param: "tools.1.parameters", Message: "The JSON schema of the tool weather cannot be enforced."},
+		},
+		"the answer": {
+			core.Request{Tools: two, Fields: fields, Format: schema}, "answer",
+			core.Error{Param: "text.format", Message: "The JSON schema of the answer's format cannot be enforced."},
+		},
+		"the caller's own grammar": {
+			core.Request{Fields: fields, Format: core.Format{Kind: core.FormatLark, Source: "call_1: %json {}"}}, "call_1",
+			core.Error{Param: "text.format", Message: "The JSON schema of the rule call_1 cannot be enforced."},
+		},
+	} {
+		got := core.AsError(inWords(&c.req, core.Invalid(engine.RuleParam+c.rule, "The JSON schema of the rule %s cannot be enforced.", c.rule)))
+		if got.Param != c.want.Param || got.Message != c.want.Message {
+			t.Errorf("%s: %q, %q", name, got.Param, got.Message)
 		}
 	}
 	refused := user("refuse")

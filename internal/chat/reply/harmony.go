@@ -145,7 +145,7 @@ func (harmony) grammar(g *lark.Grammar) {
 	g.Rule("body", body...)
 	g.UpTo("analysis", harmonyEnd, g.Budget)
 	if len(g.Tools) > 0 {
-		g.Calling("call", func(name string) []lark.Part {
+		g.Calling(func(name string) []lark.Part {
 			return []lark.Part{lark.Tok(harmonyChannel), lark.Lit("commentary to=functions." + name + " "), lark.Tok(harmonyConstrain), lark.Lit("json"), lark.Tok(harmonyMessage)}
 		}, nil)
 	}

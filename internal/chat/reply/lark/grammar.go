@@ -173,12 +173,11 @@ type CallForm struct {
 
 // Calls writes the rules of a form with a trigger.
 func (g *Grammar) Calls(f CallForm) {
-	one := "call"
 	section := f.Open != nil || f.Close != nil
 	lead := Tok(f.Trigger)
-	more := Seq(append(slices.Clone(f.Between), Ref(one))...)
+	more := Seq(append(slices.Clone(f.Between), Ref(callRule))...)
 	if !section {
-		more = Seq(append(slices.Clone(f.Between), Tok(f.Trigger), Ref(one))...)
+		more = Seq(append(slices.Clone(f.Between), Tok(f.Trigger), Ref(callRule))...)
 	}
 	body := []Part{Ref("calls")}
 	if g.free() {
@@ -196,19 +195,19 @@ func (g *Grammar) Calls(f CallForm) {
 	if lead != nil {
 		all = append(all, lead)
 	}
-	all = append(append(all, f.Open...), Ref(one))
+	all = append(append(all, f.Open...), Ref(callRule))
 	if !g.Single {
 		all = append(all, Ref("("+more(g)+")*"))
 	}
 	g.Rule("calls", Seq(append(all, f.Close...)...))
-	g.Calling(one, f.Before, f.After)
+	g.Calling(f.Before, f.After)
 }
 
 func (g *Grammar) free() bool { return g.Free && g.Answer == "" }
 
 // Whole writes the rules of a form in which a call is the whole answer, and text does not begin like one.
 func (g *Grammar) Whole(f CallForm) {
-	body := []Part{Ref("call")}
+	body := []Part{Ref(callRule)}
 	switch {
 	case g.Answer != "":
 		body = append(body, Ref("answer"))
@@ -216,19 +215,32 @@ func (g *Grammar) Whole(f CallForm) {
 		body = append(body, Ref(`/([^{](?s:.*))?/`))
 	}
 	g.start(body...)
-	g.Calling("call", f.Before, f.After)
+	g.Calling(f.Before, f.After)
 }
 
-// Calling writes a rule for every tool.
-func (g *Grammar) Calling(name string, before func(string) []Part, after []Part) {
+// callRule is the rule of a call; each tool has one of its own, with its number behind.
+const callRule = "call"
+
+// ToolOf is which of the demanded tools a rule writes calls of; -1: of none.
+func ToolOf(rule string) int {
+	number, ok := strings.CutPrefix(rule, callRule+"_")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil {
+		return -1
+	}
+	return n
+}
+
+// Calling writes the rule "call", with one for every tool.
+func (g *Grammar) Calling(before func(string) []Part, after []Part) {
 	var all []Part
 	for i := range g.Tools {
-		all = append(all, Ref(name+"_"+strconv.Itoa(i)))
+		all = append(all, Ref(callRule+"_"+strconv.Itoa(i)))
 	}
-	g.Rule(name, all...)
+	g.Rule(callRule, all...)
 	for i, t := range g.Tools {
 		p := append(before(t.Name), Ref("%json "+g.schema(t)))
-		g.Rule(name+"_"+strconv.Itoa(i), Seq(append(p, after...)...))
+		g.Rule(callRule+"_"+strconv.Itoa(i), Seq(append(p, after...)...))
 	}
 }
 

@@ -75,3 +75,11 @@ func TestGrammar(t *testing.T) {
 		}
 	}
 }
+
+func TestToolOf(t *testing.T) {
+	for rule, want := range map[string]int{"call_0": 0, "call_12": 12, "call": -1, "call_": -1, "answer": -1, "recall_1": -1, "call_1_2": -1} {
+		if got := lark.ToolOf(rule); got != want {
+			t.Errorf("%s: %d", rule, got)
+		}
+	}
+}

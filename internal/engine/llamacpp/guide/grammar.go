@@ -37,8 +37,8 @@ func grammar(what engine.Constraint) (string, error) {
 		return "start: /" + strings.ReplaceAll(re, "/", `\/`) + "/\n", nil
 	case core.FormatLark:
 		text, bad := fromLark(what.Source)
-		if bad != "" {
-			return "", core.Invalid(param, "The grammar cannot be enforced: %s.", bad)
+		if bad != nil {
+			return "", bad
 		}
 		return text, nil
 	case core.FormatGBNF:
@@ -49,16 +49,27 @@ func grammar(what engine.Constraint) (string, error) {
 func fromSchema(source string) (string, error) {
 	g, bad := schema.Compile([]byte(source), "r")
 	if bad != nil {
-		return "", schemaError(bad)
+		return "", schemaError("", bad)
 	}
 	return "start: " + g.Start + "\n" + g.Text, nil
 }
 
-func schemaError(bad *schema.Problem) *core.Error {
-	if bad.Pointer == "" {
-		return core.Invalid(param, "The JSON schema cannot be enforced: %s.", bad.Reason)
+// schemaError is for a schema that cannot be enforced: that of a rule of a grammar, or, without one, the request's own.
+func schemaError(rule string, bad *schema.Problem) *core.Error {
+	where, of, at := param, "", ""
+	if rule != "" {
+		rule = rule[:min(len(rule), 80)]
+		where, of = engine.RuleParam+rule, " of the rule "+rule
 	}
-	return core.Invalid(param, "The JSON schema cannot be enforced at %s: %s.", bad.Pointer, bad.Reason)
+	if bad.Pointer != "" {
+		at = " at " + bad.Pointer
+	}
+	return core.Invalid(where, "The JSON schema%s cannot be enforced%s: %s.", of, at, bad.Reason)
+}
+
+// larkError is for a grammar in Lark that cannot be enforced; bad is a clause.
+func larkError(bad string) *core.Error {
+	return core.Invalid(param, "The grammar cannot be enforced: %s.", bad)
 }
 
 // grammarError is for a grammar that the library refuses.

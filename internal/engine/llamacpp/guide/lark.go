@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ashatai/internal/core"
 	"ashatai/internal/engine/llamacpp/guide/schema"
 )
 
@@ -15,19 +16,19 @@ const (
 	maxChain    = 400 // rules and groups inside one another
 )
 
-// fromLark checks a grammar in Lark and compiles the JSON schemas in it. bad is a clause that says what is wrong.
-func fromLark(source string) (text, bad string) {
+// fromLark checks a grammar in Lark and compiles the JSON schemas in it.
+func fromLark(source string) (string, *core.Error) {
 	s := larkScanner{src: source, prefix: "schema_"}
 	for i := 0; strings.Contains(strings.ToLower(source), s.prefix); i++ {
 		s.prefix = fmt.Sprintf("schema_%d_", i)
 	}
-	if bad := s.scan(); bad != "" {
+	if bad := s.scan(); bad != nil {
 		return "", bad
 	}
 	if s.tooDeep() {
-		return "", "its rules are nested, or refer to each other, too deep"
+		return "", larkError("its rules are nested, or refer to each other, too deep")
 	}
-	return s.out.String() + "\n" + s.more.String(), ""
+	return s.out.String() + "\n" + s.more.String(), nil
 }
 
 // larkScanner reads a grammar just well enough to know what its rules name, and to find the schemas in it.
@@ -38,6 +39,7 @@ type larkScanner struct {
 	out    strings.Builder // the grammar without its schemas
 	more   strings.Builder // their rules
 	n      int             // schemas
+	bad    *core.Error     // of one that cannot be enforced
 
 	fresh bool // only space, and marks of a rule, have come on this line
 	rule  string
@@ -45,19 +47,22 @@ type larkScanner struct {
 	uses  map[string]map[string]int // rule → what it names → groups around it
 }
 
-func (s *larkScanner) scan() string {
+func (s *larkScanner) scan() *core.Error {
 	s.uses, s.fresh = map[string]map[string]int{}, true
 	for s.at < len(s.src) {
 		start := s.at
 		bad, written := s.next()
+		if s.bad != nil {
+			return s.bad
+		}
 		if bad != "" {
-			return fmt.Sprintf("line %d: %s", 1+strings.Count(s.src[:start], "\n"), bad)
+			return larkError(fmt.Sprintf("line %d: %s", 1+strings.Count(s.src[:start], "\n"), bad))
 		}
 		if !written {
 			s.out.WriteString(s.src[start:s.at])
 		}
 	}
-	return ""
+	return nil
 }
 
 // next reads one thing. written is true when it has written something else in its place.
@@ -150,7 +155,8 @@ func (s *larkScanner) directive() (bad string, written bool) {
 		}
 		g, problem := schema.Compile(raw, fmt.Sprintf("%s%d_", s.prefix, s.n))
 		if problem != nil {
-			return "the JSON schema there cannot be enforced: " + problem.String(), false
+			s.bad = schemaError(s.rule, problem)
+			return "", false
 		}
 		s.n++
 		s.use(g.Start)

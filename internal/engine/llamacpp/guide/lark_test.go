@@ -25,7 +25,7 @@ END: /<\/call>/ | "(" /[)"]+/
 func TestBadLark(t *testing.T) {
 	m, _ := maker(t)
 	for _, c := range [][2]string{
-		{`start: %json {"not":{}}`, "line 1: the JSON schema there cannot be enforced: /not"},
+		{"start: call\n!call: \"a\" %json {\"not\":{}}", "The JSON schema of the rule call cannot be enforced at /not: "},
 		{"start: \"a\"\n  %json {\"a\"", "line 2: the directive is not followed by valid JSON"},
 		{`start: %lark { start: "a" }`, "not supported"},
 		{`%llguidance {"allow_invalid_utf8":true}` + "\nstart: \"a\"", "not supported"},
@@ -48,7 +48,7 @@ func TestBadLark(t *testing.T) {
 			}
 			continue
 		}
-		if e := core.AsError(err); e.Code != core.CodeInvalidRequest || e.Param != param || !strings.Contains(e.Message, c[1]) {
+		if e := core.AsError(err); e.Code != core.CodeInvalidRequest || !strings.HasPrefix(e.Param, param) || !strings.Contains(e.Message, c[1]) {
 			t.Errorf("%s: %+v", c[0], e)
 		}
 	}
@@ -82,10 +82,29 @@ func TestMarkedRulesAreRules(t *testing.T) {
 	for _, mark := range []string{"", "?", "!", " !?"} {
 		for n, deep := range map[int]bool{maxChain / 2: false, 2 * maxChain: true} {
 			source := "start: r0\n" + series(n, "\n", mark+"r%i: r%[2]d") + fmt.Sprintf("\nr%d: \"a\"", n)
-			if _, bad := fromLark(source); strings.Contains(bad, "too deep") != deep {
-				t.Errorf("%d rules marked %q: %q", n, mark, bad)
+			if _, bad := fromLark(source); (bad != nil && strings.Contains(bad.Message, "too deep")) != deep {
+				t.Errorf("%d rules marked %q: %v", n, mark, bad)
 			}
 		}
+	}
+}
+
+// TestARefusedSchemaNamesItsRule: whoever wrote the grammar for somebody else tells by it whose schema it is.
+func TestARefusedSchemaNamesItsRule(t *testing.T) {
+	const not = `%json {"type":"object","properties":{"a":{"not":{}}}}`
+	long := "r" + strings.Repeat("o", 100)
+	for source, rule := range map[string]string{
+		"start: a | call_1\na: %json {\"type\":\"null\"}\ncall_1: \"x\"\n  | " + not: "call_1",
+		"?answer: \"x\" " + not: "answer",
+		long + ": " + not:       long[:80],
+	} {
+		_, bad := fromLark(source)
+		if bad == nil || bad.Param != engine.RuleParam+rule || !strings.HasPrefix(bad.Message, "The JSON schema of the rule "+rule+" cannot be enforced at /properties/a") {
+			t.Errorf("%s: %q, %v", source, rule, bad)
+		}
+	}
+	if _, bad := fromLark(not); bad == nil || bad.Param != param || !strings.HasPrefix(bad.Message, "The JSON schema cannot be enforced at ") {
+		t.Errorf("without a rule: %v", bad)
 	}
 }
 
@@ -96,7 +115,7 @@ func FuzzLark(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, source string) {
 		text, bad := fromLark(source)
-		if bad == "" && !strings.Contains(source, "%json") && strings.TrimRight(text, "\n") != strings.TrimRight(source, "\n") {
+		if bad == nil && !strings.Contains(source, "%json") && strings.TrimRight(text, "\n") != strings.TrimRight(source, "\n") {
 			t.Fatalf("%q became %q", source, text)
 		}
 	})

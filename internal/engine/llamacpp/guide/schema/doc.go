@@ -12,14 +12,6 @@ type Problem struct {
 	Reason  string // a clause without a full stop
 }
 
-// String is the reason with its place.
-func (p *Problem) String() string {
-	if p.Pointer == "" {
-		return p.Reason
-	}
-	return p.Pointer + ": " + p.Reason
-}
-
 func problem(at, format string, args ...any) *Problem {
 	return &Problem{Pointer: at, Reason: fmt.Sprintf(format, args...)}
 }
