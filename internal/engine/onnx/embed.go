@@ -106,7 +106,7 @@ func (e *embedder) choose(f *files, outputs []core.TensorInfo) error {
 
 // Tokenize implements engine.Tokenizer.
 func (m *model) Tokenize(ctx context.Context, p engine.Prompt) ([]int, error) {
-	if err := m.alive(ctx); err != nil {
+	if err := m.door.Alive(ctx); err != nil {
 		return nil, err
 	}
 	return m.tokens(p)
@@ -143,7 +143,7 @@ func (m *model) tokens(p engine.Prompt) ([]int, error) {
 
 // Detokenize implements engine.Tokenizer. Special tokens have their spelling as text.
 func (m *model) Detokenize(ctx context.Context, tokens []int) ([]byte, error) {
-	if err := m.alive(ctx); err != nil {
+	if err := m.door.Alive(ctx); err != nil {
 		return nil, err
 	}
 	if _, err := m.tokens(engine.Prompt{Tokens: tokens}); err != nil {
@@ -177,10 +177,10 @@ func (m *model) Embed(ctx context.Context, prompts []engine.Prompt) ([][]float32
 		rows[i] = row{ids: ids, place: i}
 		usage.Prompt += len(ids)
 	}
-	if err := m.enter(ctx); err != nil {
+	if err := m.door.Enter(ctx); err != nil {
 		return nil, usage, err
 	}
-	defer m.leave()
+	defer m.door.Leave()
 	began := time.Now()
 	vectors := make([][]float32, len(prompts))
 	// Rows of about the same length go together, so that little is computed for nothing.

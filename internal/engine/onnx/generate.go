@@ -29,7 +29,7 @@ type answer struct {
 
 // Generate implements engine.Generator; it computes in the goroutine that ranges over the events.
 func (m *model) Generate(ctx context.Context, req engine.GenerateRequest) (iter.Seq2[core.Event, error], error) {
-	if err := m.alive(ctx); err != nil {
+	if err := m.door.Alive(ctx); err != nil {
 		return nil, err
 	}
 	if m.causal == nil {
@@ -71,10 +71,10 @@ func (m *model) Generate(ctx context.Context, req engine.GenerateRequest) (iter.
 
 // serve returns nil also when the reader has left.
 func (a *answer) serve(ctx context.Context, entered time.Time) error {
-	if err := a.m.enter(ctx); err != nil {
+	if err := a.m.door.Enter(ctx); err != nil {
 		return err
 	}
-	defer a.m.leave()
+	defer a.m.door.Leave()
 	began := time.Now()
 	a.usage.Queued = began.Sub(entered)
 	k, logits, err := a.m.prefill(ctx, a.prompt)

@@ -3,12 +3,12 @@ package onnx
 import (
 	"context"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
+	"ashatai/internal/engine/door"
 	"ashatai/internal/native/ort"
 )
 
@@ -20,19 +20,13 @@ type model struct {
 	files   *files
 	embed   *embedder // nil: the model was not loaded for embeddings
 	causal  *causal   // nil: the model makes no text, or was loaded for embeddings
+	door    *door.Door
 
-	slots chan struct{}
-	stop  chan struct{} // closed by Close
-	once  sync.Once
-	work  sync.RWMutex // held for reading while a call computes
-
-	waiting, active     atomic.Int64
-	generated           atomic.Uint64
-	steps, prompt, busy atomic.Uint64
+	prompt, generated atomic.Uint64
 }
 
 func newModel(lib *ort.Library, s *ort.Session, f *files, spec engine.LoadSpec, threads int) (*model, error) {
-	m := &model{lib: lib, session: s, files: f, stop: make(chan struct{})}
+	m := &model{lib: lib, session: s, files: f}
 	inputs, err := infos(s.Inputs)
 	if err != nil {
 		return nil, err
@@ -46,7 +40,7 @@ func newModel(lib *ort.Library, s *ort.Session, f *files, spec engine.LoadSpec, 
 		Memory: engine.Memory{Weights: max(f.model.Weights, 1), Compute: computeReserve}, Capabilities: []core.Capability{core.CapTensors},
 		Inputs: inputs, Outputs: outputs, Labels: f.labels,
 	}
-	m.slots = make(chan struct{}, m.facts.Sequences)
+	m.door = door.New(m.facts.Sequences)
 	if !spec.Embedding {
 		if f.generation.names.remembers(inputs) {
 			return m, m.makeText(spec)
@@ -86,55 +80,7 @@ func (m *model) Facts() engine.Facts {
 
 // Close implements engine.Model. What computes is told to end, and waited for.
 func (m *model) Close() error {
-	m.once.Do(func() {
-		close(m.stop)
-		m.work.Lock()
-		defer m.work.Unlock()
-		m.session.Close()
-	})
-	return nil
-}
-
-// enter takes a place, and the right to use the session until leave.
-func (m *model) enter(ctx context.Context) error {
-	m.waiting.Add(1)
-	defer m.waiting.Add(-1)
-	if err := m.alive(ctx); err != nil {
-		return err
-	}
-	select {
-	case m.slots <- struct{}{}:
-	case <-ctx.Done():
-		return core.AsError(ctx.Err())
-	case <-m.stop:
-		return m.alive(ctx)
-	}
-	m.work.RLock()
-	if err := m.alive(ctx); err != nil {
-		m.work.RUnlock()
-		<-m.slots
-		return err
-	}
-	m.active.Add(1)
-	return nil
-}
-
-func (m *model) leave() {
-	m.active.Add(-1)
-	m.work.RUnlock()
-	<-m.slots
-}
-
-// alive is the reason for which a call must end, if there is one.
-func (m *model) alive(ctx context.Context) error {
-	select {
-	case <-m.stop:
-		return core.Errorf(core.CodeUnavailable, "The model was unloaded while the request ran; send it again.")
-	default:
-	}
-	if err := ctx.Err(); err != nil {
-		return core.AsError(err)
-	}
+	m.door.Close(func() {}, m.session.Close) // each run watches the door
 	return nil
 }
 
@@ -147,10 +93,10 @@ func (m *model) Infer(ctx context.Context, inputs []core.Tensor, outputs []strin
 	if err != nil {
 		return nil, err
 	}
-	if err := m.enter(ctx); err != nil {
+	if err := m.door.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer m.leave()
+	defer m.door.Leave()
 	var answer []core.Tensor
 	err = m.run(ctx, inputs, places, func(values []*ort.Value) error {
 		for i, v := range values {
@@ -215,7 +161,7 @@ func (m *model) compute(ctx context.Context, b *ort.Binding) error {
 		defer close(watched)
 		select {
 		case <-ctx.Done():
-		case <-m.stop:
+		case <-m.door.Closed():
 		case <-done:
 			return
 		}
@@ -224,9 +170,8 @@ func (m *model) compute(ctx context.Context, b *ort.Binding) error {
 	err = b.Run(stop)
 	close(done)
 	<-watched
-	m.steps.Add(1)
-	m.busy.Add(uint64(time.Since(began))) //nolint:gosec // not negative
-	if gone := m.alive(ctx); gone != nil {
+	m.door.Computed(began)
+	if gone := m.door.Alive(ctx); gone != nil {
 		return gone
 	}
 	if err != nil {
@@ -268,11 +213,7 @@ func tensorOf(name string, v *ort.Value) (core.Tensor, error) {
 
 // Stats implements engine.Statter.
 func (m *model) Stats(ctx context.Context) (engine.Stats, error) {
-	if err := m.alive(ctx); err != nil {
-		return engine.Stats{}, err
-	}
-	return engine.Stats{
-		Active: int(m.active.Load()), Waiting: int(m.waiting.Load()), Threads: m.facts.Threads, Steps: m.steps.Load(), Prompt: m.prompt.Load(), Generated: m.generated.Load(),
-		Busy: time.Duration(m.busy.Load()), //nolint:gosec // far below 2⁶³
-	}, nil
+	s, err := m.door.Stats(ctx)
+	s.Threads, s.Prompt, s.Generated = m.facts.Threads, m.prompt.Load(), m.generated.Load()
+	return s, err
 }

@@ -3,12 +3,11 @@ package tensorflow
 import (
 	"context"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
+	"ashatai/internal/engine/door"
 )
 
 // backend computes. Several goroutines may call compute at once, at most as many as the model has sequences; close comes after
@@ -23,18 +22,11 @@ type backend interface {
 type model struct {
 	facts engine.Facts
 	b     backend
-
-	slots chan struct{}
-	gone  chan struct{} // closed by Close
-	once  sync.Once
-	work  sync.RWMutex // held for reading while a call computes
-
-	waiting, active atomic.Int64
-	steps, busy     atomic.Uint64
+	door  *door.Door
 }
 
 func newModel(facts engine.Facts, b backend) *model {
-	return &model{facts: facts, b: b, slots: make(chan struct{}, facts.Sequences), gone: make(chan struct{})}
+	return &model{facts: facts, b: b, door: door.New(facts.Sequences)}
 }
 
 // Facts implements engine.Model.
@@ -46,56 +38,7 @@ func (m *model) Facts() engine.Facts {
 
 // Close implements engine.Model. What computes is told to end, and waited for.
 func (m *model) Close() error {
-	m.once.Do(func() {
-		close(m.gone)
-		m.b.stop()
-		m.work.Lock()
-		defer m.work.Unlock()
-		m.b.close()
-	})
-	return nil
-}
-
-// enter takes a place, and the right to compute until leave.
-func (m *model) enter(ctx context.Context) error {
-	m.waiting.Add(1)
-	defer m.waiting.Add(-1)
-	if err := m.alive(ctx); err != nil {
-		return err
-	}
-	select {
-	case m.slots <- struct{}{}:
-	case <-ctx.Done():
-		return core.AsError(ctx.Err())
-	case <-m.gone:
-		return m.alive(ctx)
-	}
-	m.work.RLock()
-	if err := m.alive(ctx); err != nil {
-		m.work.RUnlock()
-		<-m.slots
-		return err
-	}
-	m.active.Add(1)
-	return nil
-}
-
-func (m *model) leave() {
-	m.active.Add(-1)
-	m.work.RUnlock()
-	<-m.slots
-}
-
-// alive is the reason for which a call must end, if there is one.
-func (m *model) alive(ctx context.Context) error {
-	select {
-	case <-m.gone:
-		return core.Errorf(core.CodeUnavailable, "The model was unloaded while the request ran; send it again.")
-	default:
-	}
-	if err := ctx.Err(); err != nil {
-		return core.AsError(err)
-	}
+	m.door.Close(m.b.stop, m.b.close)
 	return nil
 }
 
@@ -109,7 +52,7 @@ func (m *model) Infer(ctx context.Context, inputs []core.Tensor, outputs []strin
 	if err != nil {
 		return nil, err
 	}
-	if err := m.enter(ctx); err != nil {
+	if err := m.door.Enter(ctx); err != nil {
 		return nil, err
 	}
 	limit := time.Duration(0)
@@ -122,32 +65,27 @@ func (m *model) Infer(ctx context.Context, inputs []core.Tensor, outputs []strin
 	}
 	done := make(chan result, 1)
 	go func() {
-		defer m.leave()
+		defer m.door.Leave()
 		began := time.Now()
 		tensors, err := m.b.compute(inputs, places, limit)
-		m.steps.Add(1)
-		m.busy.Add(uint64(time.Since(began))) //nolint:gosec // not negative
+		m.door.Computed(began)
 		done <- result{tensors, err}
 	}()
 	select {
 	case r := <-done:
-		if gone := m.alive(ctx); gone != nil && r.err != nil {
+		if gone := m.door.Alive(ctx); gone != nil && r.err != nil {
 			return nil, gone
 		}
 		return r.tensors, r.err
 	case <-ctx.Done():
-	case <-m.gone:
+	case <-m.door.Closed():
 	}
-	return nil, m.alive(ctx)
+	return nil, m.door.Alive(ctx)
 }
 
 // Stats implements engine.Statter.
 func (m *model) Stats(ctx context.Context) (engine.Stats, error) {
-	if err := m.alive(ctx); err != nil {
-		return engine.Stats{}, err
-	}
-	return engine.Stats{
-		Active: int(m.active.Load()), Waiting: int(m.waiting.Load()), Threads: m.facts.Threads, Steps: m.steps.Load(),
-		Busy: time.Duration(m.busy.Load()), //nolint:gosec // far below 2⁶³
-	}, nil
+	s, err := m.door.Stats(ctx)
+	s.Threads = m.facts.Threads
+	return s, err
 }
