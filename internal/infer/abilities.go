@@ -37,7 +37,7 @@ func (a *abilities) of(source string, find func() []core.Capability) []core.Capa
 // Abilities is what the chat template of a model adds to what its file can do: calls in a form that the model was taught, and
 // reasoning. Callers do not change the list. Tools work with other models too, which are told of them in their system prompt; nothing says how well they follow.
 func (s *Service) Abilities(m *core.Manifest) []core.Capability {
-	set := s.cfg.Settings(m)
+	m, set := s.prompting(m)
 	source := cmp.Or(set.Template, m.Template)
 	if source == "" || set.Template == "" && !m.Can(core.CapChat) {
 		return nil

@@ -30,6 +30,22 @@ func TestAbilities(t *testing.T) {
 	}
 }
 
+// A name that servers elsewhere give is prompted by the template of the installed model that serves it too, so it can what that one can.
+func TestAbilitiesOfANameElsewhere(t *testing.T) {
+	chat := []core.Capability{core.CapChat}
+	local := &core.Manifest{Name: "tiny:latest", Template: qwen, Capabilities: chat}
+	far := &core.Manifest{Name: "both:latest", Format: core.FormatRemote, Capabilities: chat}
+	for name, c := range map[string]struct {
+		local *core.Manifest
+		want  int
+	}{"served here too": {local, 2}, "elsewhere only": {nil, 0}} {
+		s := New(newFake(), newFake(), Config{Settings: func(*core.Manifest) Settings { return Settings{Local: c.local} }})
+		if got := s.Abilities(far); len(got) != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // Lists of models ask for every model's abilities each time: no template is parsed twice for that, however many there are.
 func TestAbilitiesAreRemembered(t *testing.T) {
 	s := New(newFake(), newFake(), Config{Settings: func(*core.Manifest) Settings { return Settings{} }})

@@ -240,20 +240,26 @@ func (s *Service) limit(ctx context.Context, asked time.Duration) (_ context.Con
 	return ctx, cancel, deadline
 }
 
-// known finds a model by name, and what the settings say of it. A name that only servers elsewhere would give is as the installed model
-// that serves it too: prompts for that are made here, by its template, and the others agree in it.
+// known finds a model by name, and what the settings say of it.
 func (s *Service) known(ctx context.Context, name string) (*core.Manifest, Settings, error) {
 	m, err := s.models.Resolve(ctx, name)
 	if err != nil {
 		return nil, Settings{}, err
 	}
+	m, set := s.prompting(m)
+	return m, set, nil
+}
+
+// prompting is what the settings say of a model, and the model by which its prompts are made. A name that only servers elsewhere would
+// give is as the installed model that serves it too: prompts for that are made here, by its template, and the others agree in it.
+func (s *Service) prompting(m *core.Manifest) (*core.Manifest, Settings) {
 	set := s.cfg.Settings(m)
 	if m.Elsewhere() && set.Local != nil {
 		as := *set.Local
 		as.Name, as.Digest = m.Name, m.Digest
 		m = &as
 	}
-	return m, set, nil
+	return m, set
 }
 
 // Target finds a model by name, as it would be loaded to generate, or to embed where it can do nothing else.
