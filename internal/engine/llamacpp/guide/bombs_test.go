@@ -72,6 +72,7 @@ func bombs() []bomb {
 		{"windows in windows", regex, `(.*a.{100}b){9}`, true},
 		{"alternatives", regex, series(20_000, "|", "word%i"), true},
 		{"groups in a rule", lark, "start: " + nest("(", `"a"`, ")", 20_000), false},
+		{"groups with control tokens", lark, "start: " + nest("(<)>", `"a"`, ")", 20_000), false},
 		{"a chain of rules", lark, "start: r0\n" + series(15_000, "\n", "r%i: r%[2]d") + "\nr15000: \"a\"", false},
 		{"a chain of rules that may be left out of a tree", lark, "?start: r0\n" + series(15_000, "\n", "?r%i: r%[2]d") + "\n!r15000: \"a\"", false},
 		{"a chain of terminals", lark, "start: T0\n" + series(15_000, "\n", "T%i: T%[2]d") + "\nT15000: \"a\"", false},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"ashatai/internal/core"
 	"ashatai/internal/engine/llamacpp/guide/schema"
@@ -81,6 +82,8 @@ func (s *larkScanner) next() (bad string, written bool) {
 		}
 	case c == '"' || c == '/':
 		return s.quoted(c), false
+	case c == '<':
+		s.special()
 	case c == '(' || c == '[' || c == '{':
 		if s.depth++; s.depth > maxBrackets {
 			return fmt.Sprintf("more than %d groups are nested", maxBrackets), false
@@ -142,6 +145,16 @@ func (s *larkScanner) quoted(end byte) string {
 		}
 	}
 	return "a string or regular expression does not end"
+}
+
+// special skips the name of a control token, such as </think>: what stands in it is neither a bracket nor a quotation mark.
+func (s *larkScanner) special() {
+	s.at++
+	name := s.src[s.at:]
+	end := strings.IndexFunc(name, func(r rune) bool { return r == '<' || r == '>' || unicode.IsSpace(r) })
+	if end > 0 && name[end] == '>' {
+		s.at += end + 1
+	}
 }
 
 // directive reads what begins with %. Those that are followed by JSON need care.

@@ -108,6 +108,26 @@ func TestARefusedSchemaNamesItsRule(t *testing.T) {
 	}
 }
 
+// TestControlTokensHideNothing: a bracket, a quotation mark or a slash in the name of a control token is a part of the name, so that
+// neither depth nor a schema is hidden behind it.
+func TestControlTokensHideNothing(t *testing.T) {
+	const not = `%json {"not":{}}`
+	for source, want := range map[string]string{
+		"start: </think> \"a\" </s>":                                   "",
+		"start: <[7]> <|im_end|>":                                      "",
+		"start: </think> " + not + " </think>":                         "cannot be enforced at /not",
+		`start: <"> ` + not + ` <">`:                                   "cannot be enforced at /not",
+		"start: " + nest("(<)>", `"a"`, ")", 2*maxBrackets):            "groups are nested",
+		"start: </s> " + nest("(", `"a"`, ")", 2*maxBrackets) + "</s>": "groups are nested",
+		"start: <\"a\"":                                                "",
+	} {
+		_, bad := fromLark(source)
+		if (bad == nil) != (want == "") || bad != nil && !strings.Contains(bad.Message, want) {
+			t.Errorf("%s: %v", source, bad)
+		}
+	}
+}
+
 // FuzzLark: the scanner never panics, and changes nothing but schemas.
 func FuzzLark(f *testing.F) {
 	for _, s := range []string{"start: \"a\" // x\n", `start: %json {"type":"null"} | /a\/b/i`, "%ignore /[ ]+/\nstart: (a | [b]){2}\na: \"\\\"\"\nb: a~3", "start: \"x"} {
