@@ -17,7 +17,7 @@ func offer(model, home string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	from, err := filepath.Abs(model)
+	from, err := filepath.EvalSymlinks(model) // a link to a relative link would lead nowhere
 	if err != nil {
 		return err
 	}
