@@ -125,7 +125,7 @@ def _config(folder: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except (ValueError, KeyError, OSError, TypeError) as e:
-        why = str(e).splitlines()[0][:120]
+        why = (str(e).splitlines() or [type(e).__name__])[0][:120]
         raise bad_model(f"The model's config.json names no model that the installed transformers knows: {why} … Use a model of a kind that it knows, or this one in another format.") from e
 
 
