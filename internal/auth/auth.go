@@ -98,15 +98,12 @@ func (s *Service) Identify(ctx context.Context, credential string) (core.Princip
 	now := s.cfg.Now()
 	switch kind {
 	case kindKey:
-		hash := digest(secret)
-		k, u, ok, err := s.keys.ByHash(ctx, hash)
+		p, k, ok, err := s.holder(ctx, digest(secret))
 		if err != nil {
 			return core.Principal{}, err
 		}
-		if ok && !u.Disabled && k.Revoked.IsZero() && (k.Expires.IsZero() || now.Before(k.Expires)) && (k.Hash == hash || now.Before(k.BeforeUntil)) {
+		if ok {
 			s.touch(k.ID, k.Used, now)
-			p := principal(u)
-			p.Key, p.Scopes, p.Models = k.ID, p.Scopes&known(k.Scopes), core.ModelSet(k.Models)
 			return p, nil
 		}
 	case kindSession:
@@ -125,22 +122,42 @@ func (s *Service) Identify(ctx context.Context, credential string) (core.Princip
 	return core.Principal{}, core.Errorf(core.CodeUnauthenticated, "The key or session is not valid, or it has ended. Log in again, or ask an admin for another key.")
 }
 
-// Barred says why somebody whom Identify found may not go on with what outlives the request: the account is gone or disabled, or the
-// key that was used has ended. A session's end bars nobody: whoever leaves may come back for what is made. It is nil also where it
-// cannot be found out.
-func (s *Service) Barred(ctx context.Context, p core.Principal) error {
-	if p.Key == "" && p.Session == "" {
+// holder is who shows the secret with this hash, and the key that it opens, if it does.
+func (s *Service) holder(ctx context.Context, hash string) (core.Principal, core.Key, bool, error) {
+	now := s.cfg.Now()
+	k, u, ok, err := s.keys.ByHash(ctx, hash)
+	if err != nil || !ok || u.Disabled || !k.Revoked.IsZero() || expired(k.Expires, now) || k.Hash != hash && !now.Before(k.BeforeUntil) {
+		return core.Principal{}, core.Key{}, false, err
+	}
+	p := principal(u)
+	p.Key, p.Proof, p.Scopes, p.Models = k.ID, hash, p.Scopes&known(k.Scopes), core.ModelSet(k.Models)
+	return p, k, true, nil
+}
+
+// Barred says why somebody whom Identify found may not go on with what outlives the request: the account is gone or disabled, the key
+// that was used has ended, the secret that was shown opens it no more, or a scope that is needed was lost. A session's end bars nobody:
+// whoever leaves may come back for what is made. It is nil also where it cannot be found out.
+func (s *Service) Barred(ctx context.Context, p core.Principal, needs core.Scope) error {
+	var (
+		now core.Principal
+		ok  bool
+		err error
+	)
+	switch {
+	case p.Key != "":
+		now, _, ok, err = s.holder(ctx, p.Proof)
+	case p.Session != "":
+		var u core.User
+		u, ok, err = s.users.Get(ctx, p.User)
+		now, ok = principal(u), ok && !u.Disabled
+	default:
 		return nil
 	}
-	ended := core.Errorf(core.CodeUnauthenticated, "The key that this was asked for with has ended, or its account is gone or disabled.")
-	if u, ok, err := s.users.Get(ctx, p.User); err == nil && (!ok || u.Disabled) {
-		return ended
-	}
-	if p.Key == "" {
-		return nil
-	}
-	if k, ok, err := s.keys.Get(ctx, p.Key); err == nil && (!ok || s.KeyState(k) != "active") {
-		return ended
+	switch {
+	case err == nil && !ok:
+		return core.Errorf(core.CodeUnauthenticated, "The key that this was asked for with has ended or has another secret, or its account is gone or disabled.")
+	case err == nil && !now.Scopes.Has(needs):
+		return core.Errorf(core.CodeForbidden, "The credentials that this was asked for with have lost the scope %s, which it needs.", needs)
 	}
 	return nil
 }

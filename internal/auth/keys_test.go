@@ -24,7 +24,7 @@ func TestKeys(t *testing.T) {
 	}
 	p := w.is(text)
 	wanted := core.Principal{
-		Tenant: ann.ID, User: ann.ID, Role: core.AccountAdmin, Key: k.ID, Class: core.ClassStandard, Scopes: core.ScopeRead | core.ScopeInfer, Models: "a:1 b:2",
+		Tenant: ann.ID, User: ann.ID, Role: core.AccountAdmin, Key: k.ID, Proof: k.Hash, Class: core.ClassStandard, Scopes: core.ScopeRead | core.ScopeInfer, Models: "a:1 b:2",
 	}
 	if p != wanted {
 		t.Errorf("%+v, want %+v", p, wanted)
@@ -56,7 +56,12 @@ func TestKeysGetAnotherSecret(t *testing.T) {
 	if err != nil || k2.ID != k.ID || second == first || !strings.HasSuffix(second, k2.Hint) {
 		t.Fatalf("%+v, %v", k2, err)
 	}
-	if w.is(first) != before || w.is(second) != before {
+	opens := func(secret, proof string) bool {
+		p := before
+		p.Proof = proof
+		return w.is(secret) == p
+	}
+	if !opens(first, k.Hash) || !opens(second, k2.Hash) || k.Hash == k2.Hash {
 		t.Error("a secret of the key opens something else")
 	}
 	w.clock.pass(time.Hour - time.Nanosecond)
@@ -64,8 +69,8 @@ func TestKeysGetAnotherSecret(t *testing.T) {
 	w.clock.pass(time.Nanosecond)
 	_, err = w.Identify(t.Context(), first)
 	want(t, "after the grace time", err, core.CodeUnauthenticated)
-	third, _, err := w.RotateKey(t.Context(), admin, "", k.ID, 0)
-	if err != nil || w.is(third) != before {
+	third, k3, err := w.RotateKey(t.Context(), admin, "", k.ID, 0)
+	if err != nil || !opens(third, k3.Hash) {
 		t.Fatalf("%v", err)
 	}
 	for _, old := range []string{first, second} {
@@ -132,19 +137,34 @@ func TestBarred(t *testing.T) {
 		return w.is(text)
 	}
 	short, revoked, kept := byKey(core.NewKey{Name: "a", Expires: w.clock.time().Add(time.Hour)}), byKey(core.NewKey{Name: "b"}), byKey(core.NewKey{Name: "c"})
+	turned, graced := byKey(core.NewKey{Name: "d"}), byKey(core.NewKey{Name: "e"})
 	is := func(what string, code core.Code, list ...core.Principal) {
 		t.Helper()
 		for _, p := range list {
-			want(t, what+" "+p.Key, w.Barred(t.Context(), p), code)
+			want(t, what+" "+p.Key, w.Barred(t.Context(), p, core.ScopeInfer), code)
 		}
 	}
-	is("nothing ended", "", short, revoked, kept, login, core.Local())
-	if err := errors.Join(w.RevokeKey(t.Context(), "", revoked.Key), w.End(t.Context(), "", login.Session)); err != nil {
+	is("nothing ended", "", short, revoked, kept, turned, graced, login, core.Local())
+	second, _, err := w.RotateKey(t.Context(), admin, "", turned.Key, 0)
+	_, _, graceErr := w.RotateKey(t.Context(), admin, "", graced.Key, time.Hour)
+	if err := errors.Join(err, graceErr, w.RevokeKey(t.Context(), "", revoked.Key), w.End(t.Context(), "", login.Session)); err != nil {
 		t.Fatal(err)
 	}
+	is("the secret was changed", core.CodeUnauthenticated, turned)
+	is("the secret after it, and one with grace", "", w.is(second), graced)
 	w.clock.pass(time.Hour)
-	is("a key ended", core.CodeUnauthenticated, short, revoked)
+	is("a key ended, or the grace of its secret", core.CodeUnauthenticated, short, revoked, graced)
 	is("another's end", "", kept, login)
+	role := func(r core.AccountRole) {
+		t.Helper()
+		if _, err := w.ChangeUser(t.Context(), bob.ID, core.UserChange{Role: &r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	role(core.AccountViewer)
+	is("a lesser role", core.CodeForbidden, kept, login)
+	role(core.AccountUser)
+	is("the role again", "", kept, login)
 	yes := true
 	if _, err := w.ChangeUser(t.Context(), bob.ID, core.UserChange{Disabled: &yes}); err != nil {
 		t.Fatal(err)

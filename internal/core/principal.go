@@ -106,6 +106,7 @@ type Principal struct {
 	Tenant  string
 	User    string
 	Key     string
+	Proof   string // hash of the key's secret that was shown, since a key may have two for a while; empty without a key
 	Session string // id of the login that the credential belongs to; empty for keys
 	Role    AccountRole
 	Class   Class

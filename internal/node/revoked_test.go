@@ -11,7 +11,7 @@ import (
 
 // TestWhatRunsEndsWithItsCredentials: in every dialect, streamed or not, computing or waiting, a request ends within seconds when the
 // key that it was made with is revoked or has another secret, the session ends or the account is disabled, and says why. So does a
-// response in the background, but not for the end of a session.
+// response in the background, also when its account may no more, but not for the end of a session.
 func TestWhatRunsEndsWithItsCredentials(t *testing.T) {
 	s := start(t, options(t, settings(t, map[string]string{"rate_limit.enabled": "false"})))
 	s.as("")(t, "POST", "/api/v1/users", `{"name":"root","password":"correct horse","role":"admin"}`, 200)
@@ -19,7 +19,7 @@ func TestWhatRunsEndsWithItsCredentials(t *testing.T) {
 		return s.as("")(t, "POST", "/api/v1/login", `{"name":"`+name+`","password":"correct horse"}`, 200)["token"].(string)
 	}
 	root := s.as(login("root"))
-	for _, name := range []string{"ann", "bob"} {
+	for _, name := range []string{"ann", "bob", "eve"} {
 		root(t, "POST", "/api/v1/users", `{"name":"`+name+`","role":"user","password":"correct horse"}`, 200)
 	}
 	key := func(user string) (string, string) {
@@ -29,7 +29,8 @@ func TestWhatRunsEndsWithItsCredentials(t *testing.T) {
 	revoked, revokedID := key("ann")
 	changed, changedID := key("ann")
 	disabled, _ := key("bob")
-	out, kept := login("ann"), s.as(login("ann"))
+	out, stays, lesser := login("ann"), login("ann"), login("eve")
+	kept := s.as(stays)
 
 	type answer struct{ what, text string }
 	all, n := make(chan answer), 0
@@ -59,13 +60,17 @@ func TestWhatRunsEndsWithItsCredentials(t *testing.T) {
 		}
 	}
 	const background = `{"background":true,"max_output_tokens":100000,"input":"#mock token_delay=10m"}`
-	ends := s.as(revoked)(t, "POST", "/v1/responses", background, 200)["id"].(string)
+	ends := map[string]string{} // ids of responses, and who may see them afterwards
+	for asks, sees := range map[string]string{revoked: stays, changed: stays, lesser: lesser} {
+		ends[s.as(asks)(t, "POST", "/v1/responses", background, 200)["id"].(string)] = sees
+	}
 	goes := s.as(out)(t, "POST", "/v1/responses", background, 200)["id"].(string)
 	s.until(t, func(c counters) bool { return c.active > 0 })
 
 	root(t, "DELETE", "/api/v1/keys/"+revokedID, "", 200)
 	root(t, "POST", "/api/v1/keys/"+changedID+"/rotate", `{}`, 200)
 	root(t, "PATCH", "/api/v1/users/bob", `{"disabled":true}`, 200)
+	root(t, "PATCH", "/api/v1/users/eve", `{"role":"viewer"}`, 200)
 	s.as(out)(t, "POST", "/api/v1/logout", "", 200)
 	late := time.After(30 * time.Second)
 	for range n {
@@ -78,9 +83,12 @@ func TestWhatRunsEndsWithItsCredentials(t *testing.T) {
 			t.Fatal("some did not end")
 		}
 	}
-	for deadline := time.Now().Add(30 * time.Second); kept(t, "GET", "/v1/responses/"+ends, "", 200)["status"] != "failed"; {
-		if time.Now().After(deadline) {
-			t.Fatal("a response in the background did not end")
+	deadline := time.Now().Add(30 * time.Second)
+	for id, sees := range ends {
+		for s.as(sees)(t, "GET", "/v1/responses/"+id, "", 200)["status"] != "failed" {
+			if time.Now().After(deadline) {
+				t.Fatal("a response in the background did not end")
+			}
 		}
 	}
 	if got := kept(t, "GET", "/v1/responses/"+goes, "", 200)["status"]; got != "in_progress" && got != "queued" {

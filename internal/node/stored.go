@@ -6,12 +6,14 @@ import (
 
 	"ashatai/internal/api/openai"
 	"ashatai/internal/convo"
+	"ashatai/internal/core"
 )
 
 // makeConvo makes the keeper of stored chats, responses and conversations. It is started after the fleet and stopped
 // after it, so that what runs in the background ends as the fleet tells it to and is written down.
 func (n *Node) makeConvo(context.Context) error {
-	n.convo = convo.New(n.db.Objects(), n.db.Items(), convo.Config{Retention: n.set.Storage.Retention, Barred: n.auth.Barred, Log: n.log, Now: time.Now})
+	barred := func(ctx context.Context, p core.Principal) error { return n.auth.Barred(ctx, p, core.ScopeInfer) } // as the rows that begin runs
+	n.convo = convo.New(n.db.Objects(), n.db.Items(), convo.Config{Retention: n.set.Storage.Retention, Barred: barred, Log: n.log, Now: time.Now})
 	return nil
 }
 
