@@ -33,6 +33,11 @@ const (
 	// The server gives a caller 10 s for its headers, 30 s for each piece of a body and for each write; a busy machine gets more.
 	patience   = 2 * time.Minute
 	mostGrowth = 512 // MiB
+
+	least = 400 // answers to a bystander, of which the 99th percentile can be told
+	// What others wait while the attackers, who run on the same processors here, wait for their turn too.
+	noise   = 100 * time.Millisecond
+	longest = 15 * time.Second // of any one answer
 )
 
 // attack is one kind of hostile client. It returns once the server has got rid of it, or with what is wrong.
@@ -61,67 +66,83 @@ func attacks() []attack {
 	return list
 }
 
-// TestHostileClients: while all of them are at work at once, others are answered, memory stays bounded, and each offender is
-// closed.
+// TestHostileClients: while all of them are at work at once, others wait at most twice as long (by the 99th percentile, in the better of
+// two rounds), memory stays bounded, and each offender is closed.
 func TestHostileClients(t *testing.T) {
 	home := t.TempDir()
 	if err := os.WriteFile(filepath.Join(home, "ashatai.yaml"), []byte("runtime:\n  type: mock\nlogs:\n  level: error\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	server := launch.Start(t, home)
-	c := launch.Client{Addr: server.Addr}
-	host := strings.TrimPrefix(server.Addr, "http://")
-	calm := bystanders(t, c, nil)
+	c, list := launch.Client{Addr: server.Addr}, attacks()
+	bystander(t, c, nil) // the model is loaded now, and the machine done with what made the attacks
 	before := resident(t, server.PID)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
-	defer cancel()
-	over := make(chan struct{})
-	var wg sync.WaitGroup
-	for _, a := range attacks() {
-		wg.Go(func() {
-			if err := a.run(ctx, host); err != nil {
-				t.Errorf("%s: %v", a.name, err)
-			}
-		})
+	if calm, busy := round(t, c, list); !fair(calm, busy) {
+		if calm, busy = round(t, c, list); !fair(calm, busy) { // the machine may have had other work, but hardly twice
+			t.Errorf("others waited %v, and %v before", busy, calm)
+		}
 	}
-	go func() { wg.Wait(); close(over) }()
-	busy := bystanders(t, c, over)
-	<-over
 	grown := peak(t, server.PID) - before
-	t.Logf("p99 of others: %v before, %v meanwhile; the server grew by %d MiB at most", calm, busy, grown)
-	// The attackers run on the same processors here, so the bound is far above what others feel.
-	if limit := max(20*calm, 15*time.Second); busy > limit {
-		t.Errorf("others waited %v, and %v before", busy, calm)
-	}
+	t.Logf("the server grew by %d MiB at most", grown)
 	if grown > mostGrowth {
 		t.Errorf("the server grew by %d MiB", grown)
 	}
 	server.Stop(t)
 }
 
-// bystanders ask for something small again and again, until over is closed, and return the 99th percentile of the times.
-func bystanders(t *testing.T, c launch.Client, over <-chan struct{}) time.Duration {
+func fair(calm, busy time.Duration) bool { return busy <= max(2*calm, noise) }
+
+// round has all attackers at work at once, and returns the 99th percentile of what others waited before and meanwhile.
+func round(t *testing.T, c launch.Client, list []attack) (calm, busy time.Duration) {
 	t.Helper()
-	const least, question = 200, `{"model":"smollm2","max_tokens":8,"messages":[{"role":"user","content":"#mock reply=hello"}]}`
-	var took []time.Duration
-	for {
-		select {
-		case <-over:
-			over = nil
-		default:
-			if over == nil && len(took) >= least {
-				slices.Sort(took)
-				return took[len(took)*99/100]
+	calm, _ = bystander(t, c, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	defer cancel()
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	for _, a := range list {
+		wg.Go(func() {
+			if err := a.run(ctx, strings.TrimPrefix(c.Addr, "http://")); err != nil {
+				t.Errorf("%s: %v", a.name, err)
 			}
-		}
+		})
+	}
+	go func() { wg.Wait(); close(over) }()
+	busy, most := bystander(t, c, over)
+	<-over
+	t.Logf("p99 of others: %v before, %v meanwhile, %v at most", calm, busy, most)
+	if most > longest {
+		t.Errorf("somebody waited %v", most)
+	}
+	return calm, busy
+}
+
+// bystander asks for something small again and again, until over is closed or, where that is nil, often enough. It returns the 99th
+// percentile of the times that answers took, and the longest.
+func bystander(t *testing.T, c launch.Client, over <-chan struct{}) (p99, most time.Duration) {
+	t.Helper()
+	const question = `{"model":"smollm2","max_tokens":8,"messages":[{"role":"user","content":"#mock reply=hello"}]}`
+	var took []time.Duration
+	for going := true; going; {
 		began := time.Now()
 		status, b, err := c.Ask(t.Context(), http.MethodPost, "/v1/chat/completions", question)
 		if err != nil || status != http.StatusOK {
 			t.Errorf("a bystander: %v, status %d: %.200s", err, status, b)
-			return 0
+			return 0, 0
 		}
 		took = append(took, time.Since(began))
+		select {
+		case <-over:
+			going = false
+		default:
+			going = over != nil || len(took) < least
+		}
 	}
+	if len(took) < least {
+		t.Errorf("a bystander got %d answers only", len(took))
+	}
+	slices.Sort(took)
+	return took[len(took)*99/100], took[len(took)-1]
 }
 
 func memory(t *testing.T, pid int, field string) int {
