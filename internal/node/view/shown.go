@@ -22,7 +22,12 @@ func (v Shown) with(m *core.Manifest, err error) (*core.Manifest, error) {
 		return nil, err
 	}
 	out := *m
-	out.Capabilities = slices.Concat(m.Capabilities, v.Abilities(m))
+	out.Capabilities = slices.Clone(m.Capabilities)
+	for _, c := range v.Abilities(m) {
+		if !m.Can(c) { // a server elsewhere may have said so
+			out.Capabilities = append(out.Capabilities, c)
+		}
+	}
 	return &out, nil
 }
 

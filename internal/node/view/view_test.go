@@ -169,6 +169,31 @@ func TestAnyModel(t *testing.T) {
 	}
 }
 
+// TestShown: what a template adds is said once, and the model itself stays as it is.
+func TestShown(t *testing.T) {
+	v := Shown{Models: installed(t), Abilities: func(m *core.Manifest) []core.Capability {
+		return append(slices.Clone(m.Capabilities), core.CapTools)
+	}}
+	ctx := as(t, "", core.ScopeOperate)
+	plain, err := v.Models.Resolve(ctx, "seen")
+	if err != nil {
+		t.Fatal(err)
+	}
+	had := slices.Clone(plain.Capabilities)
+	for range 2 {
+		m, err := v.Resolve(ctx, "seen")
+		if err != nil || !slices.Equal(m.Capabilities, append(slices.Clone(had), core.CapTools)) {
+			t.Errorf("%+v, %v", m, err)
+		}
+	}
+	if _, err := v.Resolve(ctx, "none"); core.CodeOf(err) != core.CodeModelNotFound {
+		t.Error(err)
+	}
+	if !slices.Equal(plain.Capabilities, had) {
+		t.Errorf("the model itself can %v now", plain.Capabilities)
+	}
+}
+
 func TestSource(t *testing.T) {
 	if got := Source("https://h/x.gguf?signature=secret"); got != "https://h/x.gguf" {
 		t.Error(got)
