@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -220,11 +221,32 @@ func (s *server) asked(status int, said, code string) error {
 	case status != http.StatusBadRequest && status != http.StatusUnprocessableEntity && status != http.StatusNotImplemented:
 		return nil
 	case strings.Contains(low, "context length") || strings.Contains(low, "context_length") || strings.Contains(low, "context size") || strings.Contains(low, "exceed_context"):
-		return core.Errorf(core.CodeContextExceeded, "The prompt is over the maximum context length of the model at the remote %s%s.", s.Name, after(said))
+		e := core.Errorf(core.CodeContextExceeded, "The prompt is over the maximum context length of the model at the remote %s%s.", s.Name, after(said))
+		e.Overflow = overflow(said)
+		return e
 	case status == http.StatusNotImplemented || strings.Contains(code, "unsupported"):
 		return core.Errorf(core.CodeUnsupported, "The remote %s cannot do this%s.", s.Name, after(said))
 	}
 	return core.Errorf(core.CodeInvalidRequest, "The remote %s refuses the request%s.", s.Name, after(said))
+}
+
+// tooLong are the words in which OpenAI's servers, vLLM's and this one tell by how much a prompt does not fit.
+var tooLong = regexp.MustCompile(`maximum context length is (\d{1,9}) tokens(?:, of which (\d{1,9}) is kept for the answer)?\. However, \D{1,80}(?:\d{1,9} resulted in )?(\d{1,9})(?: input)? tokens`)
+
+// overflow are the numbers in a server's words; nil where it says none.
+func overflow(said string) *core.Overflow {
+	m := tooLong.FindStringSubmatch(said)
+	if m == nil {
+		return nil
+	}
+	var n [3]int
+	for i := range n {
+		n[i], _ = strconv.Atoi(m[i+1]) // digits, or nothing
+	}
+	if o := (core.Overflow{Context: n[0], Answer: n[1], Prompt: n[2]}); o.Prompt > o.Most() {
+		return &o
+	}
+	return nil
 }
 
 func after(said string) string {

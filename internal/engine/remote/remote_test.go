@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 )
@@ -404,6 +404,22 @@ func TestTokensOfEachKind(t *testing.T) {
 		text, err2 := m.Detokenize(t.Context(), []int{1, 2})
 		if ok && (err != nil || err2 != nil || len(ids) != 2 || string(text) != "ab") || !ok && (core.CodeOf(err) != core.CodeUnsupported || core.CodeOf(err2) != core.CodeUnsupported) {
 			t.Errorf("%s: %v %v %q %v", kind, ids, err, text, err2)
+		}
+	}
+}
+
+// TestOverflow: by how much a prompt does not fit is read out of the words of several servers.
+func TestOverflow(t *testing.T) {
+	for said, want := range map[string]*core.Overflow{
+		"This model's maximum context length is 2048 tokens, of which 1 is kept for the answer. However, the prompt resulted in 2377 tokens. Shorten it.": {Prompt: 2377, Context: 2048, Answer: 1},
+		"This model's maximum context length is 512 tokens. However, input 3 resulted in 600 tokens.":                                                       {Prompt: 600, Context: 512},
+		"This model's maximum context length is 2048 tokens. However, you requested 2377 tokens (2361 in the messages, 16 in the completion).":              {Prompt: 2377, Context: 2048},
+		"This model's maximum context length is 2048 tokens. However, your request has 2377 input tokens.":                                                   {Prompt: 2377, Context: 2048},
+		"This model's maximum context length is 2048 tokens. However, you requested 7 tokens.":                                                               nil,
+		"the request exceeds the available context size": nil,
+	} {
+		if got := overflow(said); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", said, got, want)
 		}
 	}
 }
