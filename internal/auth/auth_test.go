@@ -294,6 +294,44 @@ func (s slowSessions) Create(ctx context.Context, l core.Session) error {
 	return s.Sessions.Create(ctx, l)
 }
 
+// left are accounts whose caller leaves as soon as one is changed.
+type left struct {
+	store.Users
+	leave func()
+}
+
+func (l left) Change(ctx context.Context, id, keep string, change func(u *core.User) error) (core.User, error) {
+	u, err := l.Users.Change(ctx, id, keep, change)
+	l.leave()
+	return u, err
+}
+
+// TestSessionsEndWhoeverLeaves: the sessions that a change ends have ended once it counts, though its caller did not wait for that.
+func TestSessionsEndWhoeverLeaves(t *testing.T) {
+	t.Parallel()
+	w := open(t, nil)
+	w.user("ann", core.AccountAdmin)
+	bob := w.user("bob", core.AccountUser)
+	users, subject := w.users, core.SubjectKey("https://idp.example", "1")
+	for what, change := range map[string]func(ctx context.Context) error{
+		"a password": func(ctx context.Context) error { return w.SetPassword(ctx, "bob", horse, "") },
+		"an identity": func(ctx context.Context) error {
+			_, err := w.ChangeUser(ctx, bob.ID, core.UserChange{Subject: &subject})
+			return err
+		},
+	} {
+		token, _ := w.in("bob")
+		ctx, leave := context.WithCancel(t.Context())
+		w.users = left{users, leave}
+		if err := change(ctx); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		w.users = users
+		_, err := w.Identify(t.Context(), token)
+		want(t, what, err, core.CodeUnauthenticated)
+	}
+}
+
 // TestALoginThatIsOvertaken: a session that is made with a password which was replaced meanwhile is none.
 func TestALoginThatIsOvertaken(t *testing.T) {
 	w := open(t, nil)

@@ -133,8 +133,8 @@ func (s *Service) ChangeUser(ctx context.Context, ref string, c core.UserChange)
 		u.Updated = s.cfg.Now().UTC()
 		return nil
 	})
-	if err == nil && (u.Disabled || c.Subject != nil) { // whoever came in by another identity is out
-		err = s.logins.DeleteAll(ctx, u.ID, "")
+	if err == nil && (u.Disabled || c.Subject != nil) { // whoever came in by another identity is out, also where the caller left meanwhile
+		err = s.logins.DeleteAll(context.WithoutCancel(ctx), u.ID, "")
 	}
 	return u, err
 }
@@ -210,7 +210,7 @@ func (s *Service) setPassword(ctx context.Context, id, next, butSession string, 
 	if err != nil {
 		return err
 	}
-	return s.logins.DeleteAll(ctx, id, butSession)
+	return s.logins.DeleteAll(context.WithoutCancel(ctx), id, butSession) // also where the caller left meanwhile
 }
 
 // ChangePassword is SetPassword for an account's owner, who must know the old one. Errors: CodeForbidden for a wrong one.
