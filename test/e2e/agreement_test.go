@@ -109,24 +109,7 @@ func TestTensorLawInTheWorker(t *testing.T) {
 			if c.runtime == catalog.PyTorch {
 				spec.Options = map[string]string{"trusted": "true"}
 			}
-			if c.inputs == nil {
-				c.inputs = zeros(t, rt, spec)
-			}
 			enginetest.RunTensors(t, func(*testing.T) engine.Runtime { return rt }, enginetest.TensorOptions{Spec: spec, Inputs: c.inputs})
 		})
 	}
-}
-
-// zeros are inputs that a model takes.
-func zeros(t *testing.T, rt engine.Runtime, spec engine.LoadSpec) []core.Tensor {
-	t.Helper()
-	m, err := rt.Load(t.Context(), spec, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	inputs, err := enginetest.Zeros(m.Facts().Inputs)
-	if cerr := m.Close(); err != nil || cerr != nil {
-		t.Fatal(err, cerr)
-	}
-	return inputs
 }

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -17,7 +18,7 @@ import (
 // TensorOptions say what a runtime is tested with that takes tensors.
 type TensorOptions struct {
 	Spec   engine.LoadSpec // of a model that takes tensors
-	Inputs []core.Tensor   // what it computes something of
+	Inputs []core.Tensor   // what it computes something of; nil: zeros, with 1 for each free dimension
 	Bound  time.Duration   // how soon an ended request must be gone; default 30 s
 }
 
@@ -30,6 +31,12 @@ func RunTensors(t *testing.T, open func(t *testing.T) engine.Runtime, opt Tensor
 	}
 	s := &suite{opt: Options{Bound: opt.Bound}, rt: open(t)}
 	s.m = load(t, s.rt, opt.Spec)
+	if opt.Inputs == nil {
+		var err error
+		if opt.Inputs, err = zeros(s.m.Facts().Inputs); err != nil {
+			t.Fatal(errors.Join(err, s.m.Close()))
+		}
+	}
 	for _, c := range []struct {
 		name string
 		test func(t *testing.T, s *suite, opt TensorOptions)
@@ -41,7 +48,7 @@ func RunTensors(t *testing.T, open func(t *testing.T) engine.Runtime, opt Tensor
 		{"garbage is refused by name", tensorGarbage},
 		{"a caller leaves", tensorsCancelled},
 		{"the time is up", tensorsLate},
-		{"a closed model refuses tensors", tensorsClosed},
+		{"a closed model refuses tensors", tensorsClosed}, // the last: none is loaded for it alone, which takes some runtimes seconds
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, s, opt) })
 	}
@@ -216,19 +223,18 @@ func tensorsLate(t *testing.T, s *suite, opt TensorOptions) {
 
 func tensorsClosed(t *testing.T, s *suite, opt TensorOptions) {
 	t.Helper()
-	closed := &suite{opt: s.opt, rt: s.rt, m: load(t, s.rt, opt.Spec)}
 	s.within(t, "close", func() {
-		shut(t, closed.m)
-		shut(t, closed.m)
+		shut(t, s.m)
+		shut(t, s.m)
 	})
 	s.within(t, "a request to a closed model", func() {
-		_, err := as[engine.TensorModel](t, closed).Infer(t.Context(), opt.Inputs, nil)
+		_, err := as[engine.TensorModel](t, s).Infer(t.Context(), opt.Inputs, nil)
 		wantCode(t, err, core.CodeUnavailable)
 	})
 }
 
-// Zeros are inputs that fit what a model takes: free dimensions are 1.
-func Zeros(inputs []core.TensorInfo) ([]core.Tensor, error) {
+// zeros are inputs that fit what a model takes: free dimensions are 1.
+func zeros(inputs []core.TensorInfo) ([]core.Tensor, error) {
 	var out []core.Tensor
 	for _, in := range inputs {
 		t := core.Tensor{Name: in.Name, Type: in.Type, Shape: slices.Clone(in.Shape)}

@@ -16,13 +16,9 @@ func TestTensorLaw(t *testing.T) {
 		"LiteRT": filepath.Join(dir, "nmp.tflite"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			spec := engine.LoadSpec{Path: path, Sequences: 2}
-			m, _ := load(t, spec)
-			inputs, err := enginetest.Zeros(m.Facts().Inputs)
-			if err != nil {
-				t.Fatal(err)
-			}
-			enginetest.RunTensors(t, func(t *testing.T) engine.Runtime { t.Helper(); return runtime(t) }, enginetest.TensorOptions{Spec: spec, Inputs: inputs})
+			enginetest.RunTensors(t, func(t *testing.T) engine.Runtime { t.Helper(); return runtime(t) }, enginetest.TensorOptions{
+				Spec: engine.LoadSpec{Path: path, Sequences: 2},
+			})
 		})
 	}
 }
