@@ -101,14 +101,16 @@ func (p published) put(t *testing.T, name string, change func([]byte) []byte) st
 // TestRealFilesMadeBad: each runtime, in the built worker, refuses published files that were made bad by a sentence, in time, and
 // a model beside them goes on.
 func TestRealFilesMadeBad(t *testing.T) {
+	t.Parallel() // as its parts are; nothing else here is
 	given(t, "ASHATAI_TEST_BIN")
 	beside, err := inWorker(t, catalog.Mock).Load(t.Context(), engine.LoadSpec{Path: mockFile(t)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer beside.Close() //nolint:errcheck // at the end of the test
+	t.Cleanup(func() { _ = beside.Close() }) // after those that run beside each other
 	for name, p := range publishedFiles() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // a load is work for one processor: most of it reads a library
 			given(t, p.needs)
 			rt := inWorker(t, p.runtime)
 			cases := map[string]func([]byte) []byte{
