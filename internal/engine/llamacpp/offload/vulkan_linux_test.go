@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) {
 	const show = "GGML_VK_VISIBLE_DEVICES"
 	if icd := os.Getenv("ASHATAI_TEST_ICD"); icd != "" && os.Getenv(show) == "" {
-		err := syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), show+"=0", "VK_ICD_FILENAMES="+icd, "GGML_NO_BACKTRACE=1"))
+		err := syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), show+"=0", "VK_ICD_FILENAMES="+icd, "GALLIVM_PERF=nopt", "GGML_NO_BACKTRACE=1"))
 		panic(err)
 	}
 	os.Exit(m.Run())
