@@ -38,7 +38,7 @@ func home(t *testing.T) (dir, icd string) {
 gpu:
   enabled: true
   memory_limits: [vulkan0=1GiB]
-  environment: [GGML_VK_VISIBLE_DEVICES=0, "VK_ICD_FILENAMES=%s"]
+  environment: [GGML_VK_VISIBLE_DEVICES=0, "VK_ICD_FILENAMES=%s", GALLIVM_PERF=nopt]
 engine: {context: 512, sequences: 1, batch: 32, threads: 1, speculation: false}
 models:
   must: {gpu_policy: require-gpu}
