@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"ashatai/internal/gguf/gguftest"
 	"ashatai/test/launch"
@@ -69,11 +70,17 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// complete asks for tokens, of which none ends the text. The device takes seconds for each, so there is no other limit than the test's.
+// complete asks for tokens, of which none ends the text. The prompt is one token, so that it is computed by the programs that make those
+// after it: the device takes seconds to make its programs.
 func complete(t *testing.T, addr, model string, tokens int, stream bool) *http.Response {
 	t.Helper()
-	body := fmt.Sprintf(`{"model":%q,"prompt":"Once upon a time","max_tokens":%d,"temperature":0,"logit_bias":{"0":-100},"stream":%v}`, model, tokens, stream)
-	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, addr+"/v1/completions", strings.NewReader(body))
+	return post(t, addr+"/v1/completions", fmt.Sprintf(`{"model":%q,"prompt":"O","max_tokens":%d,"temperature":0,"logit_bias":{"0":-100},"stream":%v}`, model, tokens, stream))
+}
+
+// post sends JSON. There is no other limit than the test's.
+func post(t *testing.T, url, body string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,15 +117,25 @@ func found(t *testing.T, c launch.Client) []card {
 	return list.Devices
 }
 
-// on asks a model for a token, and says where it was made, and what was given up for it.
-func on(t *testing.T, addr, model string) (place, fallback string) {
+// on asks a model for a token, and says where it was made, what was given up for it, and until when the model stays on its device at most: the
+// fleet lets none go before four times the length of its load, but no less than a second and no more than 30.
+func on(t *testing.T, addr, model string) (place, fallback string, stays time.Time) {
 	t.Helper()
-	resp := complete(t, addr, model, 1, false)
+	began := time.Now()
+	resp := post(t, addr+"/api/generate", fmt.Sprintf(`{"model":%q,"prompt":"O","raw":true,"stream":false,"options":{"num_predict":1,"temperature":0}}`, model))
 	defer resp.Body.Close()
-	if text, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+	var said struct {
+		Load time.Duration `json:"load_duration"` // the request's wait for it, so no less than the load
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode == http.StatusOK {
+		err = json.Unmarshal(text, &said)
+	}
+	if err != nil || resp.StatusCode != http.StatusOK || said.Load <= 0 {
 		t.Fatalf("%s: %d %s, %v", model, resp.StatusCode, text, err)
 	}
-	return resp.Header.Get("X-Ashatai-Device"), resp.Header.Get("X-Ashatai-Fallback")
+	const way = time.Second // that the request may have taken to the server, and more
+	return resp.Header.Get("X-Ashatai-Device"), resp.Header.Get("X-Ashatai-Fallback"), began.Add(way + said.Load + min(max(4*said.Load, time.Second), 30*time.Second))
 }
 
 // loaded names the models that are.
@@ -142,7 +159,7 @@ func TestOneLeavesForAnother(t *testing.T) {
 	s := launch.Start(t, dir)
 	var takes [2]int64
 	for i, model := range []string{"may", "must"} {
-		if place, fallback := on(t, s.Addr, model); place != "vulkan0" || fallback != "" {
+		if place, fallback, _ := on(t, s.Addr, model); place != "vulkan0" || fallback != "" {
 			t.Fatalf("%s is on %s: %s", model, place, fallback)
 		}
 		takes[i] = found(t, launch.Client{Addr: s.Addr})[0].Memory.Models.Used
@@ -155,21 +172,23 @@ func TestOneLeavesForAnother(t *testing.T) {
 	limit := max(first, second) + min(first, second)/2
 	s = launch.Start(t, dir, fmt.Sprintf("gpu.memory_limits=vulkan0=%d", limit))
 	c := launch.Client{Addr: s.Addr}
+	found(t, c) // so that no load takes as long as looking for devices
 	for _, model := range []string{"may", "must"} {
-		place, fallback := on(t, s.Addr, model)
+		place, fallback, stays := on(t, s.Addr, model)
 		if now := loaded(t, c); place != "vulkan0" || fallback != "" || now != model+":f32 on vulkan0" {
 			t.Fatalf("%s is on %s (%s); loaded are %s", model, place, fallback, now)
 		}
 		if m := found(t, c)[0].Memory.Models; m.Limit != limit || m.Used <= 0 || m.Used > limit {
 			t.Errorf("%s takes %+v", model, m)
 		}
+		time.Sleep(time.Until(stays)) //nolint:forbidigo // nothing tells that it may go
 	}
 	stream := complete(t, s.Addr, "must", 400, true)
 	defer stream.Body.Close()
 	if lines := bufio.NewScanner(stream.Body); !lines.Scan() {
 		t.Fatal("the stream brought nothing")
 	}
-	if place, fallback := on(t, s.Addr, "may"); place != "cpu" || !strings.Contains(fallback, "the processor instead of a device") {
+	if place, fallback, _ := on(t, s.Addr, "may"); place != "cpu" || !strings.Contains(fallback, "the processor instead of a device") {
 		t.Errorf("beside one that answers it is on %s: %s", place, fallback)
 	}
 	if now := loaded(t, c); now != "must:f32 on vulkan0, may:f32 on cpu" {
@@ -196,7 +215,7 @@ func TestTwoDevices(t *testing.T) {
 	}
 	write(t, file, strings.NewReplacer("GGML_VK_VISIBLE_DEVICES=0", `"GGML_VK_VISIBLE_DEVICES=0,0"`, "{gpu_policy: require-gpu}", "{gpu_policy: require-gpu, devices: [vulkan0, vulkan1]}").Replace(string(text)))
 	s := launch.Start(t, dir)
-	if place, fallback := on(t, s.Addr, "must"); place != "vulkan0+vulkan1" || fallback != "" {
+	if place, fallback, _ := on(t, s.Addr, "must"); place != "vulkan0+vulkan1" || fallback != "" {
 		t.Errorf("it is on %s: %s", place, fallback)
 	}
 	if d := found(t, launch.Client{Addr: s.Addr}); len(d) != 2 || d[0].Memory.Models.Used <= 0 || d[1].Memory.Models.Used <= 0 {
