@@ -13,4 +13,4 @@ class TestAnthropic(StandardTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"base_url": SERVER, "api_key": "none", "model": MODEL, "max_tokens": 256}
+        return {"base_url": SERVER, "api_key": "none", "model": MODEL, "max_tokens": 128}

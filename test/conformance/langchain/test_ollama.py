@@ -13,4 +13,4 @@ class TestOllama(StandardTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"base_url": SERVER, "model": MODEL, "num_predict": 256}
+        return {"base_url": SERVER, "model": MODEL, "num_predict": 128}

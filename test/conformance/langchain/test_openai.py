@@ -13,4 +13,4 @@ class TestOpenAI(StandardTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"base_url": SERVER + "/v1", "api_key": "none", "model": MODEL, "max_tokens": 256, "stream_usage": True}
+        return {"base_url": SERVER + "/v1", "api_key": "none", "model": MODEL, "max_tokens": 128, "stream_usage": True}
