@@ -58,23 +58,28 @@ func TestErrorsNameTheCallersFields(t *testing.T) {
 		want core.Error
 	}{
 		"a tool": {
-			core.Request{Tools: two, Fields: fields}, "call_1",
+			core.Request{Tools: two, Fields: fields},
+			"call_1",
 			core.Error{Param: "tools.1.parameters", Message: "The JSON schema of the tool weather cannot be enforced."},
 		},
 		"a tool beside a format": {
-			core.Request{Tools: two, Fields: fields, Format: schema}, "call_0",
+			core.Request{Tools: two, Fields: fields, Format: schema},
+			"call_0",
 			core.Error{Param: "tools.0.parameters", Message: "The JSON schema of the tool now cannot be enforced."},
 		},
 		"the tool that is named": {
-			core.Request{Tools: two, ToolChoice: core.ToolChoice{Mode: core.ToolNamed, Name: "weather"}}, "call_0",
+			core.Request{Tools: two, ToolChoice: core.ToolChoice{Mode: core.ToolNamed, Name: "weather"}},
+			"call_0",
 			core.Error{Param: "tools.1.parameters", Message: "The JSON schema of the tool weather cannot be enforced."},
 		},
 		"the answer": {
-			core.Request{Tools: two, Fields: fields, Format: schema}, "answer",
+			core.Request{Tools: two, Fields: fields, Format: schema},
+			"answer",
 			core.Error{Param: "text.format", Message: "The JSON schema of the answer's format cannot be enforced."},
 		},
 		"the caller's own grammar": {
-			core.Request{Fields: fields, Format: core.Format{Kind: core.FormatLark, Source: "call_1: %json {}"}}, "call_1",
+			core.Request{Fields: fields, Format: core.Format{Kind: core.FormatLark, Source: "call_1: %json {}"}},
+			"call_1",
 			core.Error{Param: "text.format", Message: "The JSON schema of the rule call_1 cannot be enforced."},
 		},
 	} {

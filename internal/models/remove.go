@@ -158,7 +158,7 @@ func (m *Models) dropUnused(ctx context.Context, sha string) error {
 	}
 	if err != nil {
 		m.cfg.Log.WarnContext(ctx, "a file of a model stays until it is known that nobody needs it",
-			slog.String("sha256", sha), slog.String("reason", core.AsError(err).Message))
+			slog.String("digest", sha), slog.String("reason", core.AsError(err).Message))
 		return nil // what was asked for is done
 	}
 	if named[sha] || left[sha] {

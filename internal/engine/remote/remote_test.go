@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"ashatai/internal/core"
 	"ashatai/internal/engine"
 )
@@ -412,11 +413,11 @@ func TestTokensOfEachKind(t *testing.T) {
 func TestOverflow(t *testing.T) {
 	for said, want := range map[string]*core.Overflow{
 		"This model's maximum context length is 2048 tokens, of which 1 is kept for the answer. However, the prompt resulted in 2377 tokens. Shorten it.": {Prompt: 2377, Context: 2048, Answer: 1},
-		"This model's maximum context length is 512 tokens. However, input 3 resulted in 600 tokens.":                                                       {Prompt: 600, Context: 512},
-		"This model's maximum context length is 2048 tokens. However, you requested 2377 tokens (2361 in the messages, 16 in the completion).":              {Prompt: 2377, Context: 2048},
-		"This model's maximum context length is 2048 tokens. However, your request has 2377 input tokens.":                                                   {Prompt: 2377, Context: 2048},
-		"This model's maximum context length is 2048 tokens. However, you requested 7 tokens.":                                                               nil,
-		"the request exceeds the available context size": nil,
+		"This model's maximum context length is 512 tokens. However, input 3 resulted in 600 tokens.":                                                     {Prompt: 600, Context: 512},
+		"This model's maximum context length is 2048 tokens. However, you requested 2377 tokens (2361 in the messages, 16 in the completion).":            {Prompt: 2377, Context: 2048},
+		"This model's maximum context length is 2048 tokens. However, your request has 2377 input tokens.":                                                {Prompt: 2377, Context: 2048},
+		"This model's maximum context length is 2048 tokens. However, you requested 7 tokens.":                                                            nil,
+		"the request exceeds the available context size":                                                                                                  nil,
 	} {
 		if got := overflow(said); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, want %+v", said, got, want)
