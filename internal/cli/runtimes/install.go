@@ -62,7 +62,11 @@ func install(on console.Console, deps Deps) *cobra.Command {
 		case done.There:
 			on.Printf("Nothing to do: %s is installed in %s.\n", done.Name, done.Folder)
 		default:
-			on.Printf("Installed %s in %s. A server that runs finds it with the next model that it loads.\n", done.Name, done.Folder)
+			when := "with the next model that it loads"
+			if strings.HasPrefix(done.Name, "llamacpp-") { // libraries for devices are listed once
+				when = "after a restart"
+			}
+			on.Printf("Installed %s in %s. A server that runs finds it %s.\n", done.Name, done.Folder, when)
 		}
 		return nil
 	}
