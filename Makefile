@@ -61,9 +61,9 @@ TEST  = CGO_ENABLED=$(if $(RACE),1,0) ASHATAI_TEST_CHROMIUM="$$(scripts/chromium
 # go's cache of test results does not see (the built binaries, the import graph), so they run every time.
 ALONE := ./internal/native/... ./internal/engine/llamacpp/... ./internal/worker/...
 FRESH := ./internal/archtest/... ./test/...
-# Comparing the tokenizer and its stages with others on whole vocabularies is the work of one goroutine, in which the race detector has
-# nothing to find. It runs without; what goroutines share runs with it as well.
-PLAIN := ./internal/tokenizer/...
+# What is the work of one goroutine, on much input, has nothing for the race detector to find, which makes it up to fifty times as slow: it runs
+# without. What goroutines share of it (TestShared…) runs with it as well.
+PLAIN := ./internal/tokenizer/... ./internal/chat/jinja/... ./internal/fleet/plan/... ./internal/tflite
 # Mains are run by the tests under test/, which are themselves not measured; enginetest and storetest are suites; query and
 # inference are generated.
 NOT_MEASURED := ^ashatai/(cmd|test)/|test$$|(sqlite|postgres)/query$$|oip/inference$$
@@ -98,7 +98,7 @@ test: setup-test ## run every test and print the coverage of each package
 	@$(if $(RACE),,echo "make: no C compiler, so the tests run without the race detector" >&2)
 	$(TEST) -cover $$(go list ./... | grep -vxF "$$(go list $(ALONE) $(FRESH) $(PLAIN) 2>/dev/null)") 2>&1 | tee .cache/test-together.txt
 	CGO_ENABLED=0 go test -timeout 15m -cover $(PLAIN) 2>&1 | tee .cache/test-plain.txt
-	$(TEST) -run '^TestShared' ./internal/tokenizer
+	$(TEST) -run '^TestShared' ./internal/tokenizer ./internal/chat/jinja
 	$(TEST) -cover -p 1 $(ALONE) 2>&1 | tee .cache/test-alone.txt
 	$(TEST) -cover -p 1 -count 1 $(FRESH) 2>&1 | tee .cache/test-fresh.txt
 	@go run ./test/cover -min $(MIN_COVER) -skip '$(NOT_MEASURED)' .cache/test-together.txt .cache/test-plain.txt .cache/test-alone.txt .cache/test-fresh.txt

@@ -219,8 +219,8 @@ func TestRaise(t *testing.T) {
 	}
 }
 
-// TestConcurrent renders one template from many goroutines, for the race detector.
-func TestConcurrent(t *testing.T) {
+// TestShared renders one template from many goroutines, for the race detector.
+func TestShared(t *testing.T) {
 	t.Parallel()
 	tpl, err := Parse(`{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{{ m.role|upper }}{{ m.content.split(' ')|join('-') }}{% endfor %}{{ ns.n }}`, Limits{})
 	if err != nil {
