@@ -9,7 +9,8 @@ const failing = (route) => route.fulfill({ status: 500, contentType: "applicatio
 await check("a model is unloaded, loaded, pinned and described", models, async (page) => {
   await page.waitForSelector(".modelrow");
   const name = await page.textContent(".modelrow strong");
-  if (await page.locator('[aria-label^="Unload"]').count()) await page.click('[aria-label^="Unload"]');
+  const before = await (await fetch(`${server}/api/v1/instances`)).json(); // the page may not have read them yet, and says Load until then
+  if (before.instances.some((i) => i.model === name)) await page.click(`[aria-label="Unload ${name}"]`);
   await page.click(`[aria-label="Load ${name}"]`);
   await page.waitForFunction(() => /Loaded · cpu/.test(document.querySelector(".modelrow .tags").textContent));
   assert.match(await page.getAttribute(".bar-ledger", "aria-label"), /weights .*context .*computing/);
