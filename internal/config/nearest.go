@@ -3,6 +3,8 @@ package config
 import (
 	"reflect"
 	"strings"
+
+	"ashatai/internal/core"
 )
 
 // paths lists every setting by its full name; a model's are models.NAME.key.
@@ -62,25 +64,9 @@ func section(path string) string { return path[:max(strings.LastIndexByte(path, 
 
 func last(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
 
-// edits is the Levenshtein distance, with underscores free: they are what the old names lacked.
+// edits is core.Edits with underscores free: they are what the old names lacked.
 func edits(a, b string) int {
 	const longest = 100 // bounds the work on a foreign key
 	a, b = strings.ReplaceAll(a, "_", ""), strings.ReplaceAll(b, "_", "")
-	a = a[:min(len(a), longest)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return core.Edits(a[:min(len(a), longest)], b)
 }

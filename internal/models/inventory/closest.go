@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"ashatai/internal/core"
 )
 
 const (
@@ -50,31 +52,10 @@ func closeness(key string, e *Entry) (int, bool) {
 		if len(key) >= shortest && strings.Contains(n, key) {
 			return 0, true
 		}
-		d := distance(key, n)
+		d := core.Edits(key, n)
 		if d <= max(2, len(key)/3) && (!near || d < best) {
 			best, near = d, true
 		}
 	}
 	return best, near
-}
-
-// distance is the number of bytes to change, add or drop to get from a to b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
