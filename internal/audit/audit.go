@@ -255,7 +255,7 @@ func (s *Service) read(ctx context.Context, at int64) ([]core.AuditRow, []core.A
 	if !slices.ContainsFunc(rows, func(r core.AuditRow) bool { return r.Action == HandoverAction && r.Seq > known }) {
 		return rows, signs, nil
 	}
-	last := max(known, rows[len(rows)-1].Seq) // later ones cover what was not read
+	last := rows[len(rows)-1].Seq // later ones cover what was not read
 	signs, err = s.cfg.Store.Checkpoints(ctx, at, page)
 	return rows, slices.DeleteFunc(signs, func(c core.AuditCheckpoint) bool { return c.Seq > last }), err
 }

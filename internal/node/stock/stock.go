@@ -92,11 +92,8 @@ func Findings(ctx context.Context, set config.Blobs, version string) []checkup.F
 	return []checkup.Finding{{Name: "bucket", State: checkup.OK, Detail: "objects can be written to " + b.Where() + ", read and deleted"}}
 }
 
-// Count says how many models are in the bucket; none where the settings name none.
+// Count says how many models are in the bucket that the settings name.
 func Count(ctx context.Context, set config.Blobs, version string) (int, error) {
-	if !set.On() {
-		return 0, nil
-	}
 	b, done, err := open(set, version)
 	if err != nil {
 		return 0, err
