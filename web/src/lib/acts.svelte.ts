@@ -1,0 +1,26 @@
+// What a view does for its reader, and what went wrong with the last of it.
+
+import { told } from "./api.ts";
+import { shared } from "./shared.svelte.ts";
+
+export class Acts {
+  problem = $state("");
+  private after: () => Promise<unknown>;
+
+  // after reads anew what the view shows.
+  constructor(after: () => Promise<unknown>) {
+    this.after = after;
+  }
+
+  // done is announced when f has succeeded.
+  run = async (done: string, f: () => Promise<unknown>): Promise<void> => {
+    this.problem = "";
+    try {
+      await f();
+      shared.announce(done);
+    } catch (e) {
+      this.problem = told(e);
+    }
+    await this.after();
+  };
+}
