@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -43,6 +45,16 @@ func child(act string, args []string) int {
 	case "sigkill":
 		_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 		select {}
+	case "sigterm":
+		_ = syscall.Kill(syscall.Getpid(), syscall.SIGTERM)
+		select {}
+	case "fatal":
+		new(sync.Mutex).Unlock()
+	case "fault":
+		fault()
+	case "nil":
+		var p *Exit
+		p.Code = 1
 	case "echo":
 		c, err := Inherited()
 		if err != nil {
@@ -85,4 +97,22 @@ func child(act string, args []string) int {
 		return parent()
 	}
 	return 0
+}
+
+// fault reads a mapped file that was cut meanwhile, as a model's file may be.
+func fault() {
+	path := filepath.Join(os.TempDir(), fmt.Sprint("proc-fault-", os.Getpid()))
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	_ = os.Remove(path)
+	_ = f.Truncate(1 << 20)
+	b, err := syscall.Mmap(int(f.Fd()), 0, 1<<20, syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		return
+	}
+	_ = f.Truncate(0)
+	fmt.Println(b[1<<19])
 }

@@ -115,9 +115,31 @@ func (p *Process) run(cmd *exec.Cmd, limits Limits, started chan<- error) {
 	p.over = true
 	p.exit = exitOf(cmd.ProcessState)
 	p.exit.Killed = p.killed
-	p.exit.OutOfMemory = !p.killed && p.exit.Signal == "SIGKILL" && outOfMemoryKills() > kills
+	p.exit.OutOfMemory = !p.killed && p.exit.Signal == "SIGKILL" && claimed.one(kills, outOfMemoryKills())
 	p.mu.Unlock()
 	close(p.done)
+}
+
+// claims are the kernel's kills for memory that were found to be a child's: one kill is that of one child, and another one that a SIGKILL
+// ends later was ended by somebody else.
+type claims struct {
+	mu   sync.Mutex
+	upTo uint64
+}
+
+//nolint:gochecknoglobals // the kernel's count is one for all children of this process
+var claimed claims
+
+// one reports whether there was a kill between two counts that no other child's end is known to be, and takes it.
+func (c *claims) one(before, after uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before = max(before, c.upTo)
+	if after <= before {
+		return false
+	}
+	c.upTo = before + 1
+	return true
 }
 
 // Pid is the child's process number.

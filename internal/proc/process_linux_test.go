@@ -106,7 +106,8 @@ func TestEmptyEnvironmentAndFolder(t *testing.T) {
 
 func TestExitClasses(t *testing.T) {
 	for act, want := range map[string]Class{
-		"": ClassClean, "code": ClassFailed, "panic": ClassPanic, "abort": ClassSignal, "sigkill": ClassSignal,
+		"": ClassClean, "code": ClassFailed, "panic": ClassPanic, "abort": ClassSignal, "sigkill": ClassKilled, "sigterm": ClassKilled,
+		"fatal": ClassPanic, "fault": ClassSignal, "nil": ClassPanic,
 	} {
 		t.Run("act "+act, func(t *testing.T) {
 			tail := NewTail(32 << 10)
@@ -132,6 +133,16 @@ func TestClassifyReadsStandardError(t *testing.T) {
 		{Exit{Code: -1, Signal: "SIGABRT"}, "terminate called after throwing an instance of 'std::bad_alloc'", ClassOutOfMemory, "terminate called after throwing an instance of 'std::bad_alloc'"},
 		{Exit{Code: -1, Signal: "SIGKILL", OutOfMemory: true}, "", ClassOutOfMemory, "the kernel killed it because memory ran out"},
 		{Exit{Code: -1, Signal: "SIGSEGV"}, "panic: not this", ClassSignal, "signal SIGSEGV"},
+		{Exit{Code: -1, Signal: "SIGSEGV"}, "a load failed before: std::bad_alloc\nMemoryError\n", ClassSignal, "signal SIGSEGV"},
+		{Exit{Code: -1, Signal: "SIGKILL"}, "terminate called after throwing an instance of 'std::bad_alloc'", ClassKilled, "signal SIGKILL from outside the server"},
+		{Exit{Code: -1, Signal: "SIGABRT"}, "ggml_aligned_malloc: insufficient memory (attempted to allocate 9.00 MB)\n", ClassOutOfMemory, "ggml_aligned_malloc: insufficient memory (attempted to allocate 9.00 MB)"},
+		{Exit{Code: -1, Signal: "SIGABRT"}, "x.cpp:1: GGML_ASSERT(a == b) failed\nmore", ClassSignal, "signal SIGABRT: x.cpp:1: GGML_ASSERT(a == b) failed"},
+		{Exit{Code: 2}, "SIGABRT: abort\nPC=0\nterminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc", ClassOutOfMemory, "terminate called after throwing an instance of 'std::bad_alloc'"},
+		{Exit{Code: 2}, "terminate called after throwing an instance of 'std::runtime_error'\n  what():  boom\nSIGABRT: abort\nPC=0", ClassSignal, "SIGABRT: abort: terminate called after throwing an instance of 'std::runtime_error', what():  boom"},
+		{Exit{Code: 2}, "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation code=0x1]", ClassPanic, "panic: runtime error: invalid memory address or nil pointer dereference"},
+		{Exit{Code: 2}, "fatal: bad g in signal handler", ClassSignal, "fatal: bad g in signal handler"},
+		{Exit{Code: 1}, "Traceback (most recent call last):\nMemoryError\nTraceback (most recent call last):\n  x\nValueError: later", ClassPanic, "ValueError: later"},
+		{Exit{Code: 1}, "Fatal Python error: init_fs_encoding: failed\nPython runtime state: core initialized", ClassPanic, "Fatal Python error: init_fs_encoding: failed"},
 		{Exit{Code: -1, Signal: "SIGKILL", Killed: true}, "panic: not this", ClassKilled, "it was killed"},
 		{Exit{Code: 1}, "panic: not this", ClassFailed, "exit code 1"},
 		{Exit{Code: 1}, "Traceback (most recent call last):\n  File \"a.py\", line 1\n    x\nValueError: bad\n", ClassPanic, "ValueError: bad"},

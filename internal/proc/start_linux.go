@@ -1,11 +1,10 @@
 package proc
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -45,17 +44,18 @@ func limit(pid int, l Limits) error {
 	)
 }
 
-// outOfMemoryKills is the kernel's count of processes that it killed for memory since it started.
-func outOfMemoryKills() uint64 {
-	data, err := os.ReadFile("/proc/vmstat")
-	if err != nil {
-		return 0
-	}
-	for line := range bytes.Lines(data) {
-		if v, ok := bytes.CutPrefix(bytes.TrimSpace(line), []byte("oom_kill ")); ok {
-			n, _ := strconv.ParseUint(string(v), 10, 64)
-			return n
+// outOfMemoryKills is the kernel's count of processes that it killed for memory.
+func outOfMemoryKills() uint64 { return memoryKills(os.DirFS("/")) }
+
+// memoryKills are those of this process's control group where it has one, since children are in it too, else those of the machine.
+func memoryKills(root fs.FS) uint64 {
+	for _, dir := range groupDirs(root, "memory") {
+		for _, name := range []string{"/memory.events", "/memory.oom_control"} {
+			if n, ok := field(root, dir+name, "oom_kill"); ok {
+				return uint64(max(0, n))
+			}
 		}
 	}
-	return 0
+	n, _ := field(root, "proc/vmstat", "oom_kill")
+	return uint64(max(0, n))
 }

@@ -356,7 +356,7 @@ func TestKilledFromOutside(t *testing.T) {
 	if core.CodeOf(last) != core.CodeWorkerDied {
 		t.Errorf("the stream ended by %v", last)
 	}
-	if e := exitOfModel(t, m); e.Class != proc.ClassSignal || e.Signal != "SIGKILL" {
+	if e := exitOfModel(t, m); e.Class != proc.ClassKilled || e.Signal != "SIGKILL" {
 		t.Errorf("exit %+v", e)
 	}
 }

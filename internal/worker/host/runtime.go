@@ -157,8 +157,12 @@ func loadError(err error) error {
 	if !ok {
 		return err
 	}
-	if exit.Class == proc.ClassOutOfMemory {
+	switch exit.Class { //nolint:exhaustive // the rest is put down to the file
+	case proc.ClassOutOfMemory:
 		return core.Wrap(core.CodeOutOfMemory, err, "Memory did not suffice to load the model; free some, or load it with a smaller context.")
+	case proc.ClassKilled:
+		return core.Wrap(core.CodeWorkerDied, err, "The worker process was killed while it loaded the model; ask again. If it happens again, "+
+			"something else on this machine ends processes: one that guards memory, such as earlyoom or systemd-oomd, or an administrator.")
 	}
 	return core.Wrap(core.CodeBadModel, err, "The worker process ended while it loaded the model (%s); the file is probably broken or of a kind that the runtime cannot read.", word(exit.Class))
 }
