@@ -16,7 +16,7 @@ type Quotas interface {
 	Put(ctx context.Context, q core.Quota) (core.Quota, error)
 	// Delete removes a quota, and reports whether there was one.
 	Delete(ctx context.Context, id string) (bool, error)
-	// AddUse adds to what was used, all or nothing.
+	// AddUse adds to what was used, all or nothing. Where there are accounts, what a user or key used that is none any more is dropped.
 	AddUse(ctx context.Context, use []core.QuotaUse) error
 	// Use returns what was used in windows of a length that began at since or later, of one kind and subject or of any where
 	// they are empty, the oldest first.

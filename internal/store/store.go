@@ -76,7 +76,8 @@ type Owner struct {
 
 // Objects are stored chats, responses and conversations.
 type Objects interface {
-	// Put keeps a new object and adds the items, all or nothing. Only objects of the same owner are added to.
+	// Put keeps a new object and adds the items, all or nothing. Only objects of the same owner are added to. Where there are accounts
+	// the owner is one of them, in its tenant of that moment. Errors: CodeUnauthenticated for one that is gone.
 	Put(ctx context.Context, o core.Stored, add []core.StoredAdd) error
 	// Get returns an object, and whether there is one.
 	Get(ctx context.Context, who Owner, id string) (core.Stored, bool, error)

@@ -22,8 +22,15 @@ func (o objects) Put(ctx context.Context, s core.Stored, add []core.StoredAdd) e
 		return err
 	}
 	return o.db.inTx(ctx, func(q *query.Queries) error {
-		err := q.PutStored(ctx, query.PutStoredParams{
-			ID: s.ID, Kind: string(s.Kind), State: string(s.State), Tenant: s.Tenant, User: s.User, Model: s.Model,
+		who, err := keeper(ctx, q, s.User)
+		if err != nil {
+			return err
+		}
+		if who.User == "" { // there are no accounts
+			who = store.Owner{Tenant: s.Tenant, User: s.User}
+		}
+		err = q.PutStored(ctx, query.PutStoredParams{
+			ID: s.ID, Kind: string(s.Kind), State: string(s.State), Tenant: who.Tenant, User: who.User, Model: s.Model,
 			Parent: s.Parent, Logged: number(s.Logged), Created: s.Created.UnixNano(), Updated: s.Updated.UnixNano(),
 		})
 		if err != nil {
@@ -32,8 +39,24 @@ func (o objects) Put(ctx context.Context, s core.Stored, add []core.StoredAdd) e
 		if err := q.PutStoredContent(ctx, query.PutStoredContentParams{ID: s.ID, Metadata: labels, Body: s.Body}); err != nil {
 			return err
 		}
-		return addAll(ctx, q, store.Owner{Tenant: s.Tenant, User: s.User}, add, s.Updated)
+		return addAll(ctx, q, who, add, s.Updated)
 	})
+}
+
+// keeper is the account that a new object belongs to, where it is now: a request may still run when its account goes to another group,
+// or away, and what it stored then nobody would find or erase any more. Nobody: there are no accounts yet.
+func keeper(ctx context.Context, q *query.Queries, user string) (store.Owner, error) {
+	row, err := q.GetAccount(ctx, user)
+	if err == nil {
+		return store.Owner{Tenant: userOf(row).Tenant(), User: user}, nil
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return store.Owner{}, err
+	}
+	if n, err := q.AnyAccount(ctx); err != nil || n == 0 {
+		return store.Owner{}, err
+	}
+	return store.Owner{}, core.Errorf(core.CodeUnauthenticated, "Nothing of this was stored: the account that asked for it is gone. Log in, and ask again.")
 }
 
 func addAll(ctx context.Context, q *query.Queries, who store.Owner, add []core.StoredAdd, now time.Time) error {

@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"ashatai/internal/core"
@@ -43,16 +45,36 @@ func (m quotas) Delete(ctx context.Context, id string) (bool, error) {
 func (m quotas) AddUse(ctx context.Context, use []core.QuotaUse) error {
 	return m.db.inTx(ctx, func(q *query.Queries) error {
 		for _, u := range use {
-			err := q.AddQuotaUse(ctx, query.AddQuotaUseParams{
-				Kind: string(u.Kind), Subject: u.Subject, Model: u.Model, Span: string(u.Window), Start: nanos(u.Start),
-				Requests: u.Requests, Prompt: u.Prompt, Completion: u.Completion,
-			})
+			gone, err := subjectGone(ctx, q, u)
+			if err == nil && !gone {
+				err = q.AddQuotaUse(ctx, query.AddQuotaUseParams{
+					Kind: string(u.Kind), Subject: u.Subject, Model: u.Model, Span: string(u.Window), Start: nanos(u.Start),
+					Requests: u.Requests, Prompt: u.Prompt, Completion: u.Completion,
+				})
+			}
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// subjectGone reports whether what a user or key used is of nobody any more: it is written some time after, and would stay.
+func subjectGone(ctx context.Context, q *query.Queries, u core.QuotaUse) (bool, error) {
+	var err error
+	switch u.Kind {
+	case core.QuotaUser:
+		_, err = q.GetAccount(ctx, u.Subject)
+	case core.QuotaKey:
+		_, err = q.GetKey(ctx, u.Subject)
+	case core.QuotaGroup, core.QuotaModel:
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return false, err
+	}
+	n, err := q.AnyAccount(ctx)
+	return n > 0, err
 }
 
 // Use implements store.Quotas.

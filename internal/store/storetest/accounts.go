@@ -228,6 +228,88 @@ func belongings(t *testing.T, target Target) {
 	}
 }
 
+// erased: what a request wants kept that still runs when its account is gone, or in another group, or that began before there were
+// accounts.
+func erased(t *testing.T, target Target) {
+	t.Helper()
+	ctx, db := t.Context(), open(t, target, target.Place(t))
+	a, o := db.Accounts(), db.Objects()
+	must(t, "group", a.Groups().Create(ctx, core.Group{ID: "grp_1", Name: "Lab", Created: instant(0)}))
+	must(t, "create", a.Users().Create(ctx, account("usr_1", "ann", "admin"), true))
+	bob := account("usr_2", "bob", "user")
+	must(t, "create", a.Users().Create(ctx, bob, false))
+	own, lab := store.Owner{Tenant: "usr_2", User: "usr_2"}, store.Owner{Tenant: "grp_1", User: "usr_2"}
+	must(t, "put", o.Put(ctx, belonging("chat_0", own), nil))
+	bob.Group = "grp_1"
+	must(t, "join", become(t, a.Users(), bob))
+	item := core.StoredItem{ID: "i", Body: "1"}
+	must(t, "put by the old tenant", o.Put(ctx, belonging("chat_1", own), []core.StoredAdd{{To: "chat_0", Items: []core.StoredItem{item}}, {To: "chat_1", Items: []core.StoredItem{item}}}))
+	for _, id := range []string{"chat_0", "chat_1"} {
+		if list, _, err := db.Items().List(ctx, lab, id, core.StoredPage{Limit: 9}); len(list) != 1 || err != nil {
+			t.Errorf("%s: %v, %v", id, list, err)
+		}
+	}
+	use := []core.QuotaUse{
+		{Kind: core.QuotaUser, Subject: "usr_2", Window: core.QuotaDay, Start: instant(0), Requests: 1},
+		{Kind: core.QuotaKey, Subject: "key_2", Window: core.QuotaDay, Start: instant(0), Requests: 1},
+		{Kind: core.QuotaModel, Subject: "m", Window: core.QuotaDay, Start: instant(0), Requests: 1},
+	}
+	if ok, err := a.Users().Delete(ctx, "usr_2", "admin"); !ok || err != nil {
+		t.Fatalf("delete: %v, %v", ok, err)
+	}
+	local := store.Owner{Tenant: core.Local().Tenant, User: core.Local().User}
+	for _, who := range []store.Owner{own, lab, local} {
+		wantCode(t, "put for "+who.User, o.Put(ctx, belonging("chat_2", who), nil), core.CodeUnauthenticated)
+		for _, id := range []string{"chat_0", "chat_1", "chat_2"} {
+			if _, ok, err := o.Get(ctx, who, id); ok || err != nil {
+				t.Errorf("%s of %v: %v, %v", id, who, ok, err)
+			}
+		}
+	}
+	must(t, "use", a.Quotas().AddUse(ctx, use))
+	if got, err := a.Quotas().Use(ctx, core.QuotaDay, "", "", time.Time{}); err != nil || len(got) != 1 || got[0].Kind != core.QuotaModel {
+		t.Errorf("use: %+v, %v", got, err)
+	}
+}
+
+// erasedMeanwhile: whether an object is stored before or after its account is erased, it is not there afterwards.
+func erasedMeanwhile(t *testing.T, target Target) {
+	t.Helper()
+	ctx, db := t.Context(), open(t, target, target.Place(t))
+	a, o := db.Accounts(), db.Objects()
+	must(t, "create", a.Users().Create(ctx, account("usr_0", "ann", "admin"), true))
+	const writers, each = 4, 8
+	for round := range 5 {
+		id := fmt.Sprint("usr_", round+1)
+		who := store.Owner{Tenant: id, User: id}
+		must(t, "create", a.Users().Create(ctx, account(id, fmt.Sprint("bob", round), "user"), false))
+		var first, all sync.WaitGroup
+		first.Add(writers)
+		for w := range writers {
+			all.Go(func() {
+				for n := range each {
+					err := o.Put(ctx, belonging(fmt.Sprint("chat_", round, "_", w, "_", n), who), nil)
+					if n == 0 {
+						first.Done()
+					}
+					if err != nil && core.CodeOf(err) != core.CodeUnauthenticated {
+						t.Errorf("put: %v", err)
+					}
+				}
+			})
+		}
+		first.Wait()
+		if ok, err := a.Users().Delete(ctx, id, "admin"); !ok || err != nil {
+			t.Errorf("delete: %v, %v", ok, err)
+		}
+		all.Wait()
+		f := core.StoredFilter{Kind: core.StoredChat, StoredPage: core.StoredPage{Limit: writers * each}}
+		if list, _, err := o.List(ctx, who, f); len(list) > 0 || err != nil {
+			t.Errorf("%d objects of an erased account, %v", len(list), err)
+		}
+	}
+}
+
 func groupsRoundTrip(t *testing.T, target Target) {
 	t.Helper()
 	ctx, db := t.Context(), open(t, target, target.Place(t))

@@ -73,6 +73,8 @@ func RunRows(t *testing.T, target Target) {
 		{"only one account is the first", onlyOneFirst},
 		{"changes of one account at once", changesAtOnce},
 		{"what an account has follows it", belongings},
+		{"nothing is kept of an erased account", erased},
+		{"what is stored while an account is erased goes with it", erasedMeanwhile},
 		{"groups round trip", groupsRoundTrip},
 		{"keys round trip", keysRoundTrip},
 		{"sessions round trip", sessionsRoundTrip},
