@@ -151,8 +151,9 @@ func modelSettings(all map[string]config.Model, m *core.Manifest, means naming) 
 	if own, ok := all[m.Name]; ok {
 		return own, true
 	}
+	own := slices.Concat(m.Aliases, []string{strings.TrimSuffix(m.Name, ":latest")}) // a new list: the manifest is everybody's
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if slices.ContainsFunc(append(m.Aliases, strings.TrimSuffix(m.Name, ":latest")), func(a string) bool {
+		if slices.ContainsFunc(own, func(a string) bool {
 			return strings.EqualFold(a, name) || strings.EqualFold(a, strings.TrimSuffix(name, ":latest"))
 		}) {
 			return all[name], true

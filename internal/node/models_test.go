@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,5 +130,25 @@ func TestModelSettingsReachInferAndTheEngine(t *testing.T) {
 	s.Models = map[string]config.Model{"tiny:f32": {Template: "{% if %}"}}
 	if err := Serve(t.Context(), options(t, s)); core.CodeOf(err) != core.CodeInvalidRequest || !strings.Contains(err.Error(), "models.tiny:f32.template") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestSectionsLeaveManifestsAlone: a manifest is shared by all requests at once, the room behind its aliases included.
+func TestSectionsLeaveManifestsAlone(t *testing.T) {
+	n := &Node{set: settings(t, map[string]string{"runtime.type": "llamacpp"})}
+	n.set.Models = map[string]config.Model{"another": {}, "tiny": {System: "S"}}
+	aliases := []string{"small", "behind"}
+	m := &core.Manifest{Name: "tiny:latest", Digest: "d", Format: "gguf", Aliases: aliases[:1]}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if got := n.settingsOf(m); got.System != "S" {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+	all.Wait()
+	if aliases[1] != "behind" {
+		t.Errorf("%q stands behind the aliases", aliases[1])
 	}
 }
