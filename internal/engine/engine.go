@@ -44,6 +44,11 @@ type Runtime interface {
 	Load(ctx context.Context, spec LoadSpec, progress func(float64)) (Model, error)
 }
 
+// Placer is a Runtime that knows before a load where the model will run: Device is what its Facts will say.
+type Placer interface {
+	Device(spec LoadSpec) string
+}
+
 // ScratchPrompts is the folder in LoadSpec.Scratch for what a runtime computed of prompts. Files in it may be removed at any time: those
 // that are too old are, also while the model is not loaded.
 const ScratchPrompts = "prefixes"

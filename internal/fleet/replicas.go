@@ -78,7 +78,7 @@ func (l *loop) candidate(t Target, r engine.Replica) replica.Candidate {
 	if on := l.instance(key); on != nil && on.model != nil {
 		c.Device, c.Loaded, c.Fallback = on.facts.Device, true, on.facts.Fallback
 	} else {
-		c.Device = l.device(d, t.at(r))
+		c.Device = l.device(rt, t.at(r))
 	}
 	budget := l.f.cfg.Budget
 	switch {
@@ -96,7 +96,10 @@ func (l *loop) candidate(t Target, r engine.Replica) replica.Candidate {
 }
 
 // device is where a target would be loaded; empty: nobody knows before it is.
-func (l *loop) device(d engine.Descriptor, t Target) string {
+func (l *loop) device(rt engine.Runtime, t Target) string {
+	if p, ok := rt.(engine.Placer); ok {
+		return p.Device(t.Spec)
+	}
 	if o := t.Spec.Offload; o != nil && o.Policy != device.PolicyCPU {
 		var ids []string
 		for _, p := range l.expected(t) {
@@ -104,7 +107,7 @@ func (l *loop) device(d engine.Descriptor, t Target) string {
 		}
 		return strings.Join(ids, "+")
 	}
-	if len(d.Devices) > 0 {
+	if d := rt.Descriptor(); len(d.Devices) > 0 {
 		return d.Devices[0]
 	}
 	return ""

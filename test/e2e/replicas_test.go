@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -82,25 +83,20 @@ func TestReplicas(t *testing.T) {
 
 // said is how one streamed answer went.
 type said struct {
-	device string // where it began
-	text   string
-	whole  bool
-	fail   string // the code of the error that ended it
+	device, runtime string // where it began
+	text            string
+	whole           bool
+	fail            string // the code of the error that ended it
 }
 
-// story asks for an answer in pieces, which is the same whenever it is asked for. Begun, where it is not nil, is told once where it began;
-// "" is nowhere.
-func story(t *testing.T, addr string, begun chan<- string) said {
+// story asks for an answer in pieces, which is the same whenever it is asked for. Began is told once where it began, with its first piece,
+// or that it did not begin.
+func story(t *testing.T, addr, model string, tokens int, began func(said)) said {
 	t.Helper()
 	var out said
-	if begun != nil {
-		defer func() {
-			if out.device == "" {
-				begun <- ""
-			}
-		}()
-	}
-	const body = `{"model":"both","max_tokens":40,"temperature":0,"stream":true,"messages":[{"role":"user","content":"Write a long story about a ship."}]}`
+	tell := sync.OnceFunc(func() { began(out) })
+	defer tell()
+	body := fmt.Sprintf(`{"model":%q,"max_tokens":%d,"temperature":0,"stream":true,"messages":[{"role":"user","content":"Write a long story about a ship."}]}`, model, tokens)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, addr+"/v1/chat/completions", strings.NewReader(body))
 	if err != nil {
 		t.Error(err)
@@ -113,9 +109,7 @@ func story(t *testing.T, addr string, begun chan<- string) said {
 		return out
 	}
 	defer res.Body.Close()
-	if out.device = res.Header.Get("X-Ashatai-Device"); begun != nil && out.device != "" {
-		begun <- out.device
-	}
+	out.device, out.runtime = res.Header.Get("X-Ashatai-Device"), res.Header.Get("X-Ashatai-Runtime")
 	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
 		data, ok := strings.CutPrefix(lines.Text(), "data: ")
 		if data == "[DONE]" {
@@ -138,6 +132,9 @@ func story(t *testing.T, addr string, begun chan<- string) said {
 			out.text += c.Delta.Content
 		}
 		out.fail += piece.Error.Code
+		if out.text != "" {
+			tell()
+		}
 	}
 	return out
 }
@@ -168,13 +165,17 @@ func TestReplicasHereAndElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := siteIn(t, bin, home)
-	const here, there = "cpu", "box (ashatai)"
-	want := story(t, addr, nil)
-	if second := story(t, addr, nil); want.device != here || second.device != there || !want.whole || want.text == "" || second.text != want.text {
+	const here, there = "cpu", "remote:box"
+	if place := get(t, addr+"/api/v1/models/both/placement"); !strings.Contains(place, `"device":"`+there+`"`) {
+		t.Errorf("before anything is loaded: %s", place)
+	}
+	one := func(began func(said)) said { return story(t, addr, "both", 40, began) }
+	want := one(func(said) {})
+	if second := one(func(said) {}); want.device != here || second.device != there || !want.whole || want.text == "" || second.text != want.text {
 		t.Fatalf("%+v\n%+v", want, second)
 	}
 	// The turn of the third place: it is loaded, compared, and left alone.
-	if third := story(t, addr, nil); third.text != want.text {
+	if third := one(func(said) {}); third.text != want.text {
 		t.Errorf("%+v", third)
 	}
 	if place := get(t, addr+"/api/v1/models/both/placement"); !strings.Contains(place, "its tokenizer is not that of ") || strings.Count(place, `"loaded":true`) != 2 {
@@ -184,7 +185,7 @@ func TestReplicasHereAndElsewhere(t *testing.T) {
 	lose := func(device string, end func()) {
 		begun, ends := make(chan string, 4), make(chan said, 4)
 		for range 4 {
-			go func() { ends <- story(t, addr, begun) }()
+			go func() { ends <- one(func(s said) { begun <- s.device }) }()
 		}
 		left := 4
 		for left > 0 && <-begun != device {
@@ -210,21 +211,27 @@ func TestReplicasHereAndElsewhere(t *testing.T) {
 		}
 	}
 	lose(here, func() {
-		var list instances
-		if err := (launch.Client{Addr: addr}).Into(t.Context(), http.MethodGet, "/api/v1/instances", "", &list); err != nil {
-			t.Error(err)
-		}
-		for _, i := range list.Instances {
-			if i.Runtime == "llamacpp" {
-				if err := syscall.Kill(i.PID, syscall.SIGKILL); err != nil {
-					t.Error(err)
-				}
-			}
-		}
+		killWorker(t, addr, "llamacpp")
 	})
 	lose(there, kill)
-	if last := story(t, addr, nil); last.device != here || last.text != want.text {
+	if last := one(func(said) {}); last.device != here || last.text != want.text {
 		t.Errorf("%+v", last)
+	}
+}
+
+// killWorker kills the worker processes of a runtime.
+func killWorker(t *testing.T, addr, runtime string) {
+	t.Helper()
+	var list instances
+	if err := (launch.Client{Addr: addr}).Into(t.Context(), http.MethodGet, "/api/v1/instances", "", &list); err != nil {
+		t.Error(err)
+	}
+	for _, i := range list.Instances {
+		if i.Runtime == runtime {
+			if err := syscall.Kill(i.PID, syscall.SIGKILL); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ const batch = 1
 // Facts implements engine.Model.
 func (m *model) Facts() engine.Facts {
 	f := engine.Facts{
-		Runtime: catalog.Remote, Device: m.s.Name + " (" + m.kind + ")", Context: m.listed.Context, Sequences: m.s.Concurrency,
+		Runtime: catalog.Remote, Device: deviceOf(m.s.Name), Context: m.listed.Context, Sequences: m.s.Concurrency,
 		Batch: batch, Vocabulary: m.listed.Vocabulary, Template: m.template,
 		Capabilities: slices.DeleteFunc(slices.Clone(m.listed.Capabilities), func(c core.Capability) bool {
 			return c != core.CapChat && c != core.CapGenerate && c != core.CapEmbed && c != core.CapRerank

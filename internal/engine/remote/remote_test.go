@@ -291,7 +291,7 @@ func TestLoad(t *testing.T) {
 		t.Error(err)
 	}
 	facts := load(t, rt, engine.LoadSpec{Path: Path("box", "org/Big-1")}).Facts()
-	if facts.Context != 4096 || facts.Device != "box (vllm)" || facts.Sequences != 16 || facts.Memory.Total() != 0 {
+	if facts.Context != 4096 || facts.Device != "remote:box" || rt.Device(engine.LoadSpec{Path: Path("box", "any/model")}) != facts.Device || facts.Sequences != 16 || facts.Memory.Total() != 0 {
 		t.Errorf("%+v", facts)
 	}
 	if st := rt.Probe(t.Context()); !st.Ready || st.Device != "box (vllm, 2 models)" || st.Missing != "" {

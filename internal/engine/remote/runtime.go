@@ -88,6 +88,15 @@ func (r *Runtime) Probe(ctx context.Context) engine.Status {
 	return st
 }
 
+// deviceOf is the word for a model's place at a server: all begin with the kind of device, by which requests can ask for any of them.
+func deviceOf(server string) string { return Scheme + server }
+
+// Device implements engine.Placer.
+func (r *Runtime) Device(spec engine.LoadSpec) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(spec.Path, Scheme), "/")
+	return deviceOf(name)
+}
+
 // Models lists what a server serves.
 func (r *Runtime) Models(ctx context.Context, name string) ([]Listed, error) {
 	s := r.servers[name]
