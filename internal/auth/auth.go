@@ -39,6 +39,8 @@ type Service struct {
 	tries  tries
 	setup  string      // hash of the secret of the set-up link
 	some   atomic.Bool // there are accounts; they never all go away again
+	none   atomic.Pointer[nobody]
+	making atomic.Int64 // how often an account was about to be made, and was or was not
 
 	registration atomic.Bool // strangers may make accounts
 
@@ -73,14 +75,30 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// Any reports whether there are accounts. While there are none, whoever calls from this machine is core.Local.
+// nobody is what is remembered of a database without accounts.
+type nobody struct {
+	making int64     // what Service.making was before the database was asked
+	until  time.Time // when it is asked again, though nothing but this process makes accounts in it
+}
+
+const nobodyFor = time.Second
+
+// Any reports whether there are accounts. While there are none, whoever calls from this machine is core.Local. The database is not
+// asked for each call: that there are accounts stays so, and that there are none holds until somebody begins to make one, for a second.
 func (s *Service) Any(ctx context.Context) (bool, error) {
 	if s.some.Load() {
 		return true, nil
 	}
+	now, making := s.cfg.Now(), s.making.Load()
+	if n := s.none.Load(); n != nil && n.making == making && now.Before(n.until) {
+		return false, nil
+	}
 	some, err := s.users.Any(ctx)
-	if some {
+	switch {
+	case some:
 		s.some.Store(true)
+	case err == nil:
+		s.none.Store(&nobody{making, now.Add(nobodyFor)})
 	}
 	return some, err
 }

@@ -81,6 +81,8 @@ func (s *Service) create(ctx context.Context, n core.NewUser, first bool) (core.
 		ID: newID(userID), Name: n.Name, Email: n.Email, Role: n.Role, Grants: grantText(n.Grants), Group: n.Group,
 		Password: hash, Created: now, Updated: now,
 	}
+	s.making.Add(1)
+	defer s.making.Add(1) // also where it failed: the database may have done it and could not say so
 	if err := s.users.Create(ctx, u, first); err != nil {
 		return core.User{}, err
 	}
