@@ -11,7 +11,7 @@ import (
 // python finds a Python to play a child: that of the tests, or the system's.
 func python(t *testing.T) string {
 	t.Helper()
-	if path := os.Getenv("ASHATAI_TEST_PYTHON"); path != "" { //nolint:forbidigo // a test's input
+	if path := os.Getenv("ASHATAI_TEST_PYTHON"); path != "" {
 		return path
 	}
 	for _, path := range []string{"/usr/bin/python3", "/usr/local/bin/python3"} {
@@ -48,7 +48,7 @@ func TestExitClassesOfNativeCode(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if strings.Contains(act.code, "libstdc++") {
-				if out, err := exec.CommandContext(t.Context(), program, "-c", "import ctypes\nctypes.CDLL('libstdc++.so.6')").CombinedOutput(); err != nil { //nolint:forbidigo // only asks whether it is there
+				if out, err := exec.CommandContext(t.Context(), program, "-c", "import ctypes\nctypes.CDLL('libstdc++.so.6')").CombinedOutput(); err != nil {
 					t.Skipf("no libstdc++ here: %s", out)
 				}
 			}

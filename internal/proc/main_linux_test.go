@@ -106,8 +106,7 @@ func fault() {
 	if err != nil {
 		return
 	}
-	defer f.Close()
-	_ = os.Remove(path)
+	_ = os.Remove(path) // it stays open to the end
 	_ = f.Truncate(1 << 20)
 	b, err := syscall.Mmap(int(f.Fd()), 0, 1<<20, syscall.PROT_READ, syscall.MAP_SHARED)
 	if err != nil {
