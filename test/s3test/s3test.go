@@ -59,15 +59,22 @@ func For(tb testing.TB) *Server {
 		tb.Fatal(err)
 	}
 	s.URL = "http://" + addr
-	s.run(tb, exec.CommandContext(tb.Context(), program, "--quiet", "--port", addr, "--access", AccessKey, "--secret", SecretKey, "--region", Region, "posix", "--sidecar", meta, s.Dir))
+	s.run(tb, exec.CommandContext(context.WithoutCancel(tb.Context()), "sh", "-c", guard, "sh", program, "--quiet", "--port", addr, "--access", AccessKey, "--secret", SecretKey, "--region", Region, "posix", "--sidecar", meta, s.Dir))
 	return s
 }
+
+// guard ends the program when its input ends: a test that is killed leaves nothing behind.
+const guard = `exec 3<&0; "$@" </dev/null 3<&- & pid=$!; { cat; kill -KILL $pid; } <&3 3<&- >/dev/null 2>&1 & wait $pid`
 
 // run starts the program, waits until it answers, and ends it with the test.
 func (s *Server) run(tb testing.TB, cmd *exec.Cmd) {
 	tb.Helper()
 	var out syncBuffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	alive, err := cmd.StdinPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
@@ -80,7 +87,7 @@ func (s *Server) run(tb testing.TB, cmd *exec.Cmd) {
 	ctx, cancel := context.WithTimeout(tb.Context(), startWait)
 	defer cancel()
 	tb.Cleanup(func() {
-		_ = cmd.Process.Kill() // its folder goes too
+		_ = alive.Close() // its folder goes too
 		<-ended
 		s.Client.CloseIdleConnections()
 	})
