@@ -6,6 +6,7 @@ package enginetest
 import (
 	"context"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,14 +50,19 @@ func Run(t *testing.T, open func(t *testing.T) engine.Runtime, opt Options) {
 		}
 	}
 	rt := open(t)
+	s := &suite{opt: opt, rt: rt}
 	for _, c := range runtimeCases() {
-		opt.run(t, c.name, func(t *testing.T) { t.Helper(); c.test(t, &suite{opt: opt, rt: rt}) })
+		opt.run(t, c.name, func(t *testing.T) { t.Helper(); c.test(t, s) })
 	}
-	m := load(t, rt, opt.Spec)
-	for _, c := range textCases() {
-		opt.run(t, c.name, func(t *testing.T) { t.Helper(); c.test(t, &suite{opt: opt, rt: rt, m: m}) })
+	// One model for all that need one, since some runtimes take seconds to load it; the last cases close it.
+	var err error
+	if s.m, err = rt.Load(t.Context(), opt.Spec, func(p float64) { s.progress = append(s.progress, p) }); err != nil {
+		t.Fatalf("load: %v", err)
 	}
-	shut(t, m)
+	for _, c := range slices.Concat(textCases(), closeCases()) {
+		opt.run(t, c.name, func(t *testing.T) { t.Helper(); c.test(t, s) })
+	}
+	shut(t, s.m)
 	if opt.Embedding != nil {
 		opt.embeddings(t, rt)
 	}
@@ -95,9 +101,10 @@ func (opt Options) embeddings(t *testing.T, rt engine.Runtime) {
 
 // suite is what a case works with.
 type suite struct {
-	opt Options
-	rt  engine.Runtime
-	m   engine.Model
+	opt      Options
+	rt       engine.Runtime
+	m        engine.Model
+	progress []float64 // of its load
 }
 
 type testCase struct {
@@ -106,14 +113,8 @@ type testCase struct {
 }
 
 func known(name string) bool {
-	for _, list := range [][]testCase{runtimeCases(), textCases(), embeddingCases(), rerankCases(), {{name: "leaves no goroutine"}}} {
-		for _, c := range list {
-			if c.name == name {
-				return true
-			}
-		}
-	}
-	return false
+	all := slices.Concat(runtimeCases(), textCases(), closeCases(), embeddingCases(), rerankCases(), []testCase{{name: "leaves no goroutine"}})
+	return slices.ContainsFunc(all, func(c testCase) bool { return c.name == name })
 }
 
 func (opt Options) run(t *testing.T, name string, test func(t *testing.T)) {

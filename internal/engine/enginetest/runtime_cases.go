@@ -14,13 +14,18 @@ func runtimeCases() []testCase {
 	return []testCase{
 		{"descriptor is sane", descriptorIsSane},
 		{"probe answers", probeAnswers},
-		{"load tells progress and facts", loadTellsProgress},
 		{"a bad file is a bad model", badFile},
 		{"a missing file is an error", missingFile},
 		{"an unknown option is refused", unknownOption},
 		{"a load can be cancelled", loadCancelled},
-		{"close may come twice", closeTwice},
+	}
+}
+
+// closeCases close the model.
+func closeCases() []testCase {
+	return []testCase{
 		{"close ends what runs", closeWhileRunning},
+		{"close may come twice", closeTwice},
 		{"a closed model refuses", closedRefuses},
 	}
 }
@@ -46,21 +51,10 @@ func probeAnswers(t *testing.T, s *suite) {
 
 func loadTellsProgress(t *testing.T, s *suite) {
 	t.Helper()
-	last := -1.0
-	m, err := s.rt.Load(t.Context(), s.opt.Spec, func(p float64) {
-		if p < last || p < 0 || p > 1 {
-			t.Errorf("progress %v after %v", p, last)
-		}
-		last = p
-	})
-	if err != nil {
-		t.Fatal(err)
+	if p := s.progress; len(p) == 0 || !slices.IsSorted(p) || p[0] < 0 || p[len(p)-1] > 1 {
+		t.Errorf("the progress was %v", p)
 	}
-	defer shut(t, m)
-	if last < 0 {
-		t.Error("no progress was told")
-	}
-	f := m.Facts()
+	f := s.m.Facts()
 	if f.Runtime != s.rt.Descriptor().Name || f.Device == "" || f.Context < 1 || f.Sequences < sequences || f.Batch < 1 || !s.opt.Elsewhere && (f.Threads < 1 || f.Vocabulary < 2) {
 		t.Errorf("facts %+v", f)
 	}
@@ -131,16 +125,14 @@ func loadCancelled(t *testing.T, s *suite) {
 
 func closeTwice(t *testing.T, s *suite) {
 	t.Helper()
-	m := load(t, s.rt, s.opt.Spec)
 	s.within(t, "close", func() {
-		shut(t, m)
-		shut(t, m)
+		shut(t, s.m) // it is closed already, but where this case runs alone
+		shut(t, s.m)
 	})
 }
 
 func closeWhileRunning(t *testing.T, s *suite) {
 	t.Helper()
-	s.m = load(t, s.rt, s.opt.Spec)
 	events, err := as[engine.Generator](t, s).Generate(t.Context(), s.request(0))
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +161,6 @@ func closeWhileRunning(t *testing.T, s *suite) {
 
 func closedRefuses(t *testing.T, s *suite) {
 	t.Helper()
-	s.m = load(t, s.rt, s.opt.Spec)
 	shut(t, s.m)
 	s.within(t, "a request to a closed model", func() {
 		_, err := as[engine.Generator](t, s).Generate(t.Context(), s.request(1))

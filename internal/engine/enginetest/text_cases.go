@@ -15,6 +15,7 @@ import (
 
 func textCases() []testCase {
 	return []testCase{
+		{"load tells progress and facts", loadTellsProgress},
 		{"usage adds up and max_tokens is exact", usageAddsUp},
 		{"greedy text repeats", greedyRepeats},
 		{"a seed repeats, alone and in company", seedRepeats},
