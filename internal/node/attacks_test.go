@@ -67,12 +67,16 @@ func TestMassAssignment(t *testing.T) {
 			continue // no models here; what is generated is nobody's
 		}
 		token, _ := w.session(t, mallory)
+		ids := []string{"nothing"}
+		if fill(row, mallory.ID) != fill(row, "nothing") {
+			ids = append(ids, mallory.ID)
+		}
 		for field, value := range extra {
 			one, err := json.Marshal(map[string]any{field: value, "name": "x", "password": "long enough", "email": "x@example.org"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, id := range []string{"nothing", mallory.ID} {
+			for _, id := range ids {
 				a := w.send(t, row.Method, fill(row, id), string(one), bearer(token))
 				stays(t, "mallory with "+field, row, a, false)
 				sent++

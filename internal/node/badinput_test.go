@@ -1,7 +1,6 @@
 package node
 
 import (
-	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -89,6 +88,7 @@ func TestTooLongPrompts(t *testing.T) {
 func TestBadInput(t *testing.T) {
 	s := start(t, options(t, settings(t, nil)))
 	deep := strings.Repeat(`{"properties":{"a":`, 40_000) + "{}" + strings.Repeat("}}", 40_000)
+	much := `{"x":"` + strings.Repeat("y", 40<<20) + `"}`
 	for path, good := range asked() {
 		good := filled(good, "tiny", "hi")
 		with := func(field string) string { return strings.Replace(good, "{", "{"+field+",", 1) }
@@ -111,7 +111,7 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("%s, %s: %d after %v: %.300s", path, name, status, took, got)
 			}
 		}
-		status, got := s.call(t, http.MethodPost, path, fmt.Sprintf(`{"x":%q}`, strings.Repeat("y", 40<<20)))
+		status, got := s.call(t, http.MethodPost, path, much)
 		if status != http.StatusRequestEntityTooLarge {
 			t.Errorf("%s: too much is %d %.300s", path, status, got)
 		}

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,7 +37,8 @@ const testBuild = "test-build"
 // TestMain is also the worker program: the tests put this binary where a server looks for one.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "ashatai-worker" {
-		os.Exit(serve.Main(context.Background(), os.Args, serve.Options{ //nolint:forbidigo // this is a main
+		// Not os.Exit, which sleeps for a second under the race detector: the server gives its workers no environment that says otherwise.
+		syscall.Exit(serve.Main(context.Background(), os.Args, serve.Options{ //nolint:forbidigo // this is a main
 			Build: testBuild, Runtimes: []engine.Runtime{mock.New(), unready{}},
 			Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Env: os.Environ(),
 		}))
@@ -57,6 +60,13 @@ func (unready) Load(context.Context, engine.LoadSpec, func(float64)) (engine.Mod
 }
 
 const template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+
+// tiny is the model of every installed tree.
+var tiny = sync.OnceValues(func() ([]byte, error) {
+	var b bytes.Buffer
+	err := gguftest.TinyLlama(&b, gguftest.Options{Template: template, Name: "tiny"})
+	return b.Bytes(), err
+})
 
 // installed makes an installed tree and returns the path of its program.
 func installed(t *testing.T) string {
@@ -82,11 +92,11 @@ func installed(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	var b bytes.Buffer
-	if err := gguftest.TinyLlama(&b, gguftest.Options{Template: template, Name: "tiny"}); err != nil {
+	b, err := tiny()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(shared, "tiny.gguf"), b.Bytes(), 0o444); err != nil {
+	if err := os.WriteFile(filepath.Join(shared, "tiny.gguf"), b, 0o444); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(bin, "ashatai")
