@@ -12,8 +12,11 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.build=$(BUILD)
 
 # The product is built without C; only the race detector of the tests wants a C compiler.
 export CGO_ENABLED := 0
-# A source tree that belongs to somebody else (a container, CI) must build too; the build id says what it is.
-export GOFLAGS := -buildvcs=false $(filter-out -buildvcs%,$(GOFLAGS))
+# A source tree that belongs to somebody else (a container, CI) must build too; the build id says what it is. Everything is built with
+# -trimpath, as the product is: what is built without it is another thing to Go, which would compile all of it twice.
+export GOFLAGS := -buildvcs=false -trimpath $(filter-out -buildvcs% -trimpath,$(GOFLAGS))
+# Under the race detector a program sleeps a second before it ends, unless told not to.
+export GORACE := atexit_sleep_ms=0
 
 ARGS      ?=
 FUZZTIME  ?= 10s
@@ -55,15 +58,19 @@ BENCH   = .cache/bin/bench -rounds $(ROUNDS) $(if $(ONLY),-only $(ONLY)) -ours b
 # SQLite is C that was translated to Go. The race detector makes it several times as slow and would find nothing of ours in it. This package
 # only: one that instantiates generic code of the standard library (sync.Map) would bring its copy of that, unwatched, into the whole program.
 RACE ?= $(if $(shell command -v $$(CGO_ENABLED=1 go env CC) 2>/dev/null),-race -gcflags=modernc.org/sqlite/lib=-race=false)
-TEST  = CGO_ENABLED=$(if $(RACE),1,0) ASHATAI_TEST_CHROMIUM="$$(scripts/chromium.sh)" ASHATAI_TEST_POSTGRES="$$(scripts/postgres.sh)" go test $(RACE) -timeout 15m
+# The tests are vetted by `make lint`, which does it once and not once more for each way in which they are compiled.
+GOTEST = ASHATAI_TEST_CHROMIUM="$$(scripts/chromium.sh)" ASHATAI_TEST_POSTGRES="$$(scripts/postgres.sh)" go test -vet=off -timeout 15m
+TEST   = CGO_ENABLED=$(if $(RACE),1,0) $(GOTEST) $(RACE)
 
-# These keep every core busy or drive real servers: one package at a time. Those under test/ and archtest look at things that
-# go's cache of test results does not see (the built binaries, the import graph), so they run every time.
-ALONE := ./internal/native/... ./internal/engine/llamacpp/... ./internal/worker/...
-FRESH := ./internal/archtest/... ./test/...
 # What is the work of one goroutine, on much input, has nothing for the race detector to find, which makes it up to fifty times as slow: it runs
 # without. What goroutines share of it (TestShared…) runs with it as well.
-PLAIN := ./internal/tokenizer/... ./internal/chat/jinja/... ./internal/fleet/plan/... ./internal/tflite
+PLAIN := ./internal/tokenizer/... ./internal/chat/jinja/... ./internal/fleet/plan/... ./internal/tflite ./internal/engine/llamacpp/guide/...
+SHARED := ./internal/tokenizer ./internal/chat/jinja ./internal/engine/llamacpp/guide
+# These keep every core busy or drive real servers: one package at a time.
+ALONE = $(shell go list ./internal/native/... ./internal/engine/llamacpp/... ./internal/worker/... ./test/bench/... | grep -v llamacpp/guide)
+# These look at things that go's cache of test results does not see (the built binaries, the import graph), so they run every time. They are
+# clients of programs that are built without the race detector, so it would see nothing but them.
+FRESH = $(shell go list ./internal/archtest/... ./test/... | grep -v test/bench)
 # Mains are run by the tests under test/, which are themselves not measured; enginetest and storetest are suites; query and
 # inference are generated.
 NOT_MEASURED := ^ashatai/(cmd|test)/|test$$|(sqlite|postgres)/query$$|oip/inference$$
@@ -73,7 +80,7 @@ NOT_MEASURED := $(NOT_MEASURED)$(if $(ASHATAI_TEST_TENSORFLOW),,|/(engine/tensor
 # What puts models on devices is tested where there is one: Vulkan on the processor (bin/ashatai runtime install llamacpp-vulkan).
 NOT_MEASURED := $(NOT_MEASURED)$(if $(and $(ASHATAI_TEST_VULKAN),$(ASHATAI_TEST_ICD)),,|/llamacpp/offload$$)
 
-.PHONY: help setup setup-test run build test check lint gen gen-check cross bench fuzz soak clean
+.PHONY: help setup setup-test run build test check lint gen gen-check cross tools bench fuzz soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,18 +97,18 @@ run: setup build ## build and start the server; ARGS="--addr …" is passed on
 build: ## build the page, bin/ashatai and bin/ashatai-worker
 	@go version >/dev/null 2>&1 || { echo "make: Go is missing; install the version that go.mod names (or a newer one)." >&2; exit 1; }
 	@bash scripts/page.sh
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ashatai ./cmd/ashatai
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ashatai-worker ./cmd/ashatai-worker
+	go build -ldflags '$(LDFLAGS)' -o bin/ashatai ./cmd/ashatai
+	go build -ldflags '$(LDFLAGS)' -o bin/ashatai-worker ./cmd/ashatai-worker
 
 test: setup-test ## run every test and print the coverage of each package
 	@mkdir -p .cache
 	@$(if $(RACE),,echo "make: no C compiler, so the tests run without the race detector" >&2)
-	$(TEST) -cover $$(go list ./... | grep -vxF "$$(go list $(ALONE) $(FRESH) $(PLAIN) 2>/dev/null)") 2>&1 | tee .cache/test-together.txt
-	CGO_ENABLED=0 go test -timeout 15m -cover $(PLAIN) 2>&1 | tee .cache/test-plain.txt
-	$(TEST) -run '^TestShared' ./internal/tokenizer ./internal/chat/jinja
+	$(TEST) -cover $$(go list ./... | grep -vxF "$$(go list $(ALONE) $(FRESH) $(PLAIN))") 2>&1 | tee .cache/test-together.txt
+	$(GOTEST) -cover $(PLAIN) 2>&1 | tee .cache/test-plain.txt
+	$(TEST) -run '^TestShared' $(SHARED)
 	$(TEST) -cover -p 1 $(ALONE) 2>&1 | tee .cache/test-alone.txt
-	$(TEST) -cover -p 1 -count 1 $(FRESH) 2>&1 | tee .cache/test-fresh.txt
-	@go run ./test/cover -min $(MIN_COVER) -skip '$(NOT_MEASURED)' .cache/test-together.txt .cache/test-plain.txt .cache/test-alone.txt .cache/test-fresh.txt
+	$(GOTEST) -p 1 -count 1 $(FRESH)
+	@go run ./test/cover -min $(MIN_COVER) -skip '$(NOT_MEASURED)' .cache/test-together.txt .cache/test-plain.txt .cache/test-alone.txt
 
 check: test lint gen-check cross ## everything that must hold before a change is taken
 
@@ -143,6 +150,8 @@ soak: setup-test ## mixed load for SOAK (10m), and ten times the repetitions of 
 
 clean: ## remove everything that make made, the installed libraries and model included
 	rm -rf bin dist share .cache .venv .venv-triton test/e2e/node_modules test/conformance/node_modules test/idp/node_modules web/node_modules internal/web/dist/assets internal/web/dist/index.html coverage*
+
+tools: .cache/bin/golangci-lint .cache/bin/sqlc .cache/bin/protogen ## build what checks and writes code
 
 # Tools are built from the module in tools/, whose go.sum pins them.
 .cache/bin/golangci-lint: tools/go.mod tools/go.sum
