@@ -8,4 +8,4 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     for item in items:
         name = item.originalname
         if reason := CANNOT.get(name) or CANNOT.get(f"{item.cls.__name__}.{name}"):
-            item.add_marker(pytest.mark.xfail(reason=reason))
+            item.add_marker(pytest.mark.xfail(reason=reason, run=False))  # what came of it would decide nothing
