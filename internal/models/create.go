@@ -76,7 +76,6 @@ func (m *Models) Create(ctx context.Context, req CreateRequest, progress func(st
 	if err := req.change(man); err != nil {
 		return nil, err
 	}
-	progress(get.StatusManifest)
 	if err := m.nameIsOurs(man.Name); err != nil {
 		return nil, err
 	}
@@ -84,7 +83,7 @@ func (m *Models) Create(ctx context.Context, req CreateRequest, progress func(st
 		stays = true
 		return nil, err
 	}
-	return m.commit(ctx, man)
+	return m.commit(ctx, man, func() { progress(get.StatusManifest) })
 }
 
 // Copy gives an installed model a second name. The errors are those of Create.
@@ -127,7 +126,7 @@ func (m *Models) basis(req CreateRequest) (digest, loose string, err error) {
 // base is the manifest that a creation starts from, a copy.
 func (m *Models) base(req CreateRequest) (*core.Manifest, error) {
 	if req.From == "" {
-		return m.get.Describe(get.Uploaded(), req.SHA256)
+		return m.get.DescribeBlob(get.Uploaded(), req.SHA256)
 	}
 	e, err := m.now.Load().Lookup(req.From)
 	if err != nil {

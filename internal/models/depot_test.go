@@ -110,6 +110,28 @@ func joined(list []string) string {
 	return out
 }
 
+// TestDepotPullAgain: what another server pulled comes from the bucket, not from its source again.
+func TestDepotPullAgain(t *testing.T) {
+	t.Parallel()
+	server := s3test.For(t)
+	h, other := sharing(t, server), sharing(t, server)
+	source := newHost(t, tiny(t, gguftest.Options{Name: "gull"}))
+	a, b := h.open(t), other.open(t)
+	if _, err := a.Pull(t.Context(), source.request(), nil); err != nil {
+		t.Fatal(err)
+	}
+	b.Refresh(t.Context())
+	asked := source.asked.Load()
+	var st steps
+	if _, err := b.Pull(t.Context(), source.request(), st.add); err != nil {
+		t.Fatal(err)
+	}
+	if source.asked.Load() != asked || st.list[len(st.list)-2] != get.StatusCurrent {
+		t.Errorf("asked %d times more; steps %v", source.asked.Load()-asked, st.list)
+	}
+	wantPulled(t, b, source.data, "some-model")
+}
+
 // TestDepotLost: without the bucket what is here is served, and nothing is installed or begun.
 func TestDepotLost(t *testing.T) {
 	t.Parallel()

@@ -46,33 +46,41 @@ func (m *Models) pullOnce(ctx context.Context, src get.Supply, progress func(get
 		m.hold(src.SHA256)
 		defer func() { err = errors.Join(err, m.release(ctx, src.SHA256, stays)) }()
 	}
-	sha, err := m.get.Obtain(ctx, src, progress)
+	at, err := m.obtain(ctx, src, progress)
 	if err != nil {
 		return nil, err
 	}
+	defer at.done()
 	if src.SHA256 == "" {
-		m.hold(sha)
-		defer func() { err = errors.Join(err, m.release(ctx, sha, stays)) }()
+		m.hold(at.sha)
+		defer func() { err = errors.Join(err, m.release(ctx, at.sha, stays)) }()
 	}
-	if _, ok := m.cfg.Blobs.Has(sha); !ok {
+	if _, ok := m.cfg.Blobs.Has(at.sha); !ok && at.file == nil {
 		return nil, errBlobGone
 	}
-	if man, err = m.get.Describe(src, sha); err != nil {
+	if man, err = m.describe(src, at); err != nil {
 		return nil, err
 	}
 	if note := src.Annotate(man); note != "" {
 		progress(get.Progress{Status: note})
 	}
+	if err := m.adopt(ctx, man, at); err != nil {
+		return nil, err
+	}
 	if err := m.share(ctx, man, progress); err != nil {
 		stays = true
 		return nil, err
 	}
-	size := man.Files[0].Size
-	progress(get.Progress{Status: get.StatusManifest, Digest: sha, Completed: size, Total: size})
-	if man, err = m.commit(ctx, man); err != nil {
+	size, made := man.Files[0].Size, man
+	if man, err = m.commit(ctx, man, func() {
+		progress(get.Progress{Status: get.StatusManifest, Digest: at.sha, Completed: size, Total: size})
+	}); err != nil {
 		return nil, err
 	}
-	progress(get.Progress{Status: get.StatusSuccess, Digest: sha, Completed: size, Total: size})
+	if man != made {
+		progress(get.Progress{Status: get.StatusCurrent})
+	}
+	progress(get.Progress{Status: get.StatusSuccess, Digest: at.sha, Completed: size, Total: size})
 	return man, nil
 }
 
@@ -110,8 +118,12 @@ func (m *Models) nameIsFree(name, sha string) error {
 	return core.Errorf(core.CodeConflict, "The model name %s belongs to the file %s; pull under another name.", e.Short(), e.Path)
 }
 
-// commit gives the blob, which the caller holds, its name.
-func (m *Models) commit(ctx context.Context, man *core.Manifest) (*core.Manifest, error) {
+// commit gives the blob, which the caller holds, its name. Where the name has just that model it writes nothing, and returns what is
+// there; else it calls writing first.
+func (m *Models) commit(ctx context.Context, man *core.Manifest, writing func()) (*core.Manifest, error) {
+	if !m.there(man) {
+		writing()
+	}
 	done, err := m.turns.take(ctx, man.Name)
 	if err != nil {
 		return nil, err
@@ -142,7 +154,7 @@ func (m *Models) commit(ctx context.Context, man *core.Manifest) (*core.Manifest
 }
 
 // prepare makes the entry of a manifest that is about to be written. replaced is the blob that its name has now; empty where it has
-// none. What has the name and need not be written, since it is the same file, is returned as it is.
+// none. What has the name and need not be written, since it is the same, is returned as it is.
 func (m *Models) prepare(man *core.Manifest) (e *inventory.Entry, replaced string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -156,7 +168,11 @@ func (m *Models) prepare(man *core.Manifest) (e *inventory.Entry, replaced strin
 		return nil, "", err
 	}
 	for _, o := range m.pulled.Good {
-		if o.Manifest.Name == man.Name {
+		switch {
+		case o.Manifest.Name != man.Name:
+		case unchanged(o.Manifest, man):
+			return o, "", nil
+		default:
 			replaced = o.Manifest.Digest
 		}
 	}

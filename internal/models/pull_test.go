@@ -474,3 +474,92 @@ func TestPullRefusedByTheGuard(t *testing.T) {
 	_, err = h.open(t).Pull(t.Context(), get.Request{Source: "http://example.test/x.gguf", SHA256: sum(nil)}, nil)
 	wantCode(t, err, core.CodeUnavailable, "Not now.")
 }
+
+// TestPullAgain: what is installed and is still what the source offers is not downloaded, and nothing is written; what changed is.
+func TestPullAgain(t *testing.T) {
+	t.Parallel()
+	current := []string{get.StatusPulling, get.StatusCurrent, get.StatusSuccess}
+	again := func(t *testing.T, h *house, m *Models, s *host, req get.Request, want ...string) *core.Manifest {
+		t.Helper()
+		asked, before := s.asked.Load(), h.clock
+		h.clock = before.Add(time.Hour)
+		var st steps
+		man, err := m.Pull(t.Context(), req, st.add)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, st.list); diff != "" {
+			t.Errorf("steps: %s", diff)
+		}
+		if n := s.asked.Load() - asked; n != 0 {
+			t.Errorf("the source was asked %d times for a file that is here", n)
+		}
+		return man
+	}
+	t.Run("pulled", func(t *testing.T) {
+		t.Parallel()
+		h := newHouse(t)
+		s := newHost(t, tiny(t, gguftest.Options{}))
+		m := h.open(t)
+		first, err := m.Pull(t.Context(), s.request(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if man := again(t, h, m, s, s.request(), current...); !man.Created.Equal(first.Created) {
+				t.Errorf("made %s and now %s", first.Created, man.Created)
+			}
+			m = h.open(t) // what was read from its manifest is the same too
+		}
+		if _, err := m.Create(t.Context(), CreateRequest{Name: first.Name, From: first.Name, System: "Be brief."}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if man := again(t, h, m, s, s.request(), get.StatusPulling, get.StatusManifest, get.StatusSuccess); man.System != "" {
+			t.Errorf("what the source says does not count: %+v", man)
+		}
+		s.data, s.tag = tiny(t, gguftest.Options{Seed: 1}), `"v2"`
+		if _, err := m.Pull(t.Context(), s.request(), nil); err != nil {
+			t.Fatal(err)
+		}
+		wantPulled(t, m, s.data, "some-model")
+	})
+	t.Run("came with the program", func(t *testing.T) {
+		t.Parallel()
+		h := newHouse(t)
+		s := newHost(t, tiny(t, gguftest.Options{}))
+		bundled := put(t, h.shared, "some-model.gguf", s.data)
+		m := h.open(t)
+		req := s.request()
+		for _, c := range []struct {
+			name string
+			want []string
+		}{{"some-model:f32", current}, {"other", []string{get.StatusPulling, get.StatusManifest, get.StatusSuccess}}, {"other", current}} {
+			req.Name = c.name
+			if man := again(t, h, m, s, req, c.want...); m.Path(man) != bundled {
+				t.Errorf("%s lies at %s", man.Name, m.Path(man))
+			}
+		}
+		if list, err := h.cfg.Blobs.List(); len(list) != 0 || err != nil {
+			t.Errorf("blobs: %v, %v", list, err)
+		}
+		wantPulled(t, h.open(t), s.data, "other")
+	})
+	t.Run("dropped in by hand", func(t *testing.T) {
+		t.Parallel()
+		h := newHouse(t)
+		s := newHost(t, tiny(t, gguftest.Options{}))
+		at := put(t, h.hand(), "some-model.gguf", s.data)
+		m := h.open(t)
+		req := s.request()
+		req.Name = "some-model:f32"
+		if man := again(t, h, m, s, req, current...); m.Path(man) != at {
+			t.Errorf("it lies at %s", m.Path(man))
+		}
+		req.Name = "other"
+		again(t, h, m, s, req, get.StatusPulling, get.StatusManifest, get.StatusSuccess)
+		if err := os.Remove(at); err != nil { // its owner may
+			t.Fatal(err)
+		}
+		wantPulled(t, h.open(t), s.data, "other")
+	})
+}

@@ -93,8 +93,15 @@ func (p JSON) Step(_ Step, line []byte) {
 // End implements View.
 func (JSON) End(bool) {}
 
-// installed tells the result of a pull.
-func installed(out *screen.Screen, m *Model) {
+// current is the status of a pull that found nothing to do.
+const current = "already up to date"
+
+// installed tells the result of a pull, whose last status was that.
+func installed(out *screen.Screen, m *Model, status string) {
+	if status == current {
+		out.Printf("%s is already up to date (%s).\n", screen.Plain(m.Name), human.Size(m.Size))
+		return
+	}
 	out.Printf("Installed %s (%s).\n", screen.Plain(m.Name), human.Size(m.Size))
 }
 
@@ -107,7 +114,7 @@ type lines struct {
 
 func (p *lines) Step(s Step, _ []byte) {
 	if s.Model != nil {
-		installed(p.out, s.Model)
+		installed(p.out, s.Model, p.status)
 		return
 	}
 	tenth := int64(0)
@@ -146,7 +153,7 @@ type bar struct {
 func (b *bar) Step(s Step, _ []byte) {
 	if s.Model != nil {
 		b.clear()
-		installed(b.out, s.Model)
+		installed(b.out, s.Model, b.status)
 		return
 	}
 	now := b.now()

@@ -40,6 +40,10 @@ const whole = `{"status":"pulling","total":100,"completed":0}
 {"status":"success","model":{"name":"x","size":100}}
 `
 
+const same = `{"status":"already up to date"}
+{"status":"success","model":{"name":"x","size":100}}
+`
+
 func TestFollow(t *testing.T) {
 	var out, errs strings.Builder
 	if err := Follow(strings.NewReader(whole), Of(screen.New(&out, false), screen.New(&errs, false))); err != nil {
@@ -58,6 +62,16 @@ func TestFollow(t *testing.T) {
 	out.Reset()
 	if err := Follow(strings.NewReader(whole), Of(screen.New(&out, false), tty)); err != nil || !strings.HasSuffix(errs.String(), "\r\x1b[K") || out.String() != "Installed x (100 B).\n" {
 		t.Errorf("%v, %q, %q", err, errs.String(), out.String())
+	}
+	errs.Reset()
+	out.Reset()
+	for _, errs := range []*screen.Screen{screen.New(&errs, false), tty} {
+		if err := Follow(strings.NewReader(same), Of(screen.New(&out, false), errs)); err != nil {
+			t.Error(err)
+		}
+	}
+	if want := "x is already up to date (100 B).\n"; out.String() != want+want || !strings.HasPrefix(errs.String(), current+"\n") {
+		t.Errorf("%q and %q", errs.String(), out.String())
 	}
 	for in, want := range map[string]string{
 		`{"status":"pulling"}`: ErrCutOff.Error(), "<p>": ErrCutOff.Error(),

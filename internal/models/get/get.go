@@ -55,7 +55,8 @@ func New(cfg Config) (*Getter, error) {
 func (g *Getter) Obtain(ctx context.Context, src Supply, progress func(Progress)) (string, error) {
 	if src.url != nil {
 		progress(Progress{Status: StatusPulling, Digest: src.SHA256})
-		if _, ok := g.cfg.Blobs.Has(src.SHA256); ok {
+		if size, ok := g.cfg.Blobs.Has(src.SHA256); ok {
+			progress(Progress{Status: StatusPulling, Digest: src.SHA256, Completed: size, Total: size})
 			return src.SHA256, nil
 		}
 		return src.SHA256, g.fetch(ctx, src, progress)
@@ -79,13 +80,18 @@ func (g *Getter) Obtain(ctx context.Context, src Supply, progress func(Progress)
 	return info.SHA256, nil
 }
 
-// Describe makes the manifest of a blob.
-func (g *Getter) Describe(src Supply, sha string) (*core.Manifest, error) {
+// DescribeBlob makes the manifest of a blob.
+func (g *Getter) DescribeBlob(src Supply, sha string) (*core.Manifest, error) {
 	f, err := g.cfg.Blobs.Open(sha)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
+	return g.Describe(src, sha, f)
+}
+
+// Describe makes the manifest of a file with the sha256 sha.
+func (g *Getter) Describe(src Supply, sha string, f *os.File) (*core.Manifest, error) {
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, core.Wrap(core.CodeUnavailable, err, "The file of the model cannot be read; pull it again.")

@@ -141,7 +141,7 @@ func (h *house) get(ctx context.Context, req Request) (man *core.Manifest, told 
 	if err != nil {
 		return nil, told, err
 	}
-	if man, err = h.Describe(src, sha); err != nil {
+	if man, err = h.DescribeBlob(src, sha); err != nil {
 		return nil, told, err
 	}
 	if note := src.Annotate(man); note != "" {
@@ -416,9 +416,9 @@ func TestFile(t *testing.T) {
 	wantFile(t, h, data)
 	_, _, err = h.get(t.Context(), Request{Source: path, SHA256: sum(nil)})
 	wantCode(t, err, core.CodeBadModel)
-	_, err = h.Describe(Uploaded(), sum(nil))
+	_, err = h.DescribeBlob(Uploaded(), sum(nil))
 	wantCode(t, err, core.CodeNotFound)
-	if man, err := h.Describe(Uploaded(), sum(data)); err != nil || man.Source != "upload" {
+	if man, err := h.DescribeBlob(Uploaded(), sum(data)); err != nil || man.Source != "upload" {
 		t.Errorf("%+v, %v", man, err)
 	}
 }

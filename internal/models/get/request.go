@@ -34,6 +34,7 @@ const (
 	StatusVerifying = "verifying sha256"
 	StatusSharing   = "writing to the bucket" // where one is set
 	StatusManifest  = "writing manifest"
+	StatusCurrent   = "already up to date" // where the model is installed, and just so
 	StatusSuccess   = "success"
 )
 
