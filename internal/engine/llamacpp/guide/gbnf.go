@@ -2,6 +2,7 @@ package guide
 
 import (
 	"ashatai/internal/core"
+	"ashatai/internal/engine/llamacpp/guide/gbnf"
 	"ashatai/internal/engine/sample"
 	"ashatai/internal/native/llama"
 )
@@ -16,9 +17,12 @@ type GBNF struct {
 
 // NewGBNF reads a grammar with the start rule "root". Errors: CodeInvalidRequest.
 func NewGBNF(v *llama.Vocab, source string) (*GBNF, error) {
+	if bad := gbnf.Check(source); bad != nil {
+		return nil, badGrammar(at(source, bad.Offset) + ": " + bad.Reason)
+	}
 	g, err := v.NewGrammar(source)
 	if err != nil {
-		e := core.Wrap(core.CodeInvalidRequest, err, "The grammar of the request is not valid GBNF.")
+		e := core.Wrap(core.CodeInvalidRequest, err, "The grammar cannot be enforced: llama.cpp refuses it and does not say why. A control token in it, such as <end>, may be none that this model has.")
 		e.Param = param
 		return nil, e
 	}

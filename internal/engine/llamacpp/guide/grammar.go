@@ -19,31 +19,28 @@ func limits() llg.Limits {
 	return llg.Limits{InitialFuel: 500_000, LexerStates: 60_000, NoPrecompute: true}
 }
 
-// grammar is the constraint as a grammar in Lark.
-func grammar(what engine.Constraint) (string, error) {
+// grammar is the constraint as a grammar in Lark. written is how the caller wrote that grammar; nil where the caller wrote none.
+func grammar(what engine.Constraint) (text string, written *lark, err error) {
 	if len(what.Source) > core.MaxSchemaBytes {
-		return "", core.Invalid(param, "The source of the format has %d bytes; at most %d are allowed.", len(what.Source), core.MaxSchemaBytes)
+		return "", nil, core.Invalid(param, "The source of the format has %d bytes; at most %d are allowed.", len(what.Source), core.MaxSchemaBytes)
 	}
 	switch what.Kind {
 	case core.FormatJSON:
-		return fromSchema(`{"type":"object"}`)
+		text, err = fromSchema(`{"type":"object"}`)
 	case core.FormatSchema:
-		return fromSchema(what.Source)
+		text, err = fromSchema(what.Source)
 	case core.FormatRegex:
-		re, bad := schema.FullMatch(what.Source)
-		if bad != nil {
-			return "", core.Invalid(param, "The regular expression cannot be enforced: %s.", bad.Reason)
-		}
-		return "start: /" + strings.ReplaceAll(re, "/", `\/`) + "/\n", nil
+		text, err = fromRegex(what.Source)
 	case core.FormatLark:
-		text, bad := fromLark(what.Source)
-		if bad != nil {
-			return "", bad
+		var bad *core.Error
+		if written, bad = fromLark(what.Source); bad != nil {
+			return "", nil, bad
 		}
-		return text, nil
+		text = written.text
 	case core.FormatGBNF:
+		err = core.Errorf(core.CodeUnsupported, "Formats of the kind %q are not enforced here.", what.Kind)
 	}
-	return "", core.Errorf(core.CodeUnsupported, "Formats of the kind %q are not enforced here.", what.Kind)
+	return text, written, err
 }
 
 func fromSchema(source string) (string, error) {
@@ -52,6 +49,18 @@ func fromSchema(source string) (string, error) {
 		return "", schemaError("", bad)
 	}
 	return "start: " + g.Start + "\n" + g.Text, nil
+}
+
+func fromRegex(source string) (string, error) {
+	re, bad := schema.FullMatch(source)
+	if bad == nil {
+		return "start: /" + strings.ReplaceAll(re, "/", `\/`) + "/\n", nil
+	}
+	where := ""
+	if offset := badRegex(source); offset >= 0 {
+		where = " at " + at(source, offset)
+	}
+	return "", core.Invalid(param, "The regular expression cannot be enforced%s: %s.", where, bad.Reason)
 }
 
 // schemaError is for a schema that cannot be enforced: that of a rule of a grammar, or, without one, the request's own.
@@ -67,14 +76,18 @@ func schemaError(rule string, bad *schema.Problem) *core.Error {
 	return core.Invalid(where, "The JSON schema%s cannot be enforced%s: %s.", of, at, bad.Reason)
 }
 
-// larkError is for a grammar in Lark that cannot be enforced; bad is a clause.
-func larkError(bad string) *core.Error {
-	return core.Invalid(param, "The grammar cannot be enforced: %s.", bad)
+// badGrammar is for a grammar that cannot be enforced; why is a clause.
+func badGrammar(why string) *core.Error {
+	return core.Invalid(param, "The grammar cannot be enforced: %s.", why)
 }
 
 // grammarError is for a grammar that the library refuses.
-func grammarError(kind core.FormatKind, err error) *core.Error {
-	e := core.Wrap(core.CodeInvalidRequest, err, "The format of kind %s cannot be enforced: %s.", kind, reason(err))
+func grammarError(kind core.FormatKind, written *lark, err error) *core.Error {
+	why := reason(err)
+	e := core.Wrap(core.CodeInvalidRequest, err, "The format of kind %s cannot be enforced: %s.", kind, why)
+	if written != nil {
+		e.Message = badGrammar(written.placed(why)).Message
+	}
 	e.Param = param
 	return e
 }

@@ -22,19 +22,28 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var shared = sync.OnceValue(func() *Library { return NewLibrary(os.Getenv("ASHATAI_TEST_LLG")) })
 
-// realVocabulary is that of the default model.
-var realVocabulary = sync.OnceValues(func() (Vocabulary, error) {
+// realModel is the default model's vocabulary. It stays open: its tokenizer is used.
+var realModel = sync.OnceValues(func() (*llama.Vocab, error) {
 	lib, err := llama.Open(os.Getenv("ASHATAI_TEST_LIB"))
 	if err != nil {
-		return Vocabulary{}, err
+		return nil, err
 	}
 	p := lib.ModelDefaults()
 	p.VocabOnly = true
 	m, err := lib.LoadModel(os.Getenv("ASHATAI_TEST_MODEL"), p)
 	if err != nil {
+		return nil, err
+	}
+	return m.Vocab, nil
+})
+
+// realVocabulary is that of the default model.
+var realVocabulary = sync.OnceValues(func() (Vocabulary, error) {
+	v, err := realModel()
+	if err != nil {
 		return Vocabulary{}, err
 	}
-	return FromLlama(m.Vocab), nil // the model stays open: its tokenizer is used
+	return FromLlama(v), nil
 })
 
 func need(t *testing.T, names ...string) {

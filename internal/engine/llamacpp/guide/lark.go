@@ -17,19 +17,30 @@ const (
 	maxChain    = 400 // rules and groups inside one another
 )
 
+// lark is a grammar in Lark whose schemas are rules of it, and how its places are those of what the caller wrote.
+type lark struct {
+	text   string
+	source string
+	parts  []part         // of the text, in their order
+	uses   map[string]int // where each name is first used in the source
+}
+
+// part says that the text goes on from an offset on as the source does from another one on.
+type part struct{ text, source int }
+
 // fromLark checks a grammar in Lark and compiles the JSON schemas in it.
-func fromLark(source string) (string, *core.Error) {
+func fromLark(source string) (*lark, *core.Error) {
 	s := larkScanner{src: source, prefix: "schema_"}
 	for i := 0; strings.Contains(strings.ToLower(source), s.prefix); i++ {
 		s.prefix = fmt.Sprintf("schema_%d_", i)
 	}
 	if bad := s.scan(); bad != nil {
-		return "", bad
+		return nil, bad
 	}
 	if s.tooDeep() {
-		return "", larkError("its rules are nested, or refer to each other, too deep")
+		return nil, badGrammar("its rules are nested, or refer to each other, too deep")
 	}
-	return s.out.String() + "\n" + s.more.String(), nil
+	return &lark{text: s.out.String() + "\n" + s.more.String(), source: source, parts: s.parts, uses: s.first}, nil
 }
 
 // larkScanner reads a grammar just well enough to know what its rules name, and to find the schemas in it.
@@ -40,16 +51,19 @@ type larkScanner struct {
 	out    strings.Builder // the grammar without its schemas
 	more   strings.Builder // their rules
 	n      int             // schemas
-	bad    *core.Error     // of one that cannot be enforced
+	parts  []part
+	bad    *core.Error // of one that cannot be enforced
 
 	fresh bool // only space, and marks of a rule, have come on this line
 	rule  string
 	depth int
 	uses  map[string]map[string]int // rule → what it names → groups around it
+	first map[string]int            // name → where it is first used
 }
 
 func (s *larkScanner) scan() *core.Error {
-	s.uses, s.fresh = map[string]map[string]int{}, true
+	s.uses, s.first, s.fresh = map[string]map[string]int{}, map[string]int{}, true
+	s.parts = []part{{}}
 	for s.at < len(s.src) {
 		start := s.at
 		bad, written := s.next()
@@ -57,7 +71,7 @@ func (s *larkScanner) scan() *core.Error {
 			return s.bad
 		}
 		if bad != "" {
-			return larkError(fmt.Sprintf("line %d: %s", 1+strings.Count(s.src[:start], "\n"), bad))
+			return badGrammar(at(s.src, start) + ": " + bad)
 		}
 		if !written {
 			s.out.WriteString(s.src[start:s.at])
@@ -114,6 +128,7 @@ func (s *larkScanner) word() string {
 
 // name reads a name: the first on a line is what the line defines, the others are what it uses.
 func (s *larkScanner) name(first bool) {
+	from := s.at
 	word := s.word()
 	if first {
 		s.rule, s.depth = word, 0
@@ -121,6 +136,9 @@ func (s *larkScanner) name(first bool) {
 			s.uses[word] = map[string]int{}
 		}
 		return
+	}
+	if _, ok := s.first[word]; !ok {
+		s.first[word] = from
 	}
 	s.use(word)
 }
@@ -159,6 +177,7 @@ func (s *larkScanner) special() {
 
 // directive reads what begins with %. Those that are followed by JSON need care.
 func (s *larkScanner) directive() (bad string, written bool) {
+	start := s.at
 	s.at++
 	switch word := s.word(); word {
 	case "json":
@@ -173,7 +192,9 @@ func (s *larkScanner) directive() (bad string, written bool) {
 		}
 		s.n++
 		s.use(g.Start)
+		s.parts = append(s.parts, part{s.out.Len(), start})
 		s.out.WriteString(" " + g.Start + " ")
+		s.parts = append(s.parts, part{s.out.Len(), s.at})
 		s.more.WriteString(g.Text)
 		return "", true
 	case "regex":

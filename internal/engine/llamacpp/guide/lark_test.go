@@ -26,7 +26,7 @@ func TestBadLark(t *testing.T) {
 	m, _ := maker(t)
 	for _, c := range [][2]string{
 		{"start: call\n!call: \"a\" %json {\"not\":{}}", "The JSON schema of the rule call cannot be enforced at /not: "},
-		{"start: \"a\"\n  %json {\"a\"", "line 2: the directive is not followed by valid JSON"},
+		{"start: \"a\"\n  %json {\"a\"", "line 2, column 3: the directive is not followed by valid JSON"},
 		{`start: %lark { start: "a" }`, "not supported"},
 		{`%llguidance {"allow_invalid_utf8":true}` + "\nstart: \"a\"", "not supported"},
 		{`start: "a`, "does not end"},
@@ -135,8 +135,48 @@ func FuzzLark(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, source string) {
 		text, bad := fromLark(source)
-		if bad == nil && !strings.Contains(source, "%json") && strings.TrimRight(text, "\n") != strings.TrimRight(source, "\n") {
-			t.Fatalf("%q became %q", source, text)
+		if bad == nil && !strings.Contains(source, "%json") && strings.TrimRight(text.text, "\n") != strings.TrimRight(source, "\n") {
+			t.Fatalf("%q became %q", source, text.text)
 		}
 	})
+}
+
+// TestPlaces: whoever wrote a grammar or a pattern is told where it is wrong, and what should be there. The mark shows the place.
+func TestPlaces(t *testing.T) {
+	m, _ := maker(t)
+	for _, c := range []struct {
+		kind           core.FormatKind
+		source, reason string
+	}{
+		{core.FormatLark, "start: a\na §\"x\"", "expected token ':'"},
+		{core.FormatLark, "start: (a §\na: \"x\"", "')'"},
+		{core.FormatLark, "start: a (b | )§)\n", ""},
+		{core.FormatLark, "start: \"x\"\n  | %json {\"type\":\n \"null\"} §= a\n", ""},
+		{core.FormatLark, "start: \"x\"\n  | §other\n", "other"},
+		{core.FormatLark, "start: \"é\" §OTHER\n", "OTHER"},
+		{core.FormatLark, "start: \"x\"\n  §\"y", "does not end"},
+		{core.FormatLark, "start: \"x\" §%lark {}", "not supported"},
+		{core.FormatRegex, "a§(b", "missing closing )"},
+		{core.FormatRegex, "(a)[)]§)", "unexpected )"},
+		{core.FormatRegex, "a[(?=]§(?=b)", "(?="},
+		{core.FormatRegex, "a*(§*b)", "missing argument to repetition operator"},
+		{core.FormatRegex, "x§[a-", "missing closing ]"},
+		{core.FormatRegex, "a§\\bc", "not supported"},
+		{core.FormatRegex, "^[$]a§^b$", "at the ends only"},
+		{core.FormatRegex, "a\\§", "trailing backslash"},
+		{core.FormatRegex, "é[§z-a]", "z-a"},
+	} {
+		offset := strings.Index(c.source, "§")
+		source := strings.Replace(c.source, "§", "", 1)
+		g, err := m.New(t.Context(), "a", engine.Constraint{Kind: c.kind, Source: source})
+		if err == nil {
+			g.Close()
+			t.Errorf("%s was taken", source)
+			continue
+		}
+		e := core.AsError(err)
+		if !strings.Contains(e.Message, at(source, offset)+": ") || !strings.Contains(e.Message, c.reason) {
+			t.Errorf("%q: want %s and %s: %s", source, at(source, offset), c.reason, e.Message)
+		}
+	}
 }

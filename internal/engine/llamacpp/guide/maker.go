@@ -145,7 +145,7 @@ func (m *Maker) end() {
 
 // compile reads a grammar.
 func (m *Maker) compile(ctx context.Context, tok *llg.Tokenizer, what engine.Constraint) (*llg.Matcher, error) {
-	lark, err := grammar(what)
+	text, written, err := grammar(what)
 	if err != nil {
 		return nil, err
 	}
@@ -155,9 +155,9 @@ func (m *Maker) compile(ctx context.Context, tok *llg.Tokenizer, what engine.Con
 	case <-ctx.Done():
 		return nil, core.AsError(context.Cause(ctx))
 	}
-	native, err := tok.NewMatcher(lark, limits())
+	native, err := tok.NewMatcher(text, limits())
 	if err != nil {
-		return nil, grammarError(what.Kind, err)
+		return nil, grammarError(what.Kind, written, err)
 	}
 	return native, nil
 }

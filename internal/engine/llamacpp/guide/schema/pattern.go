@@ -41,11 +41,11 @@ func parsePattern(src string) (*syntax.Regexp, error) {
 func FullMatch(src string) (string, *Problem) {
 	re, err := parsePattern(src)
 	if err != nil {
-		return "", problem("", "it is not a regular expression that can be enforced: %v", err)
+		return "", problem("", "%v", err)
 	}
 	out, err := style{}.whole(re, false)
 	if err != nil {
-		return "", problem("", "it is not a regular expression that can be enforced: %v", err)
+		return "", problem("", "%v", err)
 	}
 	return out, nil
 }
