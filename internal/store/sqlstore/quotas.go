@@ -44,14 +44,18 @@ func (m quotas) Delete(ctx context.Context, id string) (bool, error) {
 // AddUse implements store.Quotas.
 func (m quotas) AddUse(ctx context.Context, use []core.QuotaUse) error {
 	return m.db.inTx(ctx, func(q *query.Queries) error {
+		gone, err := subjectsGone(ctx, q, use)
+		if err != nil {
+			return err
+		}
 		for _, u := range use {
-			gone, err := subjectGone(ctx, q, u)
-			if err == nil && !gone {
-				err = q.AddQuotaUse(ctx, query.AddQuotaUseParams{
-					Kind: string(u.Kind), Subject: u.Subject, Model: u.Model, Span: string(u.Window), Start: nanos(u.Start),
-					Requests: u.Requests, Prompt: u.Prompt, Completion: u.Completion,
-				})
+			if gone[u.Subject] {
+				continue
 			}
+			err := q.AddQuotaUse(ctx, query.AddQuotaUseParams{
+				Kind: string(u.Kind), Subject: u.Subject, Model: u.Model, Span: string(u.Window), Start: nanos(u.Start),
+				Requests: u.Requests, Prompt: u.Prompt, Completion: u.Completion,
+			})
 			if err != nil {
 				return err
 			}
@@ -60,21 +64,32 @@ func (m quotas) AddUse(ctx context.Context, use []core.QuotaUse) error {
 	})
 }
 
-// subjectGone reports whether what a user or key used is of nobody any more: it is written some time after, and would stay.
-func subjectGone(ctx context.Context, q *query.Queries, u core.QuotaUse) (bool, error) {
-	var err error
-	switch u.Kind {
-	case core.QuotaUser:
-		_, err = q.GetAccount(ctx, u.Subject)
-	case core.QuotaKey:
-		_, err = q.GetKey(ctx, u.Subject)
-	case core.QuotaGroup, core.QuotaModel:
+// subjectsGone are the users and keys among those who used something that are none any more: it is written some time after, and would stay.
+// Before there are accounts nobody is gone.
+func subjectsGone(ctx context.Context, q *query.Queries, use []core.QuotaUse) (map[string]bool, error) {
+	if n, err := q.AnyAccount(ctx); err != nil || n == 0 {
+		return nil, err
 	}
-	if !errors.Is(err, sql.ErrNoRows) {
-		return false, err
+	gone := map[string]bool{}
+	for _, u := range use {
+		if _, known := gone[u.Subject]; known {
+			continue
+		}
+		var err error
+		switch u.Kind {
+		case core.QuotaUser:
+			_, err = q.GetAccount(ctx, u.Subject)
+		case core.QuotaKey:
+			_, err = q.GetKey(ctx, u.Subject)
+		case core.QuotaGroup, core.QuotaModel:
+			continue
+		}
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return nil, err
+		}
+		gone[u.Subject] = err != nil
 	}
-	n, err := q.AnyAccount(ctx)
-	return n > 0, err
+	return gone, nil
 }
 
 // Use implements store.Quotas.
