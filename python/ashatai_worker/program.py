@@ -3,6 +3,7 @@ have named each of them trusted, since loading one can run code of its maker."""
 
 from __future__ import annotations
 
+import logging
 import pickle  # only the error: nothing is unpickled here
 import warnings
 import zipfile
@@ -144,6 +145,33 @@ def _flat(out: Any) -> list[torch.Tensor]:
     raise TypeError(f"the model gives a {type(out).__name__}, which is no tensor")
 
 
+class _Reason(logging.Handler):
+    """What torch.export writes into its log of a file that it cannot read; the error that it raises names nothing."""
+
+    found = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps the first cause of an error."""
+        e = record.exc_info[1] if record.exc_info else None
+        while e is not None and e.__cause__ is not None:
+            e = e.__cause__
+        if e is not None:
+            self.found = str(e).strip().split("\n")[0].split(". ")[0]
+
+
+def _read_export(path: Path) -> Any:
+    log, reason = logging.getLogger("torch.export"), _Reason()
+    log.addHandler(reason)
+    log.propagate, before = False, log.propagate
+    try:
+        return torch.export.load(path)
+    except RuntimeError as e:
+        raise RuntimeError(reason.found or str(e)) from e
+    finally:
+        log.removeHandler(reason)
+        log.propagate = before
+
+
 class Exported(Program):
     """A program of torch.export."""
 
@@ -152,9 +180,9 @@ class Exported(Program):
             # Code that was compiled before is not loaded.
             if any(m.endswith((".so", ".cpp", ".pyd")) for m in members):
                 raise bad_model(f"{path.name} holds native code; export the program without compiling it (torch.export.save).")
-            program = torch.export.load(path)
+            program = _read_export(path)
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as e:
-            raise bad_model(f"{path.name} cannot be read as a program of torch.export: {str(e)[:200]}. Export it again with PyTorch {torch.__version__.split('+')[0]}.") from e
+            raise bad_model(f"{path.name} cannot be read as a program of torch.export: {str(e).rstrip('. ')[:200]}. Export it again with PyTorch {torch.__version__.split('+')[0]}.") from e
         self._run = program.module()
         nodes = {n.name: n for n in program.graph.nodes}
         signature = program.graph_signature

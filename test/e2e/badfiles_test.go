@@ -1,11 +1,14 @@
 package e2e_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,13 +22,15 @@ import (
 // published is a model file of somebody else's that a runtime loads well.
 type published struct {
 	runtime string
-	needs   string // variable of the environment that names its library
-	from    string // variable that names the file or its folder
-	file    string // in that folder; empty: the variable names the file itself
-	beside  bool   // the folder's other files belong to it
+	needs   string                                 // variable of the environment that names its library
+	from    string                                 // variable that names the file or its folder
+	file    string                                 // in that folder; empty: the variable names the file itself
+	made    func(t *testing.T, from string) string // makes the file of what the variable names, in a folder of its own; nil: it is published so
+	beside  bool                                   // the folder's other files belong to it
 	spec    engine.LoadSpec
 	lie     func(b []byte) []byte // changes what the header says of sizes
 	strange [3]string             // a file, what stands in it, and what it becomes: something that the runtime does not know
+	packed  bool                  // the file is an archive, in one of whose members that stands
 	slow    bool                  // loading it takes seconds before the file is looked at, so that only some cases are tried
 }
 
@@ -39,6 +44,50 @@ func overwrite(at int, lie ...byte) func(b []byte) []byte {
 		copy(b[at:], lie)
 		return b
 	}
+}
+
+// repacked is an archive with another text in all of its members. It is whole: the sums are those of the new text.
+func repacked(t *testing.T, b []byte, old, text string) []byte {
+	t.Helper()
+	in, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	w, found := zip.NewWriter(&out), false
+	for _, f := range in.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = found || bytes.Contains(data, []byte(old))
+		part, err := w.CreateHeader(&zip.FileHeader{Name: f.Name, Method: zip.Store})
+		if err == nil {
+			_, err = part.Write(bytes.ReplaceAll(data, []byte(old), []byte(text)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil || !found {
+		t.Fatalf("%q stands in a member: %v, %v", old, found, err)
+	}
+	return out.Bytes()
+}
+
+// exported is a program of torch.export, made of the published MiniLM by the environment in which it is loaded.
+func exported(t *testing.T, from string) string {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(given(t, "ASHATAI_TEST_PYTORCH"), "bin", "python"), "-I", "-W", "ignore", "../../internal/engine/pytorch/testdata/make.py", dir, from)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return filepath.Join(dir, "minilm", "model.pt2")
 }
 
 // sized is a lie about how many bytes the last member of a zip file has.
@@ -72,13 +121,16 @@ func publishedFiles() map[string]published {
 		"TorchScript": {
 			runtime: catalog.PyTorch, needs: "ASHATAI_TEST_PYTORCH", from: "ASHATAI_TEST_TENSOR_MODELS", file: "vad-script/model.pt", spec: trusted, lie: sized, slow: true,
 		},
+		"torch.export": {
+			runtime: catalog.PyTorch, needs: "ASHATAI_TEST_PYTORCH", from: "ASHATAI_TEST_MINILM_TORCH", made: exported, spec: trusted, lie: sized,
+			strange: [3]string{"", "torch.ops.aten.linear.default", "torch.ops.aten.linexr.default"}, packed: true, slow: true,
+		},
 	}
 }
 
 // put makes a folder of the model with one file changed, and returns the path of the model's file.
-func (p published) put(t *testing.T, name string, change func([]byte) []byte) string {
+func (p published) put(t *testing.T, from, name string, change func([]byte) []byte) string {
 	t.Helper()
-	from := filepath.Join(given(t, p.from), filepath.FromSlash(p.file))
 	dir := t.TempDir()
 	if p.beside {
 		if err := os.CopyFS(dir, os.DirFS(filepath.Dir(from))); err != nil {
@@ -113,6 +165,11 @@ func TestRealFilesMadeBad(t *testing.T) {
 			t.Parallel() // a load is work for one processor: most of it reads a library
 			given(t, p.needs)
 			rt := inWorker(t, p.runtime)
+			from := given(t, p.from)
+			if p.made != nil {
+				from = p.made(t, from)
+			}
+			from = filepath.Join(from, filepath.FromSlash(p.file))
 			cases := map[string]func([]byte) []byte{
 				"half of it": func(b []byte) []byte { return b[:len(b)/2] },
 				"a lie":      p.lie,
@@ -131,6 +188,9 @@ func TestRealFilesMadeBad(t *testing.T) {
 						continue
 					}
 					file, change = p.strange[0], func(b []byte) []byte {
+						if p.packed {
+							return repacked(t, b, p.strange[1], p.strange[2])
+						}
 						if !bytes.Contains(b, []byte(p.strange[1])) {
 							t.Fatalf("%q does not stand in the file", p.strange[1])
 						}
@@ -138,12 +198,22 @@ func TestRealFilesMadeBad(t *testing.T) {
 					}
 				}
 				spec := p.spec
-				spec.Path = p.put(t, file, change)
+				spec.Path = p.put(t, from, file, change)
 				refused(t, rt, what, spec, core.CodeBadModel)
 			}
 			spec := p.spec
-			spec.Path, spec.Memory = p.put(t, "", func(b []byte) []byte { return b }), 1<<20
+			spec.Path, spec.Memory = p.put(t, from, "", func(b []byte) []byte { return b }), 1<<20
 			refused(t, rt, "more than the memory", spec, core.CodeOutOfMemory)
+			if p.packed { // what was strange is why that was refused, and not how it was packed
+				spec.Path, spec.Memory = p.put(t, from, "", func(b []byte) []byte { return repacked(t, b, p.strange[1], p.strange[1]) }), 0
+				m, err := rt.Load(t.Context(), spec, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := m.Close(); err != nil {
+					t.Error(err)
+				}
+			}
 			if ids, err := beside.(engine.Tokenizer).Tokenize(t.Context(), engine.Prompt{Segments: []engine.Segment{{Text: "still here"}}}); err != nil || len(ids) == 0 {
 				t.Errorf("the model beside it: %v, %v", ids, err)
 			}
