@@ -70,6 +70,14 @@ type Source struct {
 	Snapshot func(ctx context.Context, to string) ([]transfer.Table, error)
 }
 
+// reason is the system's own word for why a file could not be had.
+func reason(err error) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
+
 // Write writes a backup to a new file. Nothing stays of one that failed.
 func Write(ctx context.Context, src Source, to string) (_ Contents, err error) {
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator chose the file
@@ -77,7 +85,7 @@ func Write(ctx context.Context, src Source, to string) (_ Contents, err error) {
 		return Contents{}, core.Wrap(core.CodeConflict, err, "The file %s is there already; name another.", to)
 	}
 	if err != nil {
-		return Contents{}, core.Wrap(core.CodeUnavailable, err, "The file %s cannot be made.", to)
+		return Contents{}, core.Wrap(core.CodeUnavailable, err, "The file %s cannot be made: %s.", to, reason(err))
 	}
 	defer func() {
 		err = errors.Join(err, out.Close())

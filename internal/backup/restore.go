@@ -34,12 +34,12 @@ func Restore(ctx context.Context, from string, to Target) (_ Contents, err error
 	}
 	in, err := os.Open(from) //nolint:gosec // the operator chose the file
 	if err != nil {
-		return Contents{}, core.Wrap(core.CodeNotFound, err, "The backup %s cannot be read.", from)
+		return Contents{}, core.Wrap(core.CodeNotFound, err, "The backup %s cannot be read: %s.", from, reason(err))
 	}
 	defer func() { _ = in.Close() }() // only read
 	parent := filepath.Dir(to.Home)
 	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return Contents{}, core.Wrap(core.CodeUnavailable, err, "The folder %s cannot be made.", parent)
+		return Contents{}, core.Wrap(core.CodeUnavailable, err, "The folder %s cannot be made: %s.", parent, reason(err))
 	}
 	stage, err := os.MkdirTemp(parent, ".ashatai-restore-")
 	if err != nil {

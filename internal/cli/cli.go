@@ -135,7 +135,7 @@ func (a *app) root() *cobra.Command {
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, "%s", sentence(err.Error())) })
-	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true}) // --help does it
+	root.SetHelpCommand(a.help())
 	root.SetVersionTemplate("ashatai {{.Version}}\n")
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -153,8 +153,8 @@ func (a *app) root() *cobra.Command {
 // console is what commands in folders of their own are lent.
 func (a *app) console() console.Console {
 	return console.Console{
-		Printf: a.out.Printf, Table: a.out.Table, JSON: a.out.JSON, Plain: screen.Plain, Plural: human.Plural,
-		Server: a.server, Usage: usage, NoArgs: noArgs, OneArg: oneArg, NoSuch: noSuchCommand,
+		Printf: a.out.Printf, Tell: a.err.Printf, Table: a.out.Table, JSON: a.out.JSON, Plain: screen.Plain, Plural: human.Plural,
+		Server: a.server, Usage: usage, NoArgs: noArgs, OneArg: oneArg, Args: fromTo, NoSuch: noSuchCommand,
 	}
 }
 

@@ -58,6 +58,19 @@ func oneArg(what string) cobra.PositionalArgs {
 	}
 }
 
+// fromTo is for a command whose last arguments may be left out.
+func fromTo(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usage(cmd, "`%s` wants %s.", cmd.CommandPath(), what)
+		case len(args) > most:
+			return usage(cmd, "`%s` wants %s and nothing else; %q is one too many.", cmd.CommandPath(), what, args[most])
+		}
+		return nil
+	}
+}
+
 func someArgs(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {

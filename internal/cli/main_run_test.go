@@ -211,7 +211,7 @@ func TestModelDefaultsOfErrors(t *testing.T) {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, status, `{"error":{"message":"A word of another API.","type":"x","code":null}}`)
 		}))
-		(*fake)(nil).cmd(t, "", "list", "--server", s.URL).want(t, want, "", "ashatai: A word of another API.")
+		(*fake)(nil).cmd(t, "", "list", "--server", s.URL, "--api-key", "agp_live_x").want(t, want, "", "ashatai: A word of another API.")
 		s.Close()
 	}
 }

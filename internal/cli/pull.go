@@ -52,7 +52,7 @@ func (a *app) pull() *cobra.Command {
 	flags.add(cmd)
 	cmd.Flags().StringVar(&req.Name, "name", "", "the `name` that the model gets (default: its name in the registry, else made from the file's name)")
 	cmd.Flags().StringVar(&req.SHA256, "sha256", "", "what the file's SHA-256 must be, in `hex`; a URL needs it")
-	cmd.Flags().BoolVar(&req.Detach, "detach", false, "print the id of the job and let it go on alone; see `ashatai job`")
+	cmd.Flags().BoolVar(&req.Detach, "detach", false, "print the id of the job and let it go on alone; see ashatai job")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the progress as lines of JSON")
 	return cmd
 }

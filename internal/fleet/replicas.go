@@ -338,7 +338,7 @@ func (m placing) handle(l *loop) {
 		desc := l.f.cfg.Runtimes[name].Descriptor()
 		why := "no replica of the model is for this runtime"
 		if format != "" && !slices.Contains(desc.Formats, format) {
-			why = "it does not load the format " + format + ", but " + strings.Join(desc.Formats, ", ")
+			why = "it loads " + strings.Join(desc.Formats, ", ") + ", not " + format
 		}
 		c := replica.Candidate{Runtime: name, Refused: why, Cost: desc.Cost}
 		d.Candidates = append(d.Candidates, replica.Verdict{Candidate: c, Reason: why, Breaker: "closed"})

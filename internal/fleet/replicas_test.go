@@ -466,7 +466,7 @@ func TestPlacementShowsCandidatesAndReasons(t *testing.T) {
 			{"large", "fake", "cpu", "it needs more memory than models are allowed", false},
 			{"odd", "fake", "cpu", "its runtime does not load the format onnx", false},
 			{"other work", "vectors", "", "its runtime cannot do this kind of work", false},
-			{"", "idle", "", "it does not load the format gguf, but onnx", false},
+			{"", "idle", "", "it loads onnx, not gguf", false},
 			{"", "spare", "", "no replica of the model is for this runtime", false},
 		}
 		look := func() {

@@ -100,7 +100,7 @@ func (h handlers) listJobs(w http.ResponseWriter, r *http.Request) error {
 	}
 	state := core.JobState(q.Get("state"))
 	if state != "" && !slices.Contains(core.JobStates(), state) {
-		return core.Invalid("state", "There is no state %.80q of a job; it is one of %v.", state, core.JobStates())
+		return core.Invalid("state", "There is no state %.80q of a job; it is queued, running, done, failed or cancelled.", state)
 	}
 	list, err := h.c.Jobs.List(r.Context(), q.Get("kind"), state, most)
 	if err != nil {

@@ -199,6 +199,9 @@ func (c *Client) refusal(resp *http.Response) error {
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err == nil {
 		if e := failure.Parse(raw, resp.StatusCode); e != nil {
+			if e.Code == core.CodeUnauthenticated && c.key == "" && !strings.HasSuffix(resp.Request.URL.Path, "/login") {
+				return core.Wrap(core.CodeUnauthenticated, e, "The server at %s asks who you are: `ashatai login` logs in, or give a key by --api-key or ASHATAI_API_KEY.", c.Base)
+			}
 			return e
 		}
 	}

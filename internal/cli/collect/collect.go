@@ -53,11 +53,15 @@ func Command(on console.Console) *cobra.Command {
 				return err
 			}
 		}
-		what := "removed"
+		would := ""
 		if dry {
-			what = "would be removed"
+			would = " would be"
 		}
-		on.Printf("%s, %s: %s.\n", on.Plural(len(got.Files), "file"), human.Size(got.Bytes), what)
+		if len(got.Files) == 0 {
+			on.Printf("There is nothing to remove.\n")
+			return nil
+		}
+		on.Printf("%s, %s,%s removed.\n", on.Plural(len(got.Files), "file"), human.Size(got.Bytes), would)
 		return nil
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what would be removed")

@@ -30,9 +30,9 @@ func TestCommand(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"--dry-run", 0, []string{"{'dry_run':true,'grace_seconds':0}", "1 file, 2 MB: would be removed."}},
-		{"--grace 1h", 0, []string{"{'dry_run':false,'grace_seconds':3600}", "home", "1 file, 2 MB: removed."}},
-		{"--grace 1m", 0, []string{"0 files"}},
+		{"--dry-run", 0, []string{"{'dry_run':true,'grace_seconds':0}", "1 file, 2 MB, would be removed."}},
+		{"--grace 1h", 0, []string{"{'dry_run':false,'grace_seconds':3600}", "home", "1 file, 2 MB, removed."}},
+		{"--grace 1m", 0, []string{"There is nothing to remove."}},
 		{"--json", 0, []string{`"bytes": 2000000`}},
 		{"--grace -1h", 2, nil},
 		{"--grace 1ms", 2, nil},

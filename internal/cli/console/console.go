@@ -24,7 +24,8 @@ type Server struct {
 // Console is the screen and the habits of the command line.
 type Console struct {
 	Printf func(format string, args ...any)
-	Table  func(rows [][]string) error // the first row is the heading
+	Tell   func(format string, args ...any) // writes to the person, beside the output
+	Table  func(rows [][]string) error      // the first row is the heading
 	JSON   func(v any) error
 	Plain  func(text string) string      // without what would steer a terminal
 	Plural func(n int, of string) string // "1 row", "2 rows"
@@ -33,5 +34,6 @@ type Console struct {
 	Server func(cmd *cobra.Command) func() (Server, error)
 	NoArgs cobra.PositionalArgs
 	OneArg func(what string) cobra.PositionalArgs
+	Args   func(least, most int, what string) cobra.PositionalArgs
 	NoSuch cobra.PositionalArgs // for a command that only has commands below it
 }

@@ -46,8 +46,9 @@ func path(id string) string { return "/api/v1/jobs/" + url.PathEscape(id) }
 
 func list(on console.Console) *cobra.Command {
 	var kind, state string
+	var limit int
 	var asJSON bool
-	cmd := &cobra.Command{Use: "list", Short: "List the jobs, the newest first", Args: on.NoArgs}
+	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the jobs, the newest first", Args: on.NoArgs}
 	server := on.Server(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := server()
@@ -57,7 +58,8 @@ func list(on console.Console) *cobra.Command {
 		var got struct {
 			Jobs []job `json:"jobs"`
 		}
-		raw, err := s.Call(cmd.Context(), http.MethodGet, "/api/v1/jobs?"+url.Values{"kind": {kind}, "state": {state}}.Encode(), nil, &got)
+		query := url.Values{"kind": {kind}, "state": {state}, "limit": {strconv.Itoa(limit)}}
+		raw, err := s.Call(cmd.Context(), http.MethodGet, "/api/v1/jobs?"+query.Encode(), nil, &got)
 		if err != nil {
 			return err
 		}
@@ -68,10 +70,15 @@ func list(on console.Console) *cobra.Command {
 		for _, j := range got.Jobs {
 			rows = append(rows, []string{j.ID, j.State, j.done(), j.Created.Local().Format(time.DateTime), j.Title})
 		}
-		return on.Table(rows)
+		if err := on.Table(rows); err != nil || len(got.Jobs) < limit {
+			return err
+		}
+		on.Tell("There may be older ones: --limit %d\n", 2*limit)
+		return nil
 	}
 	cmd.Flags().StringVar(&kind, "kind", "", "only jobs of this `KIND`, as pull")
 	cmd.Flags().StringVar(&state, "state", "", "only jobs in this `STATE`: queued, running, done, failed, cancelled")
+	cmd.Flags().IntVar(&limit, "limit", 50, "list `N` jobs at most, up to 1000")
 	cmd.Flags().BoolVar(&asJSON, "json", false, console.JSONUsage)
 	return cmd
 }

@@ -32,7 +32,8 @@ func TestCommands(t *testing.T) {
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	for line, want := range map[string][]string{
-		"list --kind pull --state done": {"job_a", "50%", "100%", "kind=pull&state=done", "job_c"},
+		"list --kind pull --state done": {"job_a", "50%", "100%", "kind=pull&limit=50&state=done", "job_c"},
+		"ls --limit 3":                  {"job_a", "limit=3"},
 		"list --json":                   {`"attempts": 2`},
 		"show job_a":                    {"failed", "It is broken."},
 		"show job_a --json":             {`"id": "job_a"`},

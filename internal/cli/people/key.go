@@ -53,7 +53,7 @@ func (g group) keyCreate() *cobra.Command {
 			if expires != "" {
 				at, err := moment(expires, time.Now())
 				if err != nil {
-					return g.on.Usage(cmd, "%s", err)
+					return g.on.Usage(cmd, "%s", core.AsError(err).Message)
 				}
 				body["expires_at"] = at
 			}

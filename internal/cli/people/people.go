@@ -152,7 +152,7 @@ func (g group) login() *cobra.Command {
 		Long: "Log in by name and password, or keep the key given by --api-key. What opens the server is stored for this server alone,\n" +
 			"in a file that only you can read.",
 		Example: "  ashatai login ann\n  ashatai login --api-key agp_live_…",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    g.on.Args(0, 1, "at most a name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return g.do(cmd, f, false, func(ctx context.Context, c Caller) error {
 				if f.at.Key != "" {

@@ -243,7 +243,7 @@ func (g group) userLink() *cobra.Command {
 		Long: "Let an account log in by the identity provider (auth.oidc), where ID is its owner's id: the claim sub, which whoever has no account\n" +
 			"yet is shown at the login. With --none it is unlinked. Its sessions end.\n" + offlineHelp,
 		Example: "  ashatai user link ann 248289761001\n  ashatai user link ann --none",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    g.on.Args(1, 2, "the name of an account and the id that it has at the identity provider"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if none == (len(args) == 2) {
 				return g.on.Usage(cmd, "Name the id at the identity provider, or say --none.")

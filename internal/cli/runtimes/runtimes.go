@@ -33,7 +33,7 @@ type runtime struct {
 
 func list(on console.Console) *cobra.Command {
 	var asJSON bool
-	cmd := &cobra.Command{Use: "list", Short: "List the runtimes, and what each lacks", Args: on.NoArgs}
+	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the runtimes, and what each lacks", Args: on.NoArgs}
 	server := on.Server(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := server()

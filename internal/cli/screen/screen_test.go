@@ -52,6 +52,11 @@ func TestTableAndJSON(t *testing.T) {
 		t.Errorf("%q, %v", b.String(), err)
 	}
 	b.Reset()
+	rows := [][]string{{"A", "B"}, {"名前", "x"}, {"e\u0301a", "y"}, {"one\ntwo", "z"}}
+	if err := s.Table(rows); err != nil || b.String() != "A        B\n名前     x\ne\u0301a       y\none two  z\n" {
+		t.Errorf("columns are not where a terminal shows them: %q, %v", b.String(), err)
+	}
+	b.Reset()
 	if err := s.Raw(json.RawMessage(`{"a":[1]} `)); err != nil || b.String() != "{\n  \"a\": [\n    1\n  ]\n}\n" {
 		t.Errorf("%q, %v", b.String(), err)
 	}
