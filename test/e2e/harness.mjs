@@ -184,5 +184,6 @@ export async function accessible(page) {
     runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
   }));
   assert.deepEqual(result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target + " " + n.failureSummary).join(" | ")}`), []);
+  assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll(".card *")].filter((e) => !e.closest(".scrolls, .subviews, pre, .plot, .bar-ledger") && e.getBoundingClientRect().width > 1 && e.getBoundingClientRect().right > e.closest(".card").getBoundingClientRect().right + 1).map((e) => `${e.tagName}.${e.className}#${e.id}`)), [], "what is cut off at the edge of a card");
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `the page scrolls sideways: ${await page.evaluate(() => [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scrolls, pre, .table")).map((e) => e.tagName + "." + e.className).join(" "))}`);
 }

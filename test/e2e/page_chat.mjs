@@ -131,6 +131,8 @@ await check("a setting that is no number is refused in words", {}, async (page) 
   await ask(page, "hello");
   await page.waitForSelector(".failure");
   assert.match(await page.textContent(".failure"), /The temperature is “warm”; it must be a number/);
+  await page.click("#new");
+  assert.equal(await page.inputValue("#temperature"), "", "a setting that no request can be made of is not for new chats");
 });
 
 await check("an answer follows a schema, and a broken schema is named", {}, async (page) => {

@@ -72,6 +72,27 @@ if (!only || "jobs".includes(only.split(":")[0])) {
     await page.waitForFunction(() => document.querySelector("#job-is").textContent === "Cancelled");
   });
 
+  await check("jobs: an install goes on when its reader leaves the view, and is stopped in it", { at, hash: "#/models" }, async (page) => {
+    await page.fill("#source", `http://127.0.0.1:${host.address().port}/far.gguf`);
+    await page.fill("section:has(#pull) .field:has-text('Name') input", "stays:v1");
+    await page.fill("section:has(#pull) .mono", "0".repeat(64));
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => /25 %/.test(document.querySelector(".pulls .pulling .rowfacts")?.textContent ?? ""));
+    const id = decodeURIComponent((await page.getAttribute(".pulls .jobname", "href")).split("/").at(-1));
+    await page.click('.views [title="Activity"]');
+    await page.waitForSelector(".figures");
+    await page.reload();
+    assert.equal(await state(id), "running");
+    await page.click('.views [title="Models"]');
+    await page.waitForSelector(".pulls progress");
+    await accessible(page);
+    await page.focus('.pulls [aria-label^="Stop "]');
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => /Cancelled.*What came so far is kept/s.test(document.querySelector(".pulls")?.textContent ?? ""));
+    assert.equal(await state(id), "cancelled");
+    assert.equal(await page.locator(".pulls progress").count(), 0);
+  });
+
   await check("jobs: one that failed says why, and the list can be narrowed", { at, hash: "#/jobs" }, async (page) => {
     const id = await pull("/no/such/file.gguf").catch(() => null) ?? await pull("http://127.0.0.1:1/none.gguf", { name: "none:v1", sha256: "0".repeat(64) });
     await page.selectOption("#job-state", "failed");

@@ -39,6 +39,35 @@ await check("everything in the chat can be reached by the keyboard, with a visib
   assert.deepEqual(unseen, []);
 });
 
+await check("a menu closes by Escape, by a press elsewhere, and when the focus leaves it", {}, async (page) => {
+  for (const summary of ['summary[title="Export"]', ".where summary"]) {
+    const open = () => page.evaluate((s) => document.querySelector(s).parentElement.open, summary);
+    for (const close of [() => page.keyboard.press("Escape"), () => page.click("#empty h2"), () => page.focus("#prompt")]) {
+      await page.click(summary);
+      assert.equal(await open(), true);
+      await close();
+      assert.equal(await open(), false);
+    }
+    await page.click(summary);
+    await page.keyboard.press("Escape");
+    assert.ok(await page.evaluate((s) => document.activeElement === document.querySelector(s), summary), "the focus goes back");
+  }
+});
+
+await check("a wide table scrolls and breaks no word, and a file's size stays in one line", { width: 375 }, async (page) => {
+  await reply(page, `| Name | Value | Room |\n|---|---|---|\n| zwei | 2 | ${"wide ".repeat(60)} |`);
+  await page.setInputFiles("#files", { name: `${"a-long-name-".repeat(8)}.md`, mimeType: "text/markdown", buffer: Buffer.alloc(3000, "x") });
+  await ask(page, "A table, please.");
+  await finished(page);
+  const lines = await page.locator(".prose th").evaluateAll((all) => all.map((e) => {
+    const words = document.createRange();
+    words.selectNodeContents(e);
+    return words.getClientRects().length;
+  }));
+  assert.deepEqual(lines, [1, 1, 1]);
+  assert.ok(await page.evaluate(() => document.querySelector(".bubble .files .dim").offsetHeight < 30));
+});
+
 await check("no motion for who wants none", { before: (page) => page.emulateMedia({ reducedMotion: "reduce" }) }, async (page) => {
   await page.route("**/v1/chat/completions", () => undefined);
   await ask(page, "wait");

@@ -195,6 +195,11 @@ if (!only || "manage".includes(only.split(":")[0])) {
       await page.click("#turn");
       await page.fill("#server-key-text", text);
       await accessible(page);
+      await page.setViewportSize({ width: 375, height: 800 });
+      const [field, button] = await Promise.all(["#server-key-text", "text=Change the key"].map((s) => page.locator(s).boundingBox()));
+      assert.ok(button.y >= field.y + field.height || button.x >= field.x + field.width, "a button lies on the field");
+      await page.setViewportSize({ width: 1280, height: 800 });
+      await page.focus("#server-key-text");
       await page.keyboard.press("Enter");
       await page.waitForSelector("section:has(#server-key) .made");
       return page.textContent("section:has(#server-key) .made");

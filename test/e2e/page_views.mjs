@@ -29,14 +29,37 @@ await check("a model is unloaded, loaded, pinned and described", models, async (
   await page.waitForSelector(`[aria-label="Load ${name}"]`);
 });
 
-await check("a pull that fails says why, and one that runs shows how far it is", { ...models, complains: true }, async (page) => {
+await check("an install that cannot be, or fails, says why", { ...models, complains: true }, async (page) => {
+  await page.fill("#source", "https://example.com/x.gguf");
+  await page.click(".pull button");
+  await page.waitForSelector("section:has(#pull) > .bad");
+  assert.match(await page.textContent("section:has(#pull) > .bad"), /sha256/i);
+  assert.equal(await page.inputValue("#source"), "https://example.com/x.gguf", "what was written stays");
   await page.fill("#source", "/no/such/file.gguf");
   await page.click(".pull button");
-  await page.waitForSelector(".bad");
-  assert.match(await page.textContent(".bad"), /[a-z]+\.$/);
-  await page.route("**/api/v1/pull", (route) => route.fulfill({ contentType: "application/x-ndjson", body: '{"status":"downloading","total":100,"completed":40}\n{"error":{"code":"disk_full","message":"The disk is full."}}\n' }));
-  await page.click(".pull button");
-  await page.waitForFunction(() => document.querySelector(".bad")?.textContent === "The disk is full.");
+  await page.waitForSelector(".pulls .rowfacts.bad");
+  assert.match(await page.textContent(".pulls .rowfacts.bad"), /[a-z]+\.$/);
+  assert.equal(await page.locator("section:has(#pull) > .bad").count(), 0);
+  await accessible(page);
+});
+
+await check("a long list of models is shown in parts, and narrowed by a word", models, async (page) => {
+  const [first] = (await (await fetch(`${server}/api/v1/models`)).json()).models;
+  const many = Array.from({ length: 120 }, (_, i) => ({ ...first, name: i === 77 ? "far-away:v1" : `model-${i}:v1` }));
+  await page.route("**/api/v1/models", (route) => route.fulfill({ json: { models: many } }));
+  await page.reload();
+  const rows = page.locator('section:has(#installed) .modelrow');
+  await rows.first().waitFor();
+  assert.equal(await rows.count(), 50);
+  await page.click(".more-rows");
+  await page.click(".more-rows");
+  assert.equal(await rows.count(), 120);
+  assert.equal(await page.locator(".more-rows").count(), 0);
+  await page.fill('section:has(#installed) [type="search"]', "FAR-away");
+  assert.deepEqual(await rows.locator("strong").allTextContents(), ["far-away:v1"]);
+  await page.fill('section:has(#installed) [type="search"]', "nothing is called so");
+  assert.match(await page.textContent("section:has(#installed) .hint"), /None has “nothing is called so” in it\./);
+  await accessible(page);
 });
 
 await check("the runtimes say whether they are ready, or what is missing", models, async (page) => {

@@ -99,9 +99,9 @@ export class Session {
     this.stopper?.abort();
   }
 
-  // keepSettings keeps them for this chat, and for new ones.
+  // keepSettings keeps them for this chat, and for new ones where a request can be made of them.
   keepSettings(): void {
-    remember(own("settings"), JSON.stringify($state.snapshot(this.settings)));
+    if (sound($state.snapshot(this.settings))) remember(own("settings"), JSON.stringify($state.snapshot(this.settings)));
     if (this.id === "" || this.missing !== "") return;
     send<Summary>("PATCH", `/api/v1/chats/${this.id}`, { settings: $state.snapshot(this.settings) }).then(this.changed, () => undefined);
   }
@@ -254,6 +254,15 @@ export class Session {
       await adding;
       if (problem !== "") this.failure = { parent: this.head, text: problem, limited };
     } else this.failure = { parent, text: problem, limited };
+  }
+}
+
+function sound(settings: Settings): boolean {
+  try {
+    requestOf(settings, []);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -26,6 +26,7 @@ class Account {
   registration = $state(false);
   provider = $state(""); // name of an identity provider to sign in by
   me = $state.raw<Me | null>(null);
+  private names = $state.raw(new Map<string, string>());
   out = $state(false); // the server wants to know who asks
 
   get admin(): boolean {
@@ -49,6 +50,17 @@ class Account {
       if (e instanceof Problem && e.status === 401) this.out = true;
     }
     this.known = true;
+  }
+
+  // nameOf is what an account is called, where that is known: the own, and for an admin all of them after learn.
+  nameOf(id: string): string {
+    return id === this.me?.user.id ? this.me.user.name : this.names.get(id) ?? id;
+  }
+
+  async learn(): Promise<void> {
+    if (!this.admin || !this.accounts) return;
+    const { users } = await get<{ users: User[] }>("/api/v1/users");
+    this.names = new Map(users.map((u) => [u.id, u.name]));
   }
 
   async leave(): Promise<void> {

@@ -1,0 +1,2 @@
+// The installs that were seen since the page was opened: how they ended is told, also after a visit to another view.
+export const seen = new Set<string>();
