@@ -21,14 +21,35 @@ const MaxDepth = 64
 // the error's Param says where ("messages.0.content"). The content type is not looked at: what parses as JSON is JSON.
 // Errors: CodeInvalidRequest, CodeTooLarge, CodeDeadline for a body that stalls, CodeCancelled for a client that left.
 func DecodeJSON(r *http.Request, limit int64, v any) error {
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
+	body, err := ReadBody(r, limit)
 	if err != nil {
-		return BodyError(r, err)
+		return err
 	}
 	if string(bytes.TrimSpace(body)) == "null" {
 		return core.Errorf(core.CodeInvalidRequest, "The request body is null; it must be a JSON object.")
 	}
 	return Strict(body, v)
+}
+
+// firstPart is how much of a body must come before room is made for all of it: a length alone takes no memory.
+const firstPart = 1 << 20
+
+// ReadBody reads r's body, at most limit bytes, into one piece of memory. Errors: those of BodyError.
+func ReadBody(r *http.Request, limit int64) ([]byte, error) {
+	body := http.MaxBytesReader(nil, r.Body, limit)
+	if r.ContentLength < 0 || r.ContentLength > limit {
+		b, err := io.ReadAll(body)
+		return b, BodyError(r, err)
+	}
+	b := make([]byte, min(r.ContentLength, firstPart))
+	n, err := io.ReadFull(body, b)
+	if rest := int(r.ContentLength) - n; err == nil && rest > 0 {
+		all := make([]byte, n+rest) // no slices.Grow, which takes the memory twice under the race detector
+		copy(all, b)
+		b = all
+		_, err = io.ReadFull(body, b[n:])
+	}
+	return b, BodyError(r, err)
 }
 
 // BodyError is what a failure to read a body is to its caller; nil for nil.
@@ -60,15 +81,18 @@ func Strict(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return core.Errorf(core.CodeInvalidRequest, "The request body is not valid UTF-8.")
 	}
-	if err := syntax(data); err != nil {
-		return err
+	failed := json.Unmarshal(data, v) // checks the syntax on the way
+	if _, ok := errors.AsType[*json.SyntaxError](failed); ok {
+		if err := syntax(data); err != nil {
+			return err
+		}
 	}
 	s := scanner{data: data, fields: map[reflect.Type]map[string]reflect.Type{}, own: map[reflect.Type]reflect.Type{}}
 	if err := s.value(reflect.TypeOf(v)); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return decodeError(err)
+	if failed != nil {
+		return decodeError(failed)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -226,4 +227,26 @@ func FuzzStrict(f *testing.F) {
 			t.Fatal(cmp.Diff(got.Model, want.Model))
 		}
 	})
+}
+
+// TestLengthAlone: what a caller says that it will send takes no memory before a part of it came.
+func TestLengthAlone(t *testing.T) {
+	const most = 64 << 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 8 {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("{"))
+		r.ContentLength = most
+		if _, err := ReadBody(r, most); core.CodeOf(err) != core.CodeInvalidRequest {
+			t.Fatalf("a body that ends early: %v", err)
+		}
+	}
+	if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > most {
+		t.Errorf("%d bytes for eight bodies of one", after.TotalAlloc-before.TotalAlloc)
+	}
+	long := strings.Repeat("x", 3*firstPart+7)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(long))
+	if b, err := ReadBody(r, most); err != nil || string(b) != long {
+		t.Errorf("a long body: %d bytes, %v", len(b), err)
+	}
 }

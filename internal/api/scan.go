@@ -269,24 +269,31 @@ func (s *scanner) text() []byte {
 }
 
 func (s *scanner) space() {
-	for s.pos < len(s.data) && strings.IndexByte(" \t\r\n", s.data[s.pos]) >= 0 {
+	for s.pos < len(s.data) && isSpace(s.data[s.pos]) {
 		s.pos++
 	}
 }
 
-func (s *scanner) literal() string {
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
+// literal steps over a number or a word and returns it.
+func (s *scanner) literal() []byte {
 	start := s.pos
-	for s.pos < len(s.data) && strings.IndexByte(" \t\r\n,]}", s.data[s.pos]) < 0 {
+	for s.pos < len(s.data) {
+		if c := s.data[s.pos]; c == ',' || c == ']' || c == '}' || isSpace(c) {
+			break
+		}
 		s.pos++
 	}
-	return string(s.data[start:s.pos])
+	return s.data[start:s.pos]
 }
 
 func (s *scanner) number(t reflect.Type) error {
-	text := s.literal()
+	literal := s.literal()
 	if t == nil {
 		return nil
 	}
+	text := string(literal)
 	switch k := t.Kind(); {
 	case k == reflect.Float32 || k == reflect.Float64:
 		if _, err := strconv.ParseFloat(text, t.Bits()); err != nil {

@@ -63,7 +63,11 @@ func (l *loop) loadModel(ctx context.Context, on *live) (engine.Model, *core.Err
 	if rt == nil {
 		return nil, core.Errorf(core.CodeUnsupported, "The model %s needs the runtime %q, which this server does not have.", on.target.Name, on.target.Runtime)
 	}
-	m, err := rt.Load(ctx, on.target.Spec, func(part float64) { l.send(loadProgress{on, part}) })
+	spec := on.target.Spec
+	if l.f.cfg.Memory != nil && spec.Memory == 0 { // asked for when what had to leave has left
+		spec.Memory = l.f.cfg.Memory()
+	}
+	m, err := rt.Load(ctx, spec, func(part float64) { l.send(loadProgress{on, part}) })
 	switch {
 	case err == nil && m == nil:
 		return nil, core.Errorf(core.CodeInternal, "The runtime %s loaded the model %s and returned nothing.", on.target.Runtime, on.target.Name)

@@ -61,7 +61,7 @@ func (n *Node) settingsOf(m *core.Manifest) infer.Settings {
 func (n *Node) loadOf(m *core.Manifest, own config.Model) infer.Settings {
 	e := own.Engine.Over(n.set.Engine)
 	s := infer.Settings{Load: engine.LoadSpec{
-		Context: e.Context, Sequences: e.Sequences, Batch: e.Batch, Threads: e.Threads, Memory: budget(n.set),
+		Context: e.Context, Sequences: e.Sequences, Batch: e.Batch, Threads: e.Threads,
 	}}
 	switch {
 	case own.Context > 0:

@@ -263,7 +263,7 @@ func (n *Node) makeFleet(context.Context) error {
 	}
 	n.runtimes = runtimes
 	n.fleet = fleet.New(fleet.Config{
-		Runtimes: runtimes, Budget: total, Devices: n.devices.Limits(), MaxQueue: n.set.Fleet.MaxQueue, MaxQueuedCost: int64(n.set.Fleet.MaxQueuedTokens),
+		Runtimes: runtimes, Budget: total, Memory: func() int64 { return budget(n.set) }, Devices: n.devices.Limits(), MaxQueue: n.set.Fleet.MaxQueue, MaxQueuedCost: int64(n.set.Fleet.MaxQueuedTokens),
 		DefaultKeepAlive: n.set.Fleet.KeepAlive, Processors: proc.CPUs(), LoadTimeout: n.set.Fleet.LoadTimeout, DrainTimeout: n.set.Server.DrainTimeout,
 		Log: n.log, Metrics: figures.Fleet{Metrics: n.metrics},
 	})

@@ -2,7 +2,6 @@ package oip
 
 import (
 	"encoding/json"
-	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -99,7 +98,7 @@ func readInfer(r *http.Request) (*inferBody, error) {
 		out := &inferBody{}
 		return out, api.DecodeJSON(r, MaxBody, &out.inferRequest)
 	}
-	all, err := readAll(r)
+	all, err := api.ReadBody(r, MaxBody)
 	if err != nil {
 		return nil, err
 	}
@@ -109,27 +108,6 @@ func readInfer(r *http.Request) (*inferBody, error) {
 	}
 	out := &inferBody{tail: all[n:]}
 	return out, api.Strict(all[:n], &out.inferRequest)
-}
-
-// firstPart is how much of a body must come before room is made for all of it: a length alone takes no memory.
-const firstPart = 1 << 20
-
-// readAll reads a body into one piece of memory, since tensors stay where they were read.
-func readAll(r *http.Request) ([]byte, error) {
-	body := http.MaxBytesReader(nil, r.Body, MaxBody)
-	if r.ContentLength < 0 || r.ContentLength > MaxBody {
-		b, err := io.ReadAll(body)
-		return b, api.BodyError(r, err)
-	}
-	b := make([]byte, min(r.ContentLength, firstPart))
-	n, err := io.ReadFull(body, b)
-	if rest := int(r.ContentLength) - n; err == nil && rest > 0 {
-		all := make([]byte, n+rest) // no slices.Grow, which takes the memory twice under the race detector
-		copy(all, b)
-		b = all
-		_, err = io.ReadFull(body, b[n:])
-	}
-	return b, api.BodyError(r, err)
 }
 
 // wish is what the request asks for, without the model.

@@ -529,24 +529,3 @@ func FuzzValues(f *testing.F) {
 		}
 	})
 }
-
-// TestLengthAlone: what a caller says that it will send takes no memory before a part of it came.
-func TestLengthAlone(t *testing.T) {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for range 8 {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v2/models/echo/infer", strings.NewReader("{"))
-		r.ContentLength = MaxBody
-		if _, err := readAll(r); core.CodeOf(err) != core.CodeInvalidRequest {
-			t.Fatalf("a body that ends early: %v", err)
-		}
-	}
-	if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > MaxBody {
-		t.Errorf("%d bytes for eight bodies of one", after.TotalAlloc-before.TotalAlloc)
-	}
-	long := strings.Repeat("x", 3*firstPart+7)
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v2/models/echo/infer", strings.NewReader(long))
-	if b, err := readAll(r); err != nil || string(b) != long {
-		t.Errorf("a long body: %d bytes, %v", len(b), err)
-	}
-}

@@ -19,13 +19,17 @@ type Door struct {
 	once   sync.Once
 	work   sync.RWMutex // held for reading by each call inside
 
+	mu   sync.Mutex
+	ends map[int]func() // what Close calls
+	last int
+
 	waiting, active atomic.Int64
 	steps, busy     atomic.Uint64
 }
 
 // New makes a door with places for so many calls.
 func New(places int) *Door {
-	return &Door{places: make(chan struct{}, places), closed: make(chan struct{})}
+	return &Door{places: make(chan struct{}, places), closed: make(chan struct{}), ends: map[int]func(){}}
 }
 
 // Enter waits for a place, and for the right to compute. Who got both gives them back by Leave. Errors: those of Alive.
@@ -75,16 +79,44 @@ func (d *Door) Alive(ctx context.Context) error {
 // Closed is closed when the door is, while calls may still be inside.
 func (d *Door) Closed() <-chan struct{} { return d.closed }
 
-// Close closes the door. It calls stop, which tells those inside to end where Closed does not, waits until they have left, and calls free.
-// It does this once; a call meanwhile waits as well, and later ones do nothing.
-func (d *Door) Close(stop, free func()) {
+// OnClose has Close call f, before it waits, unless the returned function was called before. Once the door is closed, it calls f itself.
+func (d *Door) OnClose(f func()) (forget func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	select {
+	case <-d.closed:
+		f()
+		return func() {}
+	default:
+	}
+	d.last++
+	n := d.last
+	d.ends[n] = f
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.ends, n)
+	}
+}
+
+// Close closes the door. It calls what OnClose was given, waits until those inside have left, and calls free. It does this once; a call
+// meanwhile waits as well, and later ones do nothing.
+func (d *Door) Close(free func()) {
 	d.once.Do(func() {
-		close(d.closed)
-		stop()
+		d.end()
 		d.work.Lock()
 		defer d.work.Unlock()
 		free()
 	})
+}
+
+func (d *Door) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	close(d.closed)
+	for _, f := range d.ends {
+		f()
+	}
 }
 
 // Computed counts a step that began then and is over now.

@@ -64,10 +64,12 @@ func TestClose(t *testing.T) {
 	waits := make(chan error, 1)
 	go func() { waits <- d.Enter(t.Context()) }()
 	told, over := make(chan struct{}), make(chan struct{})
+	d.OnClose(func() { close(told) })
+	d.OnClose(func() { t.Error("one that was taken back is told") })()
 	freed := 0
 	go func() {
 		defer close(over)
-		d.Close(func() { close(told) }, func() { freed++ })
+		d.Close(func() { freed++ })
 	}()
 	<-told
 	<-d.Closed()
@@ -81,7 +83,12 @@ func TestClose(t *testing.T) {
 	}
 	d.Leave()
 	<-over
-	d.Close(func() { t.Error("told again") }, func() { freed++ })
+	d.Close(func() { freed++ })
+	late := false
+	d.OnClose(func() { late = true })
+	if !late {
+		t.Error("who asks to be told when it is closed already is not")
+	}
 	if freed != 1 {
 		t.Errorf("freed %d times", freed)
 	}

@@ -230,7 +230,7 @@ func (m *model) vectors(ctx context.Context, rows []row, to [][]float32) error {
 		inputs = append(inputs, core.Tensor{Name: e.kinds, Type: core.Int64, Shape: shape, Data: make([]byte, len(ids))})
 	}
 	return m.run(ctx, inputs, []int{e.output}, func(values []*ort.Value) error {
-		_, got, err := values[0].Info()
+		_, got, data, err := values[0].Data()
 		if err != nil {
 			return internal(err)
 		}
@@ -240,10 +240,6 @@ func (m *model) vectors(ctx context.Context, rows []row, to [][]float32) error {
 		}
 		if !slices.Equal(got, want) {
 			return core.Errorf(core.CodeBadModel, "The model's vectors have the shape %v, where %v is expected; its files do not belong together.", got, want)
-		}
-		data, err := values[0].Data()
-		if err != nil {
-			return internal(err)
 		}
 		size := len(data) / len(rows)
 		for i, r := range rows {

@@ -80,7 +80,7 @@ func (m *model) Facts() engine.Facts {
 
 // Close implements engine.Model. What computes is told to end, and waited for.
 func (m *model) Close() error {
-	m.door.Close(func() {}, m.session.Close) // each run watches the door
+	m.door.Close(m.session.Close)
 	return nil
 }
 
@@ -100,7 +100,7 @@ func (m *model) Infer(ctx context.Context, inputs []core.Tensor, outputs []strin
 	var answer []core.Tensor
 	err = m.run(ctx, inputs, places, func(values []*ort.Value) error {
 		for i, v := range values {
-			t, err := tensorOf(m.facts.Outputs[places[i]].Name, v)
+			t, err := tensorOf(m.facts.Outputs[places[i]], v)
 			if err != nil {
 				return err
 			}
@@ -113,32 +113,13 @@ func (m *model) Infer(ctx context.Context, inputs []core.Tensor, outputs []strin
 
 // run computes the outputs at some places, and hands them to use, after which they are gone. The caller has entered.
 func (m *model) run(ctx context.Context, inputs []core.Tensor, places []int, use func([]*ort.Value) error) error {
-	b, err := m.session.NewBinding()
+	outputs := make([]string, len(places))
+	for i, k := range places {
+		outputs[i] = m.facts.Outputs[k].Name
+	}
+	values, err := m.compute(ctx, inputs, nil, outputs)
 	if err != nil {
-		return internal(err)
-	}
-	defer b.Close()
-	for _, t := range inputs {
-		v, err := m.value(t)
-		if err != nil {
-			return internal(err)
-		}
-		defer v.Close() //nolint:revive // they live as long as the run
-		if err := b.Input(t.Name, v); err != nil {
-			return internal(err)
-		}
-	}
-	for _, i := range places {
-		if err := b.Fresh(m.facts.Outputs[i].Name); err != nil {
-			return internal(err)
-		}
-	}
-	if err := m.compute(ctx, b); err != nil {
 		return err
-	}
-	values, err := b.Values()
-	if err != nil {
-		return internal(err)
 	}
 	defer func() {
 		for _, v := range values {
@@ -148,36 +129,40 @@ func (m *model) run(ctx context.Context, inputs []core.Tensor, places []int, use
 	return use(values)
 }
 
-// compute runs a binding until it is done, ctx ends or the model is closed.
-func (m *model) compute(ctx context.Context, b *ort.Binding) error {
+// compute runs the model on tensors and values until it is done, ctx ends or the model is closed. The caller closes what it gets.
+func (m *model) compute(ctx context.Context, tensors []core.Tensor, values []ort.Input, outputs []string) ([]*ort.Value, error) {
+	inputs := make([]ort.Input, 0, len(tensors)+len(values))
+	for _, t := range tensors {
+		v, err := m.value(t)
+		if err != nil {
+			return nil, internal(err)
+		}
+		defer v.Close() //nolint:revive // they live as long as the run
+		inputs = append(inputs, ort.Input{Name: t.Name, Value: v})
+	}
 	stop, err := m.lib.NewStop()
 	if err != nil {
-		return internal(err)
+		return nil, internal(err)
 	}
 	defer stop.Close()
+	end := func() { _ = stop.Now() } // a run that cannot be ended ends by itself
+	still := context.AfterFunc(ctx, end)
+	defer still()
+	forget := m.door.OnClose(end)
+	defer forget()
 	began := time.Now()
-	done, watched := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(watched)
-		select {
-		case <-ctx.Done():
-		case <-m.door.Closed():
-		case <-done:
-			return
-		}
-		_ = stop.Now() // a run that cannot be ended ends by itself
-	}()
-	err = b.Run(stop)
-	close(done)
-	<-watched
+	made, err := m.session.Run(stop, append(inputs, values...), outputs)
 	m.door.Computed(began)
 	if gone := m.door.Alive(ctx); gone != nil {
-		return gone
+		for _, v := range made {
+			v.Close()
+		}
+		return nil, gone
 	}
 	if err != nil {
-		return core.Wrap(core.CodeInvalidRequest, err, "ONNX Runtime refused the input: %s.", reason(err))
+		return nil, core.Wrap(core.CodeInvalidRequest, err, "ONNX Runtime refused the input: %s.", reason(err))
 	}
-	return nil
+	return made, nil
 }
 
 func internal(err error) error {
@@ -191,19 +176,17 @@ func (m *model) value(t core.Tensor) (*ort.Value, error) {
 	return m.lib.Over(types()[t.Type], t.Shape, t.Data)
 }
 
-// tensorOf copies a value.
-func tensorOf(name string, v *ort.Value) (core.Tensor, error) {
-	typ, shape, err := v.Info()
-	if err != nil {
-		return core.Tensor{}, internal(err)
-	}
-	t := core.Tensor{Name: name, Type: typeOf(typ), Shape: shape}
-	if t.Type == core.Bytes {
-		t.Data, err = v.AppendTexts([]byte{})
+// tensorOf copies a value of the type that the output has.
+func tensorOf(o core.TensorInfo, v *ort.Value) (t core.Tensor, err error) {
+	t.Name = o.Name
+	if o.Type == core.Bytes {
+		t.Type = core.Bytes
+		t.Shape, t.Data, err = v.Texts()
 	} else {
 		var view []byte
-		view, err = v.Data()
-		t.Data = append([]byte{}, view...)
+		var typ int
+		typ, t.Shape, view, err = v.Data()
+		t.Type, t.Data = typeOf(typ), append([]byte{}, view...)
 	}
 	if err != nil {
 		return core.Tensor{}, internal(err)

@@ -62,41 +62,17 @@ func (m *model) prefill(ctx context.Context, ids []int) (*kept, []float32, error
 }
 
 // advance computes tokens after what is remembered. No key and no value is copied: what the library makes of one step is
-// bound as the input of the next.
+// the input of the next.
 func (m *model) advance(ctx context.Context, k *kept, ids []int) (*kept, []float32, error) {
-	b, err := m.session.NewBinding()
-	if err != nil {
-		return nil, nil, internal(err)
-	}
-	defer b.Close()
-	for _, t := range m.causal.tensors(k.tokens, ids) {
-		v, err := m.value(t)
-		if err != nil {
-			return nil, nil, internal(err)
-		}
-		defer v.Close() //nolint:revive // they live as long as the run
-		if err := b.Input(t.Name, v); err != nil {
-			return nil, nil, internal(err)
-		}
-	}
 	outputs := []string{m.causal.logits}
+	past := make([]ort.Input, len(m.causal.past))
 	for i, p := range m.causal.past {
-		if err := b.Input(p.in, k.values[i]); err != nil {
-			return nil, nil, internal(err)
-		}
+		past[i] = ort.Input{Name: p.in, Value: k.values[i]}
 		outputs = append(outputs, p.out)
 	}
-	for _, name := range outputs {
-		if err := b.Fresh(name); err != nil {
-			return nil, nil, internal(err)
-		}
-	}
-	if err := m.compute(ctx, b); err != nil {
-		return nil, nil, err
-	}
-	values, err := b.Values()
+	values, err := m.compute(ctx, m.causal.tensors(k.tokens, ids), past, outputs)
 	if err != nil {
-		return nil, nil, internal(err)
+		return nil, nil, err
 	}
 	next := &kept{tokens: k.tokens + len(ids), values: values[1:], users: 1}
 	defer values[0].Close()
@@ -145,11 +121,7 @@ func int64s(n int, at func(int) int) []byte {
 
 // last copies the scores of the last token.
 func (m *model) last(v *ort.Value) ([]float32, error) {
-	typ, shape, err := v.Info()
-	if err != nil {
-		return nil, internal(err)
-	}
-	data, err := v.Data()
+	typ, shape, data, err := v.Data()
 	if err != nil {
 		return nil, internal(err)
 	}

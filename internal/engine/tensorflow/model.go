@@ -26,7 +26,9 @@ type model struct {
 }
 
 func newModel(facts engine.Facts, b backend) *model {
-	return &model{facts: facts, b: b, door: door.New(facts.Sequences)}
+	m := &model{facts: facts, b: b, door: door.New(facts.Sequences)}
+	m.door.OnClose(b.stop)
+	return m
 }
 
 // Facts implements engine.Model.
@@ -38,7 +40,7 @@ func (m *model) Facts() engine.Facts {
 
 // Close implements engine.Model. What computes is told to end, and waited for.
 func (m *model) Close() error {
-	m.door.Close(m.b.stop, m.b.close)
+	m.door.Close(m.b.close)
 	return nil
 }
 

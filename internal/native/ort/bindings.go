@@ -46,6 +46,8 @@ type functions struct {
 	Dims        func(info handle, out *int64, n uint64) status                         `ort:"62,GetDimensions"`
 	TypeShape   func(value handle, out *handle) status                                 `ort:"65,GetTensorTypeAndShape"`
 
+	Run func(session, run handle, inputNames **byte, inputs *handle, inputCount uint64, outputNames **byte, outputCount uint64, outputs *handle) status `ort:"9,Run"`
+
 	CreateRunOptions func(out *handle) status `ort:"39,CreateRunOptions"`
 	SetTerminate     func(r handle) status    `ort:"46,RunOptionsSetTerminate"`
 
@@ -59,15 +61,6 @@ type functions struct {
 	Free           func(allocator handle, p unsafe.Pointer) status                                                                 `ort:"76,AllocatorFree"`
 	Allocator      func(out *handle) status                                                                                        `ort:"78,GetAllocatorWithDefaultOptions"`
 
-	CreateBinding func(session handle, out *handle) status                               `ort:"134,CreateIoBinding"`
-	BindInput     func(binding handle, name *byte, value handle) status                  `ort:"136,BindInput"`
-	BindOutput    func(binding handle, name *byte, value handle) status                  `ort:"137,BindOutput"`
-	BindOutputTo  func(binding handle, name *byte, memory handle) status                 `ort:"138,BindOutputToDevice"`
-	BoundValues   func(binding, allocator handle, out *unsafe.Pointer, n *uint64) status `ort:"140,GetBoundOutputValues"`
-	ClearInputs   func(binding handle)                                                   `ort:"141,ClearBoundInputs"`
-	ClearOutputs  func(binding handle)                                                   `ort:"142,ClearBoundOutputs"`
-	RunBound      func(session, run, binding handle) status                              `ort:"133,RunWithBinding"`
-
 	ReleaseStatus     func(s status) `ort:"93,ReleaseStatus"`
 	ReleaseSession    func(h handle) `ort:"95,ReleaseSession"`
 	ReleaseValue      func(h handle) `ort:"96,ReleaseValue"`
@@ -75,5 +68,4 @@ type functions struct {
 	ReleaseType       func(h handle) `ort:"98,ReleaseTypeInfo"`
 	ReleaseTypeShape  func(h handle) `ort:"99,ReleaseTensorTypeAndShapeInfo"`
 	ReleaseOptions    func(h handle) `ort:"100,ReleaseSessionOptions"`
-	ReleaseBinding    func(h handle) `ort:"135,ReleaseIoBinding"`
 }

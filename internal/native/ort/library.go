@@ -63,7 +63,11 @@ type Library struct {
 	memory    handle // of the CPU
 	allocator handle
 	version   string
+	stops     chan handle // that nobody uses, to be used again
 }
+
+// keptStops is how many run options are kept to be used again; they are small.
+const keptStops = 16
 
 // Open verifies and opens the library in dir and binds its functions. Errors wrap native.ErrMissing or native.ErrMismatch
 // where one of those is the cause.
@@ -86,7 +90,7 @@ func Open(dir string) (*Library, error) {
 	var getVersion func() string
 	purego.RegisterFunc(&getAPI, b.GetAPI)
 	purego.RegisterFunc(&getVersion, b.GetVersion)
-	l := &Library{version: getVersion()}
+	l := &Library{version: getVersion(), stops: make(chan handle, keptStops)}
 	if l.version != Release {
 		return nil, fmt.Errorf("%w: the library in %s says it is %s, this build needs ONNX Runtime %s", native.ErrMismatch, dir, l.version, Release)
 	}

@@ -59,44 +59,37 @@ func TestRun(t *testing.T) {
 	if !slices.EqualFunc(s.Inputs, want, func(a, b Info) bool { return a.Name == b.Name && a.Type == b.Type && slices.Equal(a.Shape, b.Shape) }) || s.Outputs[0].Name != "y" {
 		t.Errorf("%+v to %+v", s.Inputs, s.Outputs)
 	}
-	b, err := s.NewBinding()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
 	in := onnxfiletest.Floats(1, 2, 3, 4)
 	x, err := l.Over(Float32, []int64{2, 2}, in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer x.Close()
-	if err := errors.Join(b.Input("x", x), b.Fresh("y"), b.Run(nil)); err != nil {
-		t.Fatal(err)
-	}
-	values, err := b.Values()
+	values, err := s.Run(nil, []Input{{"x", x}}, []string{"y"})
 	if err != nil || len(values) != 1 {
 		t.Fatalf("%d values, %v", len(values), err)
 	}
-	typ, shape, err := values[0].Info()
-	data, err2 := values[0].Data()
-	if errors.Join(err, err2) != nil || typ != Float32 || !slices.Equal(shape, []int64{2, 2}) || !bytes.Equal(data, onnxfiletest.Floats(2, 4, 6, 8)) {
+	typ, shape, data, err := values[0].Data()
+	if err != nil || typ != Float32 || !slices.Equal(shape, []int64{2, 2}) || !bytes.Equal(data, onnxfiletest.Floats(2, 4, 6, 8)) {
 		t.Errorf("type %d, shape %v, % x, %v", typ, shape, data, err)
 	}
 
-	// An output bound to a value is the input of the next run without a copy.
-	b.Clear()
-	out, err := l.Over(Float32, []int64{2, 2}, make([]byte, 16))
+	// An output is the input of the next run without a copy, and stays as it is.
+	again, err := s.Run(nil, []Input{{"x", values[0]}}, []string{"y"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer out.Close()
-	if err := errors.Join(b.Input("x", values[0]), b.Output("y", out), b.Run(nil)); err != nil {
-		t.Fatal(err)
+	if _, _, data, err := again[0].Data(); err != nil || !bytes.Equal(data, onnxfiletest.Floats(4, 8, 12, 16)) {
+		t.Errorf("% x, %v", data, err)
 	}
-	if data, err := out.Data(); err != nil || !bytes.Equal(data, onnxfiletest.Floats(4, 8, 12, 16)) {
+	if _, _, data, err := values[0].Data(); err != nil || !bytes.Equal(data, onnxfiletest.Floats(2, 4, 6, 8)) {
 		t.Errorf("% x, %v", data, err)
 	}
 	values[0].Close()
+	again[0].Close()
+	if _, err := s.Run(nil, []Input{{"z", x}}, []string{"y"}); err == nil {
+		t.Error("an input that the model does not have")
+	}
 }
 
 func TestTexts(t *testing.T) {
@@ -110,31 +103,23 @@ func TestTexts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := s.NewBinding()
+		values, err := s.Run(nil, []Input{{"x", x}}, []string{"y"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(b.Input("x", x), b.Fresh("y"), b.Run(nil)); err != nil {
-			t.Fatal(err)
-		}
-		values, err := b.Values()
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := values[0].AppendTexts(nil)
+		shape, got, err := values[0].Texts()
 		var want []byte
 		for _, s := range texts {
 			want = append(append(want, byte(len(s)), 0, 0, 0), s...)
 		}
-		if err != nil || !bytes.Equal(got, want) {
+		if err != nil || !bytes.Equal(got, want) || !slices.Equal(shape, []int64{int64(len(texts))}) {
 			t.Errorf("%q, %v", got, err)
 		}
-		if _, err := values[0].Data(); err == nil {
+		if _, _, _, err := values[0].Data(); err == nil {
 			t.Error("texts have plain memory")
 		}
 		values[0].Close()
 		x.Close()
-		b.Close()
 	}
 	if _, err := l.Texts([]int64{2}, nil); err == nil {
 		t.Error("no texts of a shape of two")
@@ -158,23 +143,18 @@ func TestRefusals(t *testing.T) {
 	if v, err := l.Over(Int64, []int64{0}, nil); err != nil {
 		t.Error(err)
 	} else {
-		if data, err := v.Data(); err != nil || len(data) != 0 {
+		if _, _, data, err := v.Data(); err != nil || len(data) != 0 {
 			t.Errorf("% x, %v", data, err)
 		}
 		v.Close()
 	}
 	s := session(t, l, twice(Int64))
-	b, err := s.NewBinding()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
 	x, err := l.Over(Float32, []int64{1, 2}, make([]byte, 8))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer x.Close()
-	if err := errors.Join(b.Input("x", x), b.Fresh("y"), b.Run(nil)); !errors.Is(err, ErrFailed) {
+	if _, err := s.Run(nil, []Input{{"x", x}}, []string{"y"}); !errors.Is(err, ErrFailed) {
 		t.Errorf("another type: %v", err)
 	}
 	stop, err := l.NewStop()
@@ -190,8 +170,7 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer y.Close()
-	b.Clear()
-	if err := errors.Join(b.Input("x", y), b.Fresh("y"), b.Run(stop)); err == nil || !strings.Contains(err.Error(), "terminate") {
+	if _, err := s.Run(stop, []Input{{"x", y}}, []string{"y"}); err == nil || !strings.Contains(err.Error(), "terminate") {
 		t.Errorf("a run that was ended: %v", err)
 	}
 }
@@ -214,5 +193,40 @@ func TestMissingAndChangedLibraries(t *testing.T) {
 		if Size(typ) != n {
 			t.Errorf("type %d has %d bytes", typ, Size(typ))
 		}
+	}
+}
+
+// TestStopsAreUsedAgain: one that ended nothing serves the next run; one that did is gone, and ends nothing later.
+func TestStopsAreUsedAgain(t *testing.T) {
+	l := open(t)
+	stop := func() *Stop {
+		t.Helper()
+		s, err := l.NewStop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	a := stop()
+	first := a.h
+	a.Close()
+	if err := a.Now(); err != nil { // late
+		t.Error(err)
+	}
+	b := stop()
+	if b.h != first {
+		t.Error("a new one was made")
+	}
+	if err := b.Now(); err != nil {
+		t.Error(err)
+	}
+	b.Close()
+	if c := stop(); c.h == 0 {
+		t.Error("none was made")
+	} else {
+		defer c.Close()
+	}
+	if len(l.stops) != 0 {
+		t.Error("one that has ended a run is kept")
 	}
 }

@@ -2,6 +2,9 @@ package ort
 
 import (
 	"fmt"
+	"runtime"
+	"slices"
+	"sync"
 	"unsafe"
 )
 
@@ -24,6 +27,8 @@ type Session struct {
 	h       handle
 	Inputs  []Info
 	Outputs []Info
+	names   map[string]*byte // of both, as C has them
+	pin     runtime.Pinner   // which holds them in place
 }
 
 // NewSession loads a model file. The file must have been accepted by package onnxfile.
@@ -59,6 +64,14 @@ func (l *Library) NewSession(path string, o Options) (*Session, error) {
 		s.Close()
 		return nil, err
 	}
+	s.names = map[string]*byte{}
+	for _, info := range slices.Concat(s.Inputs, s.Outputs) {
+		if s.names[info.Name] == nil {
+			p := text(info.Name)
+			s.pin.Pin(p)
+			s.names[info.Name] = p
+		}
+	}
 	return s, nil
 }
 
@@ -67,6 +80,7 @@ func (s *Session) Close() {
 	if s.h != 0 {
 		s.l.fn.ReleaseSession(s.h)
 		s.h = 0
+		s.pin.Unpin()
 	}
 }
 
@@ -117,90 +131,88 @@ func (l *Library) typeAndShape(info handle) (int, []int64, error) {
 	return int(typ), shape, l.check(l.fn.Dims(info, unsafe.SliceData(shape), rank)) //nolint:gosec // the library counts them
 }
 
-// Stop ends the runs that were begun with it. It may be called from anywhere, until Close.
+// Stop ends the runs that were begun with it. It may be called from anywhere, also after Close.
 type Stop struct {
 	l *Library
-	h handle
+
+	mu    sync.Mutex
+	h     handle // 0: closed
+	ended bool
 }
 
 // NewStop makes a Stop.
 func (l *Library) NewStop() (*Stop, error) {
 	s := &Stop{l: l}
-	return s, l.check(l.fn.CreateRunOptions(&s.h))
+	select {
+	case s.h = <-l.stops:
+		return s, nil
+	default:
+		return s, l.check(l.fn.CreateRunOptions(&s.h))
+	}
 }
 
-// Now ends them. The operator that computes is finished first.
-func (s *Stop) Now() error { return s.l.check(s.l.fn.SetTerminate(s.h)) }
+// Now ends them. The operator that computes is finished first. After Close there is nothing to end.
+func (s *Stop) Now() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.h == 0 {
+		return nil
+	}
+	s.ended = true
+	return s.l.check(s.l.fn.SetTerminate(s.h))
+}
 
-// Close frees it.
+// Close gives it back, when its runs are over.
 func (s *Stop) Close() {
-	if s.h != 0 {
-		s.l.fn.ReleaseRunOptions(s.h)
-		s.h = 0
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.h == 0 {
+		return
 	}
+	if !s.ended {
+		select {
+		case s.l.stops <- s.h: // as good as new
+			s.h = 0
+			return
+		default:
+		}
+	}
+	s.l.fn.ReleaseRunOptions(s.h)
+	s.h = 0
 }
 
-// Binding joins values to a session's inputs and outputs. One goroutine uses it.
-type Binding struct {
-	s *Session
-	h handle
+// Input is a value for an input. The value must live until the run has ended.
+type Input struct {
+	Name  string
+	Value *Value
 }
 
-// NewBinding makes an empty binding.
-func (s *Session) NewBinding() (*Binding, error) {
-	b := &Binding{s: s}
-	return b, s.l.check(s.l.fn.CreateBinding(s.h, &b.h))
-}
-
-// Input gives a value to an input, without a copy. The value must live until the next run has ended.
-func (b *Binding) Input(name string, v *Value) error {
-	return b.s.l.check(b.s.l.fn.BindInput(b.h, text(name), v.h))
-}
-
-// Output has an output written into a value.
-func (b *Binding) Output(name string, v *Value) error {
-	return b.s.l.check(b.s.l.fn.BindOutput(b.h, text(name), v.h))
-}
-
-// Fresh has the library make the value of an output, on the CPU, at each run anew.
-func (b *Binding) Fresh(name string) error {
-	return b.s.l.check(b.s.l.fn.BindOutputTo(b.h, text(name), b.s.l.memory))
-}
-
-// Run computes. stop may be nil.
-func (b *Binding) Run(stop *Stop) error {
-	var h handle
+// Run computes outputs, in their order, each a new value on the CPU, which the caller closes. Nothing is copied: a value that a run
+// made may be the input of the next. stop may be nil.
+func (s *Session) Run(stop *Stop, inputs []Input, outputs []string) ([]*Value, error) {
+	var run handle
 	if stop != nil {
-		h = stop.h
+		run = stop.h
 	}
-	return b.s.l.check(b.s.l.fn.RunBound(b.s.h, h, b.h))
-}
-
-// Values returns the outputs of the last run in the order in which they were bound. The caller closes them.
-func (b *Binding) Values() ([]*Value, error) {
-	l := b.s.l
-	var list unsafe.Pointer
-	var n uint64
-	if err := l.check(l.fn.BoundValues(b.h, l.allocator, &list, &n)); err != nil {
+	names, values := make([]*byte, 0, len(inputs)+len(outputs)), make([]handle, len(inputs)+len(outputs))
+	for i, in := range inputs {
+		names, values[i] = append(names, s.names[in.Name]), in.Value.h
+	}
+	for _, name := range outputs {
+		names = append(names, s.names[name])
+	}
+	if i := slices.Index(names, nil); i >= 0 {
+		return nil, fmt.Errorf("%w: the model has no such input or output: %d of %d", ErrFailed, i, len(names))
+	}
+	from, to := values[:len(inputs)], values[len(inputs):]
+	err := s.l.check(s.l.fn.Run(s.h, run, unsafe.SliceData(names), unsafe.SliceData(from), uint64(len(from)), //nolint:gosec // memory of this call
+		unsafe.SliceData(names[len(from):]), uint64(len(to)), unsafe.SliceData(to))) //nolint:gosec // memory of this call
+	if err != nil {
 		return nil, err
 	}
-	var out []*Value
-	for _, h := range unsafe.Slice((*handle)(list), n) { //nolint:gosec // the library counts them
-		out = append(out, &Value{l: l, h: h})
+	made := make([]*Value, len(to))
+	for i, h := range to {
+		made[i] = &Value{l: s.l, h: h}
 	}
-	return out, l.check(l.fn.Free(l.allocator, list))
-}
-
-// Clear forgets what was bound.
-func (b *Binding) Clear() {
-	b.s.l.fn.ClearInputs(b.h)
-	b.s.l.fn.ClearOutputs(b.h)
-}
-
-// Close frees the binding.
-func (b *Binding) Close() {
-	if b.h != 0 {
-		b.s.l.fn.ReleaseBinding(b.h)
-		b.h = 0
-	}
+	return made, nil
 }

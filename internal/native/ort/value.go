@@ -111,50 +111,48 @@ func (v *Value) Info() (typ int, shape []int64, err error) {
 	return v.l.typeAndShape(info)
 }
 
-// Data is the memory of the tensor, which is not copied: it holds until Close. A tensor of text has none.
-func (v *Value) Data() ([]byte, error) {
-	typ, shape, err := v.Info()
-	if err != nil {
-		return nil, err
+// Data is the memory of the tensor with its type and shape. It is not copied: it holds until Close. A tensor of text has none.
+func (v *Value) Data() (typ int, shape []int64, data []byte, err error) {
+	if typ, shape, err = v.Info(); err != nil {
+		return 0, nil, nil, err
 	}
 	size := count(shape) * int64(Size(typ))
 	if Size(typ) == 0 {
-		return nil, fmt.Errorf("a tensor of the type %d has no plain memory", typ)
+		return typ, shape, nil, fmt.Errorf("a tensor of the type %d has no plain memory", typ)
 	}
 	if size == 0 {
-		return nil, nil
+		return typ, shape, nil, nil
 	}
 	var p unsafe.Pointer
 	if err := v.l.check(v.l.fn.TensorData(v.h, &p)); err != nil {
-		return nil, err
+		return 0, nil, nil, err
 	}
-	return unsafe.Slice((*byte)(p), size), nil //nolint:gosec // memory of the library, as long as the value is open
+	return typ, shape, unsafe.Slice((*byte)(p), size), nil //nolint:gosec // memory of the library, as long as the value is open
 }
 
-// AppendTexts appends the texts of the tensor, each behind its length in four bytes, little-endian.
-func (v *Value) AppendTexts(to []byte) ([]byte, error) {
-	_, shape, err := v.Info()
-	if err != nil {
-		return nil, err
+// Texts is the shape of a tensor of text, and the texts, each behind its length in four bytes, little-endian.
+func (v *Value) Texts() (shape []int64, to []byte, err error) {
+	if _, shape, err = v.Info(); err != nil {
+		return nil, nil, err
 	}
 	n := uint64(count(shape)) //nolint:gosec // of the library, so not negative
 	if n == 0 {
-		return to, nil
+		return shape, []byte{}, nil
 	}
 	var size uint64
 	if err := v.l.check(v.l.fn.StringsLength(v.h, &size)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, offsets := make([]byte, size+1), make([]uint64, n+1)
 	if err := v.l.check(v.l.fn.StringsContent(v.h, unsafe.Pointer(unsafe.SliceData(all)), size, unsafe.SliceData(offsets), n)); err != nil { //nolint:gosec // memory of this call, which the library fills
-		return nil, err
+		return nil, nil, err
 	}
 	offsets[n] = size
 	for i := range n {
 		s := all[offsets[i]:offsets[i+1]]
 		to = append(binary.LittleEndian.AppendUint32(to, uint32(len(s))), s...) //nolint:gosec // a text is far below 4 GiB
 	}
-	return to, nil
+	return shape, to, nil
 }
 
 // Close frees the tensor.
