@@ -133,7 +133,7 @@ func (a v1Optimizer) target(ctx context.Context, m *core.Manifest, types []strin
 		types = all // none where the runtime makes no weights, which Run refuses
 	}
 	t := optimize.Target{Model: m, Load: set.Load, Types: types}
-	t.Load.Path, t.Load.Fallback = a.m.Path(m), ""
+	t.Load.Path, t.Load.Fallback, t.Load.Memory = a.m.Path(m), "", budget(a.n.set)
 	t.Maker, _ = a.r[name].(engine.Optimizer)
 	list, err := a.f.Instances(ctx)
 	if err != nil {
