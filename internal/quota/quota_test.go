@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -501,6 +502,52 @@ func TestDiskFull(t *testing.T) {
 	if err != nil || len(got) != 2 || got[0].Prompt != 7 {
 		t.Errorf("%v %v", got, err)
 	}
+}
+
+// counting counts writes.
+type counting struct {
+	store.Quotas
+
+	writes atomic.Int32
+}
+
+func (c *counting) AddUse(context.Context, []core.QuotaUse) error {
+	c.writes.Add(1)
+	return nil
+}
+
+// TestWritesRest: what was used is written down at once after a rest, and what comes in a second needs twenty writes, however much it is.
+func TestWritesRest(t *testing.T) {
+	db := &counting{Quotas: openSQLite(t).Accounts().Quotas()}
+	s := service(t, db, newClock())
+	synctest.Test(t, func(t *testing.T) {
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		one := func() {
+			t.Helper()
+			g, err := s.Reserve(ann, "m", core.TokenWish{Prompt: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Settle(core.Usage{Prompt: 7})
+		}
+		one()
+		synctest.Wait()
+		if n := db.writes.Load(); n != 1 {
+			t.Errorf("%d writes after the first", n)
+		}
+		for range 1000 {
+			time.Sleep(time.Millisecond)
+			one()
+		}
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := db.writes.Load(); n < 20 || n > 23 {
+			t.Errorf("%d writes in a second", n)
+		}
+	})
 }
 
 func TestSweep(t *testing.T) {

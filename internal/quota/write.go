@@ -12,7 +12,8 @@ const (
 	keepMinutes = 10 * time.Minute
 	keepDays    = 400 * 24 * time.Hour
 	sweepEach   = time.Minute
-	retryWrite  = time.Second // after a write that failed
+	retryWrite  = time.Second           // after a write that failed
+	restWrite   = 50 * time.Millisecond // after one that did not: each waits for the disk, and what ends meanwhile goes into the next
 	writeTime   = 10 * time.Second
 )
 
@@ -49,12 +50,14 @@ func (s *Service) loop(ctx context.Context) {
 		case <-sweep.C:
 			s.sweep(ctx)
 		case <-s.wake:
+			rest := restWrite
 			if err := s.flushWhole(ctx); err != nil && ctx.Err() == nil {
 				s.cfg.Log.WarnContext(ctx, "what was used could not be written down; it is tried again", slog.String("error", err.Error()))
-				if !pause(ctx, retryWrite) {
-					return
-				}
+				rest = retryWrite
 				s.poke()
+			}
+			if !pause(ctx, rest) {
+				return
 			}
 		}
 	}
