@@ -60,7 +60,7 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) maker(p *plan, out sink) *maker {
-	return &maker{resp: p.resp, logprobs: p.logprobs, out: out, now: h.Now}
+	return &maker{resp: p.resp, logprobs: p.logprobs, spaces: p.spaces, out: out, now: h.Now}
 }
 
 // whole answers with the finished response, and stores it first where it is to be stored.

@@ -26,6 +26,7 @@ func createTable() api.Fields {
 		api.Honours("min_p", "Extension."),
 		api.Honours("repeat_penalty", "Extension."),
 		api.Honours("seed", "Extension."),
+		api.Ignores("client_metadata", "Labels for statistics of OpenAI's own clients."),
 		api.Refuses("access_programs", "There are no such programs here"),
 		api.Refuses("background_options", "Work in the background has one kind of queue"),
 		api.Refuses("context_management", "Conversations are not made shorter on the way; truncation can be auto", `[]`),
@@ -83,21 +84,13 @@ func includeFields() api.Fields {
 
 // promptTable are the fields of both endpoints.
 func promptTable() api.Fields {
-	return api.Fields{
+	return slices.Concat(api.Fields{
 		api.Honours("model", "Absent: the default chat model."),
 		api.Honours("input", "A string, or items of the types message, function_call, function_call_output, reasoning and item_reference; text only."),
 		api.Honours("instructions", "The system message of this response alone."),
 		api.Honours("previous_response_id", "A stored response of the same owner."),
 		api.Honours("conversation", "An id, or an object with an id."),
-		api.Honours("tools", "Functions, up to 128."),
-		api.Honours("tools.type", "function."),
-		api.Honours("tools.name", ""),
-		api.Honours("tools.description", ""),
-		api.Honours("tools.parameters", "A JSON schema, which is an object."),
-		api.Honours("tools.strict", "Holds the arguments to the schema; absent: false."),
-		api.Refuses("tools.allowed_callers", "Only the model itself calls tools here", `[]`, `["direct"]`),
-		api.Refuses("tools.defer_loading", "The model sees every tool from the start", `false`),
-		api.Ignores("tools.output_schema", "What a tool answers is taken as it comes."),
+	}, toolFields(), api.Fields{
 		api.Honours("tool_choice", "none, auto, required, a function, or allowed_tools."),
 		api.Honours("parallel_tool_calls", "false: at most one call in a response."),
 		api.Honours("reasoning", ""),
@@ -110,5 +103,5 @@ func promptTable() api.Fields {
 		api.Honours("text.format", "text, json_object, json_schema; a schema is enforced whether strict is set or not."),
 		api.Refuses("text.verbosity", "The models here do not take it; say in instructions how long the answer may be", `"medium"`),
 		api.Honours("truncation", "auto leaves out the oldest turns, and says how many messages in usage and in X-Ashatai-Truncated."),
-	}
+	})
 }

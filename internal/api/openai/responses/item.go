@@ -30,6 +30,7 @@ type inputItem struct {
 	Content          json.RawMessage `json:"content"`
 	CallID           string          `json:"call_id"`
 	Name             string          `json:"name"`
+	Namespace        string          `json:"namespace"`
 	Arguments        string          `json:"arguments"`
 	Output           json.RawMessage `json:"output"`
 	Summary          json.RawMessage `json:"summary"`
@@ -203,12 +204,12 @@ func (it item) asCall(where string, in inputItem) (item, error) {
 		return it, core.Invalid(where+".call_id", "%s must have a call_id and a name.", where)
 	}
 	var err error
-	it.call, err = param.Call(where+".arguments", core.ToolCall{ID: in.CallID, Name: in.Name, Arguments: in.Arguments})
+	it.call, err = param.Call(where+".arguments", core.ToolCall{ID: in.CallID, Name: spaced(in.Namespace, in.Name), Arguments: in.Arguments})
 	if err != nil {
 		return it, err
 	}
 	it.id, err = named(it.id, "fc_", where)
-	it.body = call{ID: it.id, Type: typeCall, Status: completed, CallID: in.CallID, Name: in.Name, Arguments: it.call.Arguments}
+	it.body = call{ID: it.id, Type: typeCall, Status: completed, CallID: in.CallID, Name: in.Name, Namespace: in.Namespace, Arguments: it.call.Arguments}
 	return it, err
 }
 

@@ -14,7 +14,8 @@ import (
 type maker struct {
 	resp     response
 	logprobs bool
-	out      sink // nil: nobody listens
+	spaces   map[string]string // of functions, by the names that the model knows
+	out      sink              // nil: nobody listens
 	now      func() time.Time
 
 	seq     int64
@@ -33,6 +34,7 @@ type openItem struct {
 	index    int
 	text     strings.Builder // of the part, or the arguments
 	call     core.ToolDelta  // its id, name and index
+	space    string          // the namespace of the function
 	pending  []logprob       // not told yet
 	logprobs []logprob
 }
@@ -163,7 +165,11 @@ func (m *maker) next(kind string, c core.ToolDelta) error {
 		return err
 	}
 	prefix := map[string]string{typeMessage: "msg_", typeReasoning: "rs_", typeCall: "fc_"}[kind]
-	m.open = &openItem{kind: kind, id: prefix + rand.Text(), index: len(m.resp.Output), call: c}
+	space := m.spaces[c.Name]
+	if space != "" {
+		c.Name = strings.TrimPrefix(c.Name, spaced(space, ""))
+	}
+	m.open = &openItem{kind: kind, id: prefix + rand.Text(), index: len(m.resp.Output), call: c, space: space}
 	o := m.open
 	if err := m.send(event{Type: "response.output_item.added", OutputIndex: &o.index, Item: o.item(inProgress, nil)}); err != nil {
 		return err
@@ -193,7 +199,7 @@ func (o *openItem) item(status string, p *part) any {
 	case typeReasoning:
 		return reasoning{ID: o.id, Type: typeReasoning, Status: status, Summary: []part{}, Content: content}
 	case typeCall:
-		return call{ID: o.id, Type: typeCall, Status: status, CallID: o.call.ID, Name: o.call.Name, Arguments: o.text.String()}
+		return call{ID: o.id, Type: typeCall, Status: status, CallID: o.call.ID, Name: o.call.Name, Namespace: o.space, Arguments: o.text.String()}
 	}
 	return message{ID: o.id, Type: typeMessage, Status: status, Role: "assistant", Content: content}
 }

@@ -51,6 +51,7 @@ type createRequest struct {
 
 // createOthers are the fields that only Fields decides.
 type createOthers struct {
+	ClientMetadata       json.RawMessage `json:"client_metadata,omitempty"`
 	AccessPrograms       json.RawMessage `json:"access_programs,omitempty"`
 	BackgroundOptions    json.RawMessage `json:"background_options,omitempty"`
 	ContextManagement    json.RawMessage `json:"context_management,omitempty"`
@@ -73,19 +74,6 @@ type countRequest struct {
 
 type countOthers struct {
 	Personality json.RawMessage `json:"personality,omitempty"`
-}
-
-type toolField struct {
-	param.Function
-	toolOthers
-	Type string `json:"type"`
-}
-
-// toolOthers are the fields that only Fields decides.
-type toolOthers struct {
-	AllowedCallers json.RawMessage `json:"allowed_callers,omitempty"`
-	DeferLoading   json.RawMessage `json:"defer_loading,omitempty"`
-	OutputSchema   json.RawMessage `json:"output_schema,omitempty"`
 }
 
 type reasoningField struct {
@@ -159,39 +147,10 @@ func (f *promptFields) apply(t api.Table, req *core.Request) error {
 	return err
 }
 
-func (f *promptFields) applyTools(table api.Table, req *core.Request) error {
-	tools := make([]core.Tool, len(f.Tools))
-	for i, t := range f.Tools {
-		at := fmt.Sprintf("tools.%d", i)
-		if t.Type != "function" {
-			return core.Invalid(at+".type", "%s.type is %s; this server knows tools of the type function.", at, api.Show(t.Type))
-		}
-		err := table.Screen("tools.", at+".", t.toolOthers)
-		if err != nil {
-			return err
-		}
-		if tools[i], err = t.Tool(at); err != nil {
-			return err
-		}
-	}
-	if err := param.CheckTools("tools", tools); err != nil {
-		return err
-	}
-	choice, tools, err := param.Choice("tool_choice", f.ToolChoice, tools)
-	if err != nil {
-		return err
-	}
-	choice.Single = f.ParallelToolCalls != nil && !*f.ParallelToolCalls
-	if len(tools) == 0 {
-		choice = core.ToolChoice{}
-	}
-	req.Tools, req.ToolChoice = tools, choice
-	return nil
-}
-
 // plan is a checked request.
 type plan struct {
 	req        *core.Request
+	spaces     map[string]string
 	resp       response // as it is at its beginning
 	input      []item
 	before     earlier
@@ -266,6 +225,7 @@ func (c *createRequest) plan(t api.Table) (*plan, error) {
 	if p.background && c.Store != nil && !*c.Store {
 		return nil, core.Invalid("background", "background needs store to be true: nobody could come back for the answer.")
 	}
+	p.spaces = spacesOf(c.Tools)
 	p.resp = c.echo(p)
 	return p, p.req.Validate()
 }
@@ -279,7 +239,7 @@ func (c *createRequest) echo(p *plan) response {
 		MaxOutputTokens: c.MaxOutputTokens, MaxToolCalls: c.MaxToolCalls, Output: []json.RawMessage{},
 		ParallelToolCalls: !p.req.ToolChoice.Single, PreviousResponseID: c.PreviousResponseID, ServiceTier: "default",
 		Store: c.Store == nil || *c.Store, Temperature: c.Temperature, Text: textEcho{Format: json.RawMessage(`{"type":"text"}`)},
-		ToolChoice: json.RawMessage(`"auto"`), Tools: []functionTool{}, TopLogprobs: p.req.TopLogprobs, TopP: c.TopP,
+		ToolChoice: json.RawMessage(`"auto"`), TopLogprobs: p.req.TopLogprobs, TopP: c.TopP,
 		Truncation: "disabled", Metadata: c.Metadata,
 	}
 	if c.Reasoning != nil {
@@ -291,9 +251,7 @@ func (c *createRequest) echo(p *plan) response {
 	if api.Present(c.ToolChoice) {
 		r.ToolChoice = c.ToolChoice
 	}
-	for _, t := range c.Tools {
-		r.Tools = append(r.Tools, functionTool{Type: "function", Name: t.Name, Description: t.Description, Parameters: t.Parameters, Strict: is(t.Strict)})
-	}
+	r.Tools = echoTools(c.Tools)
 	if p.req.Truncate {
 		r.Truncation = "auto"
 	}

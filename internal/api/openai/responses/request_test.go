@@ -19,7 +19,7 @@ func promptSamples() map[string]string {
 	return map[string]string{
 		"model": `"tiny"`, "instructions": `"Be short."`, "tools": `[{"type":"function","name":"f","parameters":{"type":"object"}}]`,
 		"tool_choice": `"required"`, "parallel_tool_calls": "false", "reasoning": "{}", "reasoning.effort": `"high"`, "text": "{}",
-		"tools.type": `"function"`, "tools.name": `"g"`, "tools.description": `"d"`, "tools.parameters": `{"type":"object"}`, "tools.strict": "true",
+		"tools.type": `"function"`, "tools.name": `"g"`, "tools.description": `"d"`, "tools.parameters": `{"type":"object"}`, "tools.tools": `[{"type":"function","name":"g"}]`, "tools.strict": "true",
 		"text.format": `{"type":"json_object"}`, "truncation": `"auto"`,
 	}
 }
@@ -65,7 +65,11 @@ func TestFields(t *testing.T) {
 		if !ok {
 			return fieldtest.Put(body, name, value)
 		}
-		body["tools"] = []any{map[string]any{"type": "function", "name": "f", field: value}}
+		kind := "function"
+		if field == "tools" {
+			kind = "namespace"
+		}
+		body["tools"] = []any{map[string]any{"type": kind, "name": "f", field: value}}
 		return "tools.0." + field
 	}
 	tool := `{"tools":[{"type":"function","name":"f"}]}`
@@ -94,25 +98,28 @@ func TestBadValues(t *testing.T) {
 	f := open(t)
 	item := func(s string) string { return `{"input":[` + s + `]}` }
 	for body, at := range map[string]string{
-		`{}`:                                                                   "input",
-		`{"input":[]}`:                                                         "input",
-		`{"input":"x","wibble":1}`:                                             "wibble",
-		`{"input":"x","max_output_tokens":0}`:                                  "max_output_tokens",
-		`{"input":"x","max_tool_calls":0}`:                                     "max_tool_calls",
-		`{"input":"x","temperature":9}`:                                        "temperature",
-		`{"input":"x","top_logprobs":21}`:                                      "top_logprobs",
-		`{"input":"x","truncation":"some"}`:                                    "truncation",
-		`{"input":"x","include":["x"]}`:                                        "include.0",
-		`{"input":"x","stream_options":{}}`:                                    "stream_options",
-		`{"input":"x","background":true,"store":false}`:                        "background",
-		`{"input":"x","conversation":{"id":""}}`:                               "conversation",
-		`{"input":"x","conversation":"a","previous_response_id":"b"}`:          "previous_response_id",
-		`{"input":"x","tools":[{"type":"web_search"}]}`:                        "tools.0.type",
-		`{"input":"x","tools":[{"type":"function"}]}`:                          "tools.0.name",
-		`{"input":"x","tool_choice":{"type":"function","name":"f"}}`:           "tool_choice",
-		`{"input":"x","text":{"format":{"type":"json_schema"}}}`:               "text.format.schema",
-		`{"input":"x","text":{"format":{"type":"json_object"}},"grammar":"x"}`: "grammar",
-		`{"input":"x","reasoning":{"effort":"huge"}}`:                          "reasoning.effort",
+		`{}`:                                                          "input",
+		`{"input":[]}`:                                                "input",
+		`{"input":"x","wibble":1}`:                                    "wibble",
+		`{"input":"x","max_output_tokens":0}`:                         "max_output_tokens",
+		`{"input":"x","max_tool_calls":0}`:                            "max_tool_calls",
+		`{"input":"x","temperature":9}`:                               "temperature",
+		`{"input":"x","top_logprobs":21}`:                             "top_logprobs",
+		`{"input":"x","truncation":"some"}`:                           "truncation",
+		`{"input":"x","include":["x"]}`:                               "include.0",
+		`{"input":"x","stream_options":{}}`:                           "stream_options",
+		`{"input":"x","background":true,"store":false}`:               "background",
+		`{"input":"x","conversation":{"id":""}}`:                      "conversation",
+		`{"input":"x","conversation":"a","previous_response_id":"b"}`: "previous_response_id",
+		`{"input":"x","tools":[{"type":"file_search"}]}`:              "tools.0.type",
+		`{"input":"x","tools":[{"type":"namespace","name":"n","tools":[{"type":"web_search"}]}]}`: "tools.0.tools.0.type",
+		`{"input":"x","tools":[{"type":"namespace","tools":[]}]}`:                                 "tools.0.name",
+		`{"input":"x","tools":[{"type":"function","name":"f","tools":[]}]}`:                       "tools.0.type",
+		`{"input":"x","tools":[{"type":"function"}]}`:                                             "tools.0.name",
+		`{"input":"x","tool_choice":{"type":"function","name":"f"}}`:                              "tool_choice",
+		`{"input":"x","text":{"format":{"type":"json_schema"}}}`:                                  "text.format.schema",
+		`{"input":"x","text":{"format":{"type":"json_object"}},"grammar":"x"}`:                    "grammar",
+		`{"input":"x","reasoning":{"effort":"huge"}}`:                                             "reasoning.effort",
 		item(`3`):                               "input.0",
 		item(`{"type":7}`):                      "input.0.type",
 		item(`{"type":"web_search_call"}`):      "input.0.type",

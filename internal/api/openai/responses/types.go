@@ -41,7 +41,7 @@ type response struct {
 	Temperature        *float64          `json:"temperature"`
 	Text               textEcho          `json:"text"`
 	ToolChoice         json.RawMessage   `json:"tool_choice"`
-	Tools              []functionTool    `json:"tools"`
+	Tools              []shownTool       `json:"tools"`
 	TopLogprobs        int               `json:"top_logprobs"`
 	TopP               *float64          `json:"top_p"`
 	Truncation         string            `json:"truncation" enum:"auto,disabled"`
@@ -70,14 +70,6 @@ type reasoningEcho struct {
 type textEcho struct {
 	Format    json.RawMessage `json:"format"`
 	Verbosity *string         `json:"verbosity,omitempty"`
-}
-
-type functionTool struct {
-	Type        string          `json:"type"`
-	Name        string          `json:"name"`
-	Description *string         `json:"description"`
-	Parameters  json.RawMessage `json:"parameters"`
-	Strict      bool            `json:"strict"`
 }
 
 type usage struct {
@@ -128,6 +120,7 @@ type call struct {
 	Status    string `json:"status"`
 	CallID    string `json:"call_id"`
 	Name      string `json:"name"`
+	Namespace string `json:"namespace,omitempty"`
 	Arguments string `json:"arguments"`
 }
 
