@@ -538,7 +538,7 @@ func TestWritesRest(t *testing.T) {
 			t.Errorf("%d writes after the first", n)
 		}
 		for range 1000 {
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 			one()
 		}
 		if err := s.Stop(t.Context()); err != nil {
