@@ -165,6 +165,8 @@ type Request struct {
 type Fields struct {
 	Prompt string // what the model is given: the conversation, the text or the token ids
 	Format string // what the answer must look like
+
+	Thinking string // whether, and how much, the model reasons
 }
 
 // MaxPins bounds the pins of a request.

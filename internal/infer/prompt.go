@@ -155,7 +155,7 @@ func thinking(m *core.Manifest, form reply.Form, req *core.Request) (core.Thinki
 	t := req.Thinking
 	if t.Enabled != nil && *t.Enabled && !form.Thinks() {
 		e := unable(m, "reason before it answers")
-		e.Param = "thinking"
+		e.Param = cmp.Or(req.Fields.Thinking, "thinking")
 		return t, e
 	}
 	if t.Enabled == nil && quiet(req) && form.Thinks() {

@@ -48,6 +48,7 @@ func (c *common) request(t api.Table) (_ *core.Request, context int, _ error) {
 	if req.Format, err = formatOf(c.Format); err != nil {
 		return nil, 0, err
 	}
+	req.Fields.Thinking = "think"
 	if req.Thinking, err = thinkingOf(c.Think); err != nil {
 		return nil, 0, err
 	}

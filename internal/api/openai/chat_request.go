@@ -78,7 +78,7 @@ func (c *chatRequest) request(t api.Table) (*core.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Fields.Prompt = "messages"
+	req.Fields.Prompt, req.Fields.Thinking = "messages", "reasoning_effort"
 	if req.Format, req.Fields.Format, err = c.Format(format, "response_format"); err != nil {
 		return nil, err
 	}

@@ -201,7 +201,7 @@ func (c *createRequest) plan(t api.Table) (*plan, error) {
 		p.padded = is(c.StreamOptions.IncludeObfuscation)
 	}
 	var err error
-	p.req.Fields.Prompt = "input"
+	p.req.Fields.Prompt, p.req.Fields.Thinking = "input", "reasoning.effort"
 	if p.req.Format, p.req.Fields.Format, err = c.Format(p.req.Format, "text.format"); err != nil {
 		return nil, err
 	}
