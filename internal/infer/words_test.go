@@ -97,3 +97,15 @@ func TestErrorsNameTheCallersFields(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestReasoningByItsCallersName: a model that cannot reason is asked to by a field of the caller's dialect.
+func TestReasoningByItsCallersName(t *testing.T) {
+	for field, want := range map[string]string{"reasoning_effort": "reasoning_effort", "think": "think", "": "thinking"} {
+		req, on := user("hi"), true
+		req.Thinking.Enabled, req.Fields.Thinking = &on, field
+		_, err := newFake().service().Generate(t.Context(), req)
+		if e := core.AsError(err); err == nil || e.Code != core.CodeUnsupported || e.Param != want {
+			t.Errorf("%q: %v names %q", field, err, e.Param)
+		}
+	}
+}
