@@ -1,5 +1,6 @@
 // Package gbnf reads grammars in llama.cpp's own language to say where one is wrong, and to keep from llama.cpp what its reader does
-// not survive: that reader is recursive, counts down from a negative number, and walks every way through rules that fork.
+// not survive: that reader is recursive, counts down from a negative number, walks every way through rules that fork, and does not know
+// that a rule may be nothing by way of another one, so that it goes on for ever where one begins with itself behind that.
 //
 // It refuses to say what a grammar means, and what it cannot know without a vocabulary: whether a control token is one.
 package gbnf

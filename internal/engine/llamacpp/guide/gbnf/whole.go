@@ -2,6 +2,7 @@ package gbnf
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,8 @@ func (r *reader) whole() *Problem {
 			return r.bad(l.at, endless)
 		}
 	}
-	w := walk{rules: r.rules, ways: make([]int, len(r.rules)), deep: make([]int, len(r.rules))}
+	n := len(r.rules)
+	w := walk{rules: r.rules, ways: make([]int, n), deep: make([]int, n), empty: make([]bool, n)}
 	for i := range r.rules {
 		if bad := w.from(i); bad != nil {
 			return bad
@@ -40,16 +42,14 @@ func shortened(name string) string {
 // walk goes from rules to those that they may begin with.
 type walk struct {
 	rules []rule
-	ways  []int // from a rule; 0: not known yet
-	deep  []int // rules in the longest of them
+	ways  []int  // from a rule; 0: not known yet
+	deep  []int  // rules in the longest of them
+	empty []bool // rules that may be nothing, also by way of others; known with their ways
 	path  []step
 }
 
-// step is a rule on the way, and what of it was looked at.
-type step struct {
-	rule int
-	next []item // those that it may begin with
-}
+// step is a rule on the way, and the place in it up to which it was looked at.
+type step struct{ rule, alt, at int }
 
 const walking = -1
 
@@ -60,14 +60,13 @@ func (w *walk) from(start int) *Problem {
 	}
 	for len(w.path) > 0 {
 		top := &w.path[len(w.path)-1]
-		if len(top.next) == 0 {
+		to := w.next(top)
+		if to == terminal {
 			if bad := w.leave(top.rule); bad != nil {
 				return bad
 			}
 			continue
 		}
-		to := top.next[0].rule
-		top.next = top.next[1:]
 		switch w.ways[to] {
 		case walking:
 			return w.circle(to)
@@ -80,10 +79,30 @@ func (w *walk) from(start int) *Problem {
 
 func (w *walk) enter(id int) {
 	w.ways[id] = walking
-	w.path = append(w.path, step{rule: id, next: w.first(id)})
+	w.path = append(w.path, step{rule: id})
 }
 
-// first are the rules that a rule may begin with: a rule behind one that may be empty is one of them.
+// passes reports whether an item may be nothing, so that what is behind it may come first. Its rule was looked at.
+func (w *walk) passes(it item) bool {
+	return it.optional || it.rule != terminal && w.empty[it.rule]
+}
+
+// next is the next rule that the one of a step may begin with; terminal where there is no other.
+func (w *walk) next(top *step) int {
+	for alts := w.rules[top.rule].alts; top.alt < len(alts); top.alt, top.at = top.alt+1, 0 {
+		alt := alts[top.alt]
+		for top.at < len(alt) && (top.at == 0 || w.passes(alt[top.at-1])) {
+			it := alt[top.at]
+			top.at++
+			if it.rule != terminal {
+				return it.rule
+			}
+		}
+	}
+	return terminal
+}
+
+// first are the items with the rules that a rule may begin with, once next told of them.
 func (w *walk) first(id int) []item {
 	var out []item
 	for _, alt := range w.rules[id].alts {
@@ -91,7 +110,7 @@ func (w *walk) first(id int) []item {
 			if it.rule != terminal {
 				out = append(out, it)
 			}
-			if !it.optional && (it.rule == terminal || !w.rules[it.rule].empty) {
+			if !w.passes(it) {
 				break
 			}
 		}
@@ -104,12 +123,15 @@ func (w *walk) leave(id int) *Problem {
 	ways, deep := 1, 1
 	for _, it := range w.first(id) {
 		n := w.ways[it.rule]
-		if w.rules[it.rule].empty || it.optional {
+		if w.passes(it) {
 			n *= it.times
 		}
 		ways, deep = min(ways+n, maxWays+1), max(deep, w.deep[it.rule]+1)
 	}
 	w.ways[id], w.deep[id] = ways, deep
+	w.empty[id] = slices.ContainsFunc(w.rules[id].alts, func(alt []item) bool {
+		return !slices.ContainsFunc(alt, func(it item) bool { return !w.passes(it) })
+	})
 	if ways > maxWays || deep > maxChain {
 		return &Problem{Offset: w.rules[id].at, Reason: fmt.Sprintf("there are too many ways through the rules that the rule %q begins with; at most %d, of at most %d rules, are allowed",
 			shortened(w.rules[id].name), maxWays, maxChain)}
