@@ -117,7 +117,8 @@ func TestDepotPullAgain(t *testing.T) {
 	h, other := sharing(t, server), sharing(t, server)
 	source := newHost(t, tiny(t, gguftest.Options{Name: "gull"}))
 	a, b := h.open(t), other.open(t)
-	if _, err := a.Pull(t.Context(), source.request(), nil); err != nil {
+	first, err := a.Pull(t.Context(), source.request(), nil)
+	if err != nil {
 		t.Fatal(err)
 	}
 	b.Refresh(t.Context())
@@ -130,6 +131,17 @@ func TestDepotPullAgain(t *testing.T) {
 		t.Errorf("asked %d times more; steps %v", source.asked.Load()-asked, st.list)
 	}
 	wantPulled(t, b, source.data, "some-model")
+	// What the other server removed meanwhile is for both again.
+	if err := a.Remove(t.Context(), first.Name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Pull(t.Context(), source.request(), nil); err != nil {
+		t.Fatal(err)
+	}
+	b.Refresh(t.Context())
+	wantPulled(t, b, source.data, "some-model")
+	a.Refresh(t.Context())
+	wantNames(t, a, first.Name)
 }
 
 // TestDepotLost: without the bucket what is here is served, and nothing is installed or begun.

@@ -121,6 +121,9 @@ func (m *Models) nameIsFree(name, sha string) error {
 // commit gives the blob, which the caller holds, its name. Where the name has just that model it writes nothing, and returns what is
 // there; else it calls writing first.
 func (m *Models) commit(ctx context.Context, man *core.Manifest, writing func()) (*core.Manifest, error) {
+	if m.cfg.Depot != nil && m.there(man) {
+		m.Refresh(ctx) // another server may have removed it, so that it has to be written again
+	}
 	if !m.there(man) {
 		writing()
 	}
