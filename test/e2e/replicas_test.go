@@ -211,7 +211,7 @@ func TestReplicasHereAndElsewhere(t *testing.T) {
 		}
 	}
 	lose(here, func() {
-		killWorker(t, addr, "llamacpp")
+		killAll(t, workersOf(t, addr, "llamacpp"))
 	})
 	lose(there, kill)
 	if last := one(func(said) {}); last.device != here || last.text != want.text {
@@ -219,18 +219,27 @@ func TestReplicasHereAndElsewhere(t *testing.T) {
 	}
 }
 
-// killWorker kills the worker processes of a runtime.
-func killWorker(t *testing.T, addr, runtime string) {
+// workersOf are the worker processes of a runtime, by their numbers.
+func workersOf(t *testing.T, addr, runtime string) []int {
 	t.Helper()
 	var list instances
 	if err := (launch.Client{Addr: addr}).Into(t.Context(), http.MethodGet, "/api/v1/instances", "", &list); err != nil {
 		t.Error(err)
 	}
+	var pids []int
 	for _, i := range list.Instances {
 		if i.Runtime == runtime {
-			if err := syscall.Kill(i.PID, syscall.SIGKILL); err != nil {
-				t.Error(err)
-			}
+			pids = append(pids, i.PID)
+		}
+	}
+	return pids
+}
+
+func killAll(t *testing.T, pids []int) {
+	t.Helper()
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Error(err)
 		}
 	}
 }
