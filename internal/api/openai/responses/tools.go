@@ -94,11 +94,13 @@ func readTools(table api.Table, where, space string, list []toolField) ([]core.T
 		}
 		switch {
 		case t.Type == toolFunction && t.Tools == nil:
+			if t.Name != "" { // else it is missing, also in a namespace
+				t.Name = spaced(space, t.Name)
+			}
 			one, err := t.Tool(at)
 			if err != nil {
 				return nil, err
 			}
-			one.Name = spaced(space, one.Name)
 			tools = append(tools, one)
 		case t.Type == toolNamespace && space == "":
 			if t.Name == "" {

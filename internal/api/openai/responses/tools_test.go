@@ -44,6 +44,13 @@ func TestNamespaces(t *testing.T) {
 	if err != nil || strings.Contains(string(shown), "web_search") || !strings.Contains(string(shown), `"name":"agents","description":"all","tools":[{"type":"function","name":"stop","description":null,"parameters":null,"strict":false}]`) {
 		t.Errorf("%s, %v", shown, err)
 	}
+	// The whole name is held to what names may be.
+	for _, space := range []string{"a b", strings.Repeat("x", core.MaxToolNameBytes-4)} {
+		w := f.call(t, "POST", "/v1/responses", `{"input":"a","tools":[{"type":"namespace","name":"`+space+`","tools":[{"type":"function","name":"stop"}]}]}`)
+		if got := w.Header().Get("X-Param"); w.Code != 400 || got != "tools.0.tools.0.name" {
+			t.Errorf("%s: %d %q %s", space, w.Code, got, w.Body)
+		}
+	}
 	// The calls go back as they came.
 	f.events = hello()
 	f.make1(t, `{"input":[{"role":"user","content":"a"},{"type":"function_call","call_id":"c","namespace":"agents","name":"stop","arguments":"{}"},`+
