@@ -8,11 +8,17 @@ import (
 	"ashatai/internal/engine/llamacpp/guide/schema"
 )
 
-// maxTried bounds the places that are tried to find the one that is wrong.
-const maxTried = 100
+// Bounds of the search for the place that is wrong, which reads the expression once for each place that it tries.
+const (
+	maxTried  = 100      // places
+	maxPlaced = 16 << 10 // bytes
+)
 
 // badRegex is where a regular expression that is refused is wrong; negative where that cannot be told.
 func badRegex(source string) int {
+	if len(source) > maxPlaced {
+		return -1
+	}
 	_, err := syntax.Parse(source, syntax.Perl)
 	if e, ok := errors.AsType[*syntax.Error](err); ok {
 		return illFormed(source, e)
