@@ -3,7 +3,9 @@ package node
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -228,5 +230,20 @@ func TestDoctorOfTheBucket(t *testing.T) {
 		if !strings.HasPrefix(found, want) || !strings.Contains(found, name) {
 			t.Errorf("%s: %s", name, found)
 		}
+	}
+}
+
+// TestRemotesBesideABucket: a server that keeps its models in a bucket knows too where a model elsewhere will run before it loads it.
+func TestRemotesBesideABucket(t *testing.T) {
+	bucket := s3test.For(t)
+	box := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"object":"list","data":[]}`)
+	}))
+	t.Cleanup(box.Close)
+	a := startAdjustable(t, fmt.Sprintf("remotes: {box: {url: %q, kind: openai}}\nmodels: {mine: {replicas: [\"remote=box model=theirs\"]}}\n"+
+		"blobs: {endpoint: %q, bucket: %s, access_key: %s, secret_key: %s}\n", box.URL+"/v1", bucket.URL, s3test.Bucket, s3test.AccessKey, s3test.SecretKey))
+	if status, body := a.call(t, http.MethodGet, "/api/v1/models/mine/placement", ""); status != http.StatusOK || !strings.Contains(body, `"device":"remote:box"`) {
+		t.Errorf("%d %s", status, body)
 	}
 }

@@ -257,10 +257,10 @@ func (n *Node) makeFleet(context.Context) error {
 	n.devices, runtimes[catalog.LlamaCpp] = devices.New(devices.Options{
 		Host: hc, Share: filepath.Dir(llamaLibraries(n.opt.Program)), Settings: n.set, Fell: n.metrics.Fallback, Log: n.log,
 	})
-	runtimes[catalog.Remote] = n.remote
 	for name, rt := range runtimes {
 		runtimes[name] = stock.Wrap(rt, n.depot)
 	}
+	runtimes[catalog.Remote] = n.remote // as it is: it loads no file, and says where its models are (engine.Placer)
 	n.runtimes = runtimes
 	n.fleet = fleet.New(fleet.Config{
 		Runtimes: runtimes, Budget: total, Memory: func() int64 { return budget(n.set) }, Devices: n.devices.Limits(), MaxQueue: n.set.Fleet.MaxQueue, MaxQueuedCost: int64(n.set.Fleet.MaxQueuedTokens),
