@@ -31,6 +31,21 @@ func TestEvictionFromADevice(t *testing.T) {
 	})
 }
 
+// TestAskedDevices: a request gives the beginning of a device, and no part of a number or of a name.
+func TestAskedDevices(t *testing.T) {
+	for dev, asks := range map[string]map[string]bool{
+		"cuda10":       {"": true, "CU": true, "cuda": true, "cuda10": true, "cuda1": false, "cpu": false, "cuda100": false},
+		"cuda1+cuda2":  {"cuda1": true, "cuda": true, "cuda2": false},
+		"remote:box-2": {"remote": true, "remote:": true, "Remote:Box-2": true, "remote:box": false, "remote:box-": false, "remote:box-21": false},
+	} {
+		for asked, want := range asks {
+			if got := !(Target{Where: engine.Where{Device: asked}}).elsewhere(dev); got != want {
+				t.Errorf("%q gets %s: %v", asked, dev, got)
+			}
+		}
+	}
+}
+
 // TestDeviceOfARequest: a request for a device is judged by where its model would be loaded, and by where it came to lie once it was.
 func TestDeviceOfARequest(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -113,10 +113,21 @@ func (l *loop) device(rt engine.Runtime, t Target) string {
 	return ""
 }
 
-// elsewhere reports whether a request for t asks for another device than this one.
+// elsewhere reports whether a request for t asks for another device than this one. It gives the beginning of one, in which a number and
+// what follows a colon, as in remote:box, are whole: who asks for cuda1 does not get cuda10.
 func (t Target) elsewhere(dev string) bool {
-	return !strings.HasPrefix(strings.ToLower(dev), strings.ToLower(t.Where.Device))
+	asked := strings.ToLower(t.Where.Device)
+	rest, begins := strings.CutPrefix(strings.ToLower(dev), asked)
+	if !begins || asked == "" || rest == "" {
+		return !begins
+	}
+	if _, name, _ := strings.Cut(asked, ":"); name != "" {
+		return true
+	}
+	return digit(asked[len(asked)-1]) && digit(rest[0])
 }
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
 
 // unfit says why a runtime cannot serve a replica; empty where it can.
 func unfit(d engine.Descriptor, r engine.Replica, embedding bool) string {
