@@ -16,7 +16,7 @@ export CGO_ENABLED := 0
 # -trimpath, as the product is: what is built without it is another thing to Go, which would compile all of it twice.
 export GOFLAGS := -buildvcs=false -trimpath $(filter-out -buildvcs% -trimpath,$(GOFLAGS))
 # Under the race detector a program sleeps a second before it ends, unless told not to.
-export GORACE := atexit_sleep_ms=0
+export GORACE := atexit_sleep_ms=0 $(filter-out atexit_sleep_ms=0,$(GORACE))
 
 ARGS      ?=
 FUZZTIME  ?= 10s
