@@ -31,9 +31,6 @@ func DecodeJSON(r *http.Request, limit int64, v any) error {
 	return Strict(body, v)
 }
 
-// firstPart is how much of a body must come before room is made for all of it: a length alone takes no memory.
-const firstPart = 1 << 20
-
 // ReadBody reads r's body, at most limit bytes, into one piece of memory. Errors: those of BodyError.
 func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 	body := http.MaxBytesReader(nil, r.Body, limit)
@@ -41,15 +38,26 @@ func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 		b, err := io.ReadAll(body)
 		return b, BodyError(r, err)
 	}
-	b := make([]byte, min(r.ContentLength, firstPart))
-	n, err := io.ReadFull(body, b)
-	if rest := int(r.ContentLength) - n; err == nil && rest > 0 {
-		all := make([]byte, n+rest) // no slices.Grow, which takes the memory twice under the race detector
-		copy(all, b)
-		b = all
-		_, err = io.ReadFull(body, b[n:])
-	}
+	b, err := ReadSized(body, int(r.ContentLength))
 	return b, BodyError(r, err)
+}
+
+// firstPart is how much memory the word of a sender is worth.
+const firstPart = 64 << 10
+
+// ReadSized reads so many bytes, in which what a sender only announces takes little memory: there is room for at most four times what came.
+// Errors: those of io.ReadFull.
+func ReadSized(r io.Reader, size int) ([]byte, error) {
+	b := make([]byte, min(size, firstPart))
+	for n := 0; ; {
+		k, err := io.ReadFull(r, b[n:])
+		if n += k; err != nil || n == size {
+			return b[:n], err
+		}
+		more := make([]byte, min(size, 4*n)) // no slices.Grow, which takes the memory twice under the race detector
+		copy(more, b)
+		b = more
+	}
 }
 
 // BodyError is what a failure to read a body is to its caller; nil for nil.

@@ -519,8 +519,8 @@ func (c *counting) AddUse(context.Context, []core.QuotaUse) error {
 // TestWritesRest: what was used is written down at once after a rest, and what comes in a second needs twenty writes, however much it is.
 func TestWritesRest(t *testing.T) {
 	db := &counting{Quotas: openSQLite(t).Accounts().Quotas()}
-	s := service(t, db, newClock())
 	synctest.Test(t, func(t *testing.T) {
+		s := service(t, db, newClock())
 		if err := s.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

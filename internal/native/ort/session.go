@@ -201,8 +201,11 @@ func (s *Session) Run(stop *Stop, inputs []Input, outputs []string) ([]*Value, e
 	for _, name := range outputs {
 		names = append(names, s.names[name])
 	}
-	if i := slices.Index(names, nil); i >= 0 {
-		return nil, fmt.Errorf("%w: the model has no such input or output: %d of %d", ErrFailed, i, len(names))
+	switch i := slices.Index(names, nil); {
+	case i >= len(inputs):
+		return nil, fmt.Errorf("%w: the model has no output %q", ErrFailed, outputs[i-len(inputs)])
+	case i >= 0:
+		return nil, fmt.Errorf("%w: the model has no input %q", ErrFailed, inputs[i].Name)
 	}
 	from, to := values[:len(inputs)], values[len(inputs):]
 	err := s.l.check(s.l.fn.Run(s.h, run, unsafe.SliceData(names), unsafe.SliceData(from), uint64(len(from)), //nolint:gosec // memory of this call

@@ -6,17 +6,14 @@ import (
 	"compress/zlib"
 	"encoding/binary"
 	"io"
-	"slices"
 
+	"ashatai/internal/api"
 	"ashatai/internal/core"
 )
 
 // A frame is a byte that says whether the message is compressed, the length of the message in four, and the message
 // (gRPC over HTTP/2, "Length-Prefixed-Message").
 const headSize = 5
-
-// firstPart is how much of a message must come before room is made for all of it: a length alone takes no memory.
-const firstPart = 1 << 20
 
 // unpackers read the compressions that are accepted, by their names in the header grpc-encoding.
 func unpacker(encoding string) (func(io.Reader) (io.ReadCloser, error), bool) {
@@ -50,12 +47,7 @@ func readFrame(r io.Reader, limit int64, unpack func(io.Reader) (io.ReadCloser, 
 	case size > limit:
 		return nil, tooLarge(limit)
 	}
-	msg := make([]byte, min(size, firstPart))
-	n, err := io.ReadFull(r, msg)
-	if rest := int(size) - n; err == nil && rest > 0 {
-		msg = slices.Grow(msg, rest)[:n+rest]
-		_, err = io.ReadFull(r, msg[n:])
-	}
+	msg, err := api.ReadSized(r, int(size))
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
