@@ -15,9 +15,9 @@ export class Few<T> {
   // text is what a word is looked for in.
   constructor(private readonly list: () => T[], private readonly text: (one: T) => string) {}
 
-  // long: there are so many that a reader wants to choose.
+  // long: there are so many that a reader wants to choose, or a word chooses, which must be seen to be taken back.
   get long(): boolean {
-    return this.all.length > 10;
+    return this.all.length > 10 || this.word !== "";
   }
 
   get left(): number {
