@@ -24,7 +24,7 @@ export function short(n: number): string {
 // took writes a length of time in seconds.
 export function took(s: number): string {
   if (s < 0.001) return "under 1 ms";
-  if (s < 1) return `${Math.round(s * 1000)} ms`;
+  if (s < 0.9995) return `${Math.round(s * 1000)} ms`;
   if (s < 9.95) return `${s.toFixed(1)} s`;
   s = Math.round(s);
   if (s < 60) return `${s} s`;
