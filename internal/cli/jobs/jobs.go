@@ -42,6 +42,9 @@ func Command(on console.Console) *cobra.Command {
 	return cmd
 }
 
+// most is how many jobs a server lists at once.
+const most = 1000
+
 func path(id string) string { return "/api/v1/jobs/" + url.PathEscape(id) }
 
 func list(on console.Console) *cobra.Command {
@@ -70,15 +73,15 @@ func list(on console.Console) *cobra.Command {
 		for _, j := range got.Jobs {
 			rows = append(rows, []string{j.ID, j.State, j.done(), j.Created.Local().Format(time.DateTime), j.Title})
 		}
-		if err := on.Table(rows); err != nil || len(got.Jobs) < limit {
+		if err := on.Table(rows); err != nil || len(got.Jobs) < limit || limit >= most {
 			return err
 		}
-		on.Tell("There may be older ones: --limit %d\n", 2*limit)
+		on.Tell("There may be older ones: --limit %d\n", min(2*limit, most))
 		return nil
 	}
 	cmd.Flags().StringVar(&kind, "kind", "", "only jobs of this `KIND`, as pull")
 	cmd.Flags().StringVar(&state, "state", "", "only jobs in this `STATE`: queued, running, done, failed, cancelled")
-	cmd.Flags().IntVar(&limit, "limit", 50, "list `N` jobs at most, up to 1000")
+	cmd.Flags().IntVar(&limit, "limit", 50, fmt.Sprintf("list `N` jobs at most, up to %d", most))
 	cmd.Flags().BoolVar(&asJSON, "json", false, console.JSONUsage)
 	return cmd
 }
