@@ -178,12 +178,19 @@ export async function finished(page, n = 1) {
 
 export const once = (page, path, method) => page.waitForRequest((r) => r.url().includes(path) && r.method() === method);
 
+// cut, in the page, is what sticks out of its card, besides what may: boxes that scroll, and drawings.
+function cut() {
+  const may = ".scrolls, .subviews, pre, .plot, .bar-ledger";
+  const out = (e) => e.getBoundingClientRect().width > 1 && e.getBoundingClientRect().right > e.closest(".card").getBoundingClientRect().right + 1;
+  return [...document.querySelectorAll(".card *")].filter((e) => !e.closest(may) && out(e)).map((e) => `${e.tagName}.${e.className}#${e.id}`);
+}
+
 export async function accessible(page) {
   await page.evaluate(axe.source);
   const result = await page.evaluate(() => globalThis.axe.run(document, {
     runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
   }));
   assert.deepEqual(result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target + " " + n.failureSummary).join(" | ")}`), []);
-  assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll(".card *")].filter((e) => !e.closest(".scrolls, .subviews, pre, .plot, .bar-ledger") && e.getBoundingClientRect().width > 1 && e.getBoundingClientRect().right > e.closest(".card").getBoundingClientRect().right + 1).map((e) => `${e.tagName}.${e.className}#${e.id}`)), [], "what is cut off at the edge of a card");
+  assert.deepEqual(await page.evaluate(cut), [], "what is cut off at the edge of a card");
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `the page scrolls sideways: ${await page.evaluate(() => [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scrolls, pre, .table")).map((e) => e.tagName + "." + e.className).join(" "))}`);
 }
