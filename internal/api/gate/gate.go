@@ -180,7 +180,8 @@ func (c *call) pass(r *http.Request) error {
 	}
 	defer release()
 	if c.row.Turns {
-		r = c.turns(r)
+		r, over := c.turns(r)
+		defer over()
 		return c.handle(r)
 	}
 	if c.row.Audit != api.AuditNone {

@@ -15,23 +15,26 @@ import (
 const turnIdle = 10 * time.Minute
 
 // turns makes a request whose body is a stream of requests. Each of them passes what one of its own would pass: whose it is, and what
-// is open to that one, may change while a stream lasts.
-func (c *call) turns(r *http.Request) *http.Request {
+// is open to that one, may change while a stream lasts. over must be called before the handler returns.
+func (c *call) turns(r *http.Request) (turning *http.Request, over func()) {
 	rc, raw := http.NewResponseController(c.w), r.Body
 	body := &turnBody{raw: raw, rc: rc, fresh: func() io.ReadCloser {
 		return &patientBody{ReadCloser: http.MaxBytesReader(c.w.ResponseWriter, raw, c.maxBody()), rc: rc, timeout: c.g.o.BodyTimeout}
 	}}
 	ctx, turn := r.Context(), r
+	stop := func() bool { return true }
 	if c.g.o.Leaving != nil {
-		stop := context.AfterFunc(c.g.o.Leaving, body.leave) //nolint:contextcheck // the server's
-		context.AfterFunc(ctx, func() { stop() })
+		stop = context.AfterFunc(c.g.o.Leaving, body.leave) //nolint:contextcheck // the server's
 	}
 	r = r.WithContext(api.WithTurns(ctx, func() (context.Context, func(error), error) {
 		body.next()
 		return c.turn(turn)
 	}))
 	r.Body = body
-	return r
+	return r, func() {
+		stop()
+		body.end()
+	}
 }
 
 // turn is one request of a stream.
@@ -75,6 +78,7 @@ type turnBody struct {
 	mu      sync.Mutex
 	body    io.ReadCloser // of the request that is being read; nil between two
 	leaving bool
+	over    bool // the handler is done with it, and with the connection
 }
 
 // next says that a request was read. While it is answered nothing is waited for.
@@ -86,11 +90,18 @@ func (b *turnBody) next() {
 	}
 }
 
+// end says that the handler is done: what it was given of the connection must not be used any more, and is no more with HTTP/2.
+func (b *turnBody) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+}
+
 // leave ends the wait for the next request.
 func (b *turnBody) leave() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.leaving = true; b.body == nil {
+	if b.leaving = true; b.body == nil && !b.over {
 		_ = b.rc.SetReadDeadline(time.Unix(1, 0))
 	}
 }

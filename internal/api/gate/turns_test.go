@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ashatai/internal/api"
@@ -100,6 +102,39 @@ func TestTurnsEndWithTheServer(t *testing.T) {
 			t.Fatal("a stream does not end with the server")
 		}
 	}
+}
+
+// ended is a writer whose connection is gone once its handler has returned, as that of HTTP/2 is.
+type ended struct {
+	*httptest.ResponseRecorder
+
+	over atomic.Bool
+	late atomic.Int32
+}
+
+func (e *ended) SetReadDeadline(time.Time) error {
+	if e.over.Load() {
+		e.late.Add(1)
+	}
+	return nil
+}
+
+// TestTurnsAreOverWithTheirHandler: a server that leaves later touches nothing of them, which would end the whole process.
+func TestTurnsAreOverWithTheirHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, leave := context.WithCancel(t.Context())
+		h := build(t, func(o *gate.Options) { o.RequestTimeout, o.Leaving = time.Minute, left }, turns(0))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/turns", io.NopCloser(strings.NewReader("1\n")))
+		r.RemoteAddr, r.Host, r.ContentLength = "127.0.0.1:5555", "localhost:7077", -1
+		w := &ended{ResponseRecorder: httptest.NewRecorder()}
+		h.handler.ServeHTTP(w, r)
+		w.over.Store(true)
+		leave()
+		synctest.Wait()
+		if !strings.HasPrefix(w.Body.String(), "2 <nil>") || w.late.Load() > 0 {
+			t.Errorf("%s; %d late", w.Body, w.late.Load())
+		}
+	})
 }
 
 // TestTurnIsRefused: what is refused a request of its own is refused one of a stream, without the act.

@@ -198,7 +198,7 @@ func TestTools(t *testing.T) {
 	on := true
 	wantReq := &core.Request{
 		ID: "req-1", Principal: core.Local(), Model: "tiny", Choices: 1,
-		Thinking: core.Thinking{Enabled: &on, Effort: "high"}, Format: core.Format{Kind: core.FormatSchema, Source: `{"type":"object"}`},
+		Fields: core.Fields{Thinking: "think"}, Thinking: core.Thinking{Enabled: &on, Effort: "high"}, Format: core.Format{Kind: core.FormatSchema, Source: `{"type":"object"}`},
 		Tools: []core.Tool{{Name: "f", Description: "does", Parameters: json.RawMessage(`{"type":"object","properties":{"x":{"type":"integer"}}}`)}},
 		Messages: []core.Message{
 			{Role: core.RoleUser, Content: "go"},

@@ -310,7 +310,7 @@ func TestRequestReachesTheGenerator(t *testing.T) {
 			PresencePenalty: new(1.0), FrequencyPenalty: new(-1.0), LogitBias: map[int]float64{5: -100}, Seed: new(int64(-3)),
 		},
 		MaxTokens: 7, Choices: 1, Stop: []string{"x", "y"}, IgnoreEOS: true, Logprobs: true, TopLogprobs: 2,
-		Fields: core.Fields{Prompt: "messages", Format: "response_format"},
+		Fields: core.Fields{Prompt: "messages", Format: "response_format", Thinking: "reasoning_effort"},
 	}
 	if diff := cmp.Diff(want, f.got[0]); diff != "" {
 		t.Fatal(diff)

@@ -98,7 +98,7 @@ func TestOldForm(t *testing.T) {
 			{Role: core.RoleTool, Name: "f", Content: "1", ToolCallID: "call_1"},
 		},
 		Tools: []core.Tool{{Name: "f"}}, ToolChoice: core.ToolChoice{Mode: core.ToolNamed, Name: "f", Single: true},
-		Fields: core.Fields{Prompt: "messages", Format: "response_format"},
+		Fields: core.Fields{Prompt: "messages", Format: "response_format", Thinking: "reasoning_effort"},
 	}
 	if diff := cmp.Diff(want, f.got[0]); diff != "" {
 		t.Fatal(diff)

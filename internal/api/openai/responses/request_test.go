@@ -192,7 +192,7 @@ func TestMessages(t *testing.T) {
 		},
 		Tools: []core.Tool{{Name: "f", Strict: true}, {Name: "g"}}, ToolChoice: core.ToolChoice{Single: true},
 		Format: core.Format{Kind: core.FormatSchema, Source: `{"type":"object"}`}, Thinking: core.Thinking{Enabled: &off},
-		Fields: core.Fields{Prompt: "input", Format: "text.format"},
+		Fields: core.Fields{Prompt: "input", Format: "text.format", Thinking: "reasoning.effort"},
 	}
 	if diff := cmp.Diff(want, f.last()); diff != "" {
 		t.Fatal(diff)
