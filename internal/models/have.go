@@ -66,7 +66,7 @@ func (m *Models) fromDepot(ctx context.Context, sha string, progress func(get.Pr
 		progress(get.Progress{Status: get.StatusPulling, Digest: sha, Completed: n, Total: total})
 	})
 	if err != nil {
-		m.cfg.Log.WarnContext(ctx, "the bucket's copy of a file cannot be had", slog.String("sha256", sha), slog.String("reason", core.AsError(err).Message))
+		m.cfg.Log.WarnContext(ctx, "the bucket's copy of a file cannot be had", slog.String("digest", sha), slog.String("reason", core.AsError(err).Message))
 		return nil
 	}
 	return done

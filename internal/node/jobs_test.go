@@ -53,7 +53,7 @@ func TestUnknownJobState(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer "+token)
 		out := httptest.NewRecorder()
 		w.n.server.http.Handler.ServeHTTP(out, r)
-		if out.Code != want || want == 400 && !strings.Contains(out.Body.String(), "one of [queued running done failed cancelled]") {
+		if out.Code != want || want == 400 && !strings.Contains(out.Body.String(), "it is queued, running, done, failed or cancelled") {
 			t.Errorf("%q: %d %s", state, out.Code, out.Body)
 		}
 	}

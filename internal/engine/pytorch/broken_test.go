@@ -91,6 +91,7 @@ func TestAWorkerThatEndsInAStream(t *testing.T) {
 		worker, ok := m.(interface {
 			engine.Generator
 			PID() int
+			Done() <-chan struct{}
 			Exit() error
 		})
 		if !ok {
@@ -111,6 +112,11 @@ func TestAWorkerThatEndsInAStream(t *testing.T) {
 				}
 			}
 			err = e
+		}
+		select {
+		case <-worker.Done(): // the stream is told before the process is gone
+		case <-time.After(20 * time.Second):
+			t.Errorf("%v: the process goes on", c.signal)
 		}
 		exit, _ := errors.AsType[*host.Exit](worker.Exit())
 		if core.CodeOf(err) != core.CodeWorkerDied || exit == nil || exit.Class != c.class || time.Since(began) > patience+20*time.Second {
