@@ -113,6 +113,7 @@ func TestBadValues(t *testing.T) {
 		`{"input":"x","conversation":"a","previous_response_id":"b"}`: "previous_response_id",
 		`{"input":"x","tools":[{"type":"file_search"}]}`:              "tools.0.type",
 		`{"input":"x","tools":[{"type":"namespace","name":"n","tools":[{"type":"web_search"}]}]}`: "tools.0.tools.0.type",
+		`{"input":"x","tools":[{"type":"web_search"}]}`:                                           "tools.0.type",
 		`{"input":"x","tools":[{"type":"namespace","tools":[]}]}`:                                 "tools.0.name",
 		`{"input":"x","tools":[{"type":"function","name":"f","tools":[]}]}`:                       "tools.0.type",
 		`{"input":"x","tools":[{"type":"function"}]}`:                                             "tools.0.name",

@@ -3,6 +3,7 @@ package responses
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"ashatai/internal/api"
 	"ashatai/internal/api/openai/param"
@@ -45,7 +46,7 @@ type searchFields struct {
 func toolFields() api.Fields {
 	const search = "The model is not offered a search of the web."
 	return api.Fields{
-		api.Honours("tools", "Functions, up to 128. A web_search is left out: the model is not offered it, and tools of the response do not list it."),
+		api.Honours("tools", "Functions, up to 128. A web_search beside them is left out: the model is not offered it, and tools of the response do not list it. Alone it is refused."),
 		api.Honours("tools.type", "function, namespace or web_search."),
 		api.Honours("tools.name", "The model sees a function of a namespace as NAMESPACE__NAME; its calls name both."),
 		api.Honours("tools.description", ""),
@@ -68,6 +69,9 @@ func (f *promptFields) applyTools(table api.Table, req *core.Request) error {
 	tools, err := readTools(table, "tools", "", f.Tools)
 	if err != nil {
 		return err
+	}
+	if i := slices.IndexFunc(f.Tools, func(t toolField) bool { return t.Type == toolSearch }); i >= 0 && len(tools) == 0 {
+		return core.Invalid(fmt.Sprintf("tools.%d.type", i), "tools.%d.type is %s, and this server does not search the web. Beside functions a search is left out; here there are none.", i, toolSearch)
 	}
 	if err := param.CheckTools("tools", tools); err != nil {
 		return err
