@@ -73,9 +73,13 @@ func (g gated) Write(b []byte) (int, error) {
 // TestPullSurvivesKill: the server is killed in the middle of a pull that nobody waits for. The next one goes on where it
 // stopped, without being asked, and the job is done once.
 func TestPullSurvivesKill(t *testing.T) {
-	path := launch.Given(t, "ASHATAI_TEST_MODEL")
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(launch.Given(t, "ASHATAI_TEST_MODEL"))
 	if err != nil {
+		t.Fatal(err)
+	}
+	data = append(data, make([]byte, 32)...) // another file than the one that the program brings, which is not downloaded
+	path := filepath.Join(t.TempDir(), "far.gguf")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(data)
