@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"ashatai/internal/api"
@@ -48,7 +49,7 @@ func readFrame(r io.Reader, limit int64, unpack func(io.Reader) (io.ReadCloser, 
 		return nil, tooLarge(limit)
 	}
 	msg, err := api.ReadSized(r, int(size))
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil || head[0] == 0 {
