@@ -25,6 +25,7 @@ func (l *loop) step() {
 	}
 	// A stream may have ended, and with it the reason to keep the piece short; the next step sees to that.
 	if len(plan.Prompts) > 0 {
+		l.flush() // who streams does not wait for the piece
 		l.prefill(l.running(plan.Prompts), plan)
 	}
 }
