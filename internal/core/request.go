@@ -163,9 +163,8 @@ type Request struct {
 // Fields are what the caller's dialect calls the parts of a request that are checked far from it, for the Param of errors. An
 // empty name is the server's own.
 type Fields struct {
-	Prompt string // what the model is given: the conversation, the text or the token ids
-	Format string // what the answer must look like
-
+	Prompt   string // what the model is given: the conversation, the text or the token ids
+	Format   string // what the answer must look like
 	Thinking string // whether, and how much, the model reasons
 }
 

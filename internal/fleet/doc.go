@@ -15,9 +15,9 @@ import (
 type Config struct {
 	Runtimes         map[string]engine.Runtime // by the name in their descriptor
 	Budget           int64                     // bytes for all loaded models together [no bound]
+	Memory           func() int64              // bytes that a model which loads now may use; 0 of it: not known [no bound]
 	Devices          map[string]int64          // bytes of a device for all loaded models together, by its id [no bound]
 	MaxQueue         int                       // requests waiting per model [256]
-	Memory           func() int64              // bytes that a model which loads now may use; 0 of it: not known [no bound]
 	MaxQueuedCost    int64                     // tokens waiting per tenant and model [no bound]
 	DefaultKeepAlive time.Duration             // an idle model is unloaded after this [5m]; negative: never
 	LoadTimeout      time.Duration             // [5m]

@@ -190,6 +190,46 @@ func TestALongPromptDoesNotStopStreams(t *testing.T) {
 	}
 }
 
+// waiting is a sink that counts how often its tokens were still here when more of a prompt had been computed. The loop alone calls it.
+type waiting struct {
+	l      *loop
+	events int
+	since  uint64 // tokens of prompts that were computed when the first of the tokens came
+	held   bool
+	late   int
+	end    chan error
+}
+
+func (w *waiting) Accept() {}
+
+func (w *waiting) Event(core.Event) {
+	if w.events++; !w.held {
+		w.held, w.since = true, w.l.count.Prompt
+	}
+}
+
+func (w *waiting) Flush() {
+	if w.held && w.l.count.Prompt > w.since {
+		w.late++
+	}
+	w.held = false
+}
+
+func (w *waiting) End(err error) { w.end <- err }
+
+// TestTokensDoNotWaitForAPrompt: what a stream gets in a step leaves before a piece of another request's prompt is computed.
+func TestTokensDoNotWaitForAPrompt(t *testing.T) {
+	m := open(t, engine.LoadSpec{Path: tiny(t, gguftest.Options{}), Context: 2048, Sequences: 2, Batch: 512})
+	w := &waiting{l: m.loop, end: make(chan error, 1)}
+	if err := m.Push(t.Context(), greedy("Hello", 300), w); err != nil {
+		t.Fatal(err)
+	}
+	answer(t, m, greedy(story(1500), 1))
+	if err := <-w.end; err != nil || w.events < 300 || w.late > 0 {
+		t.Errorf("%v; %d events, %d times they waited", err, w.events, w.late)
+	}
+}
+
 func TestMissingLibrariesAreASentence(t *testing.T) {
 	rt := New(t.TempDir(), nil)
 	if s := rt.Probe(t.Context()); s.Ready || !strings.Contains(s.Missing, "make setup") {
